@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Misc devices whose files reach the state of the module that registered them.
+//!
+//! `kernel::miscdevice` passes the registration to `open` and has no place in it for the driver's
+//! own data. Here the registration is embedded in a struct that has one, as C drivers do with
+//! `container_of()`.
+//!
+//! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
+
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
+
+use kernel::{
+    container_of,
+    fs::{
+        File,
+        Kiocb,
+        LocalFile, //
+    },
+    iov::IovIterSource,
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceOptions,
+        MiscDeviceRegistration, //
+    },
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What a device that is only written to does.
+pub(crate) trait Operations: Send + Sync + 'static {
+    /// Takes one write(2) or writev(2) and returns how many of its bytes it took.
+    ///
+    /// May be called from any number of processes at the same time, in process context, and may
+    /// sleep. The flags of `file` are those of this moment: fcntl(2) may have changed them since
+    /// it was opened.
+    fn write(&self, file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize>;
+}
+
+/// A registered misc device, which is deregistered when this is dropped.
+///
+/// The module cannot be removed while the device is open: C takes a reference to it in open(2).
+#[pin_data]
+pub(crate) struct Device<T: Operations> {
+    #[pin]
+    registration: MiscDeviceRegistration<OpenDevice<T>>,
+    state: Arc<T>,
+}
+
+impl<T: Operations> Device<T> {
+    /// Registers `/dev/NAME`, which devtmpfs creates with mode 0600. May sleep. The device can be
+    /// opened, and `state` be called, before this returns: let it be the last thing that an init
+    /// function does, because C frees a module whose init fails even if it is in use.
+    ///
+    /// C: `misc_register()`.
+    ///
+    /// # Errors
+    ///
+    /// Those of C: `EEXIST` if the name is taken, `EBUSY` if the minor numbers are used up,
+    /// `ENOMEM`.
+    pub(crate) fn register(name: &'static CStr, state: Arc<T>) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // Before the registration, which makes it reachable.
+            state,
+            registration <- MiscDeviceRegistration::register(MiscDeviceOptions { name }),
+        })
+    }
+}
+
+/// What `kernel::miscdevice` sees: the operations of one open file.
+///
+/// # Invariants
+///
+/// Private to this file, so that each `MiscDeviceRegistration<OpenDevice<T>>` there is, is the
+/// `registration` field of a [`Device<T>`].
+struct OpenDevice<T>(PhantomData<T>);
+
+#[vtable]
+impl<T: Operations> MiscDevice for OpenDevice<T> {
+    type Ptr = Arc<T>;
+
+    fn open(_file: &File, registration: &MiscDeviceRegistration<Self>) -> Result<Arc<T>> {
+        // SAFETY: By the type invariants of `OpenDevice` this is a field of a `Device<T>`, which
+        // lives for as long as the registration that it owns.
+        let device =
+            unsafe { &*container_of!(ptr::from_ref(registration), Device<T>, registration) };
+        Ok(device.state.clone())
+    }
+
+    fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, data: &mut IovIterSource<'_>) -> Result<usize> {
+        // SAFETY: C passes a valid kiocb, whose file stays open for the call.
+        let file = unsafe { LocalFile::from_raw_file((*kiocb.as_raw()).ki_filp) };
+        kiocb.file().write(file, data)
+    }
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Workqueues that a module creates, owns and destroys.
+//!
+//! The `kernel` crate can put work on the system's queues; it cannot create a queue, wait for one
+//! or destroy one. [`OwnedQueue`] does, and [`Builder`] makes the choices that C leaves to flag
+//! words: what cannot be combined cannot be written.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    alloc::{
+        AllocError,
+        Flags, //
+    },
+    bindings,
+    prelude::*,
+    workqueue::{
+        Queue,
+        RawWorkItem, //
+    }, //
+};
+
+/// Returns the queue that C's `schedule_work()` uses (`system_percpu_wq`).
+///
+/// Items run on the CPU that queued them. `kernel::workqueue::system()` is the older queue of
+/// that kind, whose first use logs a deprecation notice.
+pub(crate) fn system_percpu() -> &'static Queue {
+    // SAFETY: `system_percpu_wq` is set up before any module can be loaded, never changes after
+    // that, and the queue is never destroyed.
+    unsafe { Queue::from_raw(bindings::system_percpu_wq) }
+}
+
+/// A kind of queue: where its workers run, and what else may be asked of it.
+pub(crate) trait Kind {
+    /// The `WQ_*` flags that make a queue one of this kind.
+    const FLAGS: bindings::wq_flags;
+}
+
+/// A [`Kind`] whose `max_active` may be chosen: all but [`Ordered`].
+pub(crate) trait Concurrent: Kind {}
+
+/// Workers run where the scheduler puts them (`WQ_UNBOUND`).
+pub(crate) enum Unbound {}
+
+/// Workers run on the CPU that queued the item (`WQ_PERCPU`).
+pub(crate) enum PerCpu {}
+
+/// One item at a time, in the order of queueing (`alloc_ordered_workqueue()`).
+pub(crate) enum Ordered {}
+
+impl Kind for Unbound {
+    const FLAGS: bindings::wq_flags = bindings::wq_flags_WQ_UNBOUND;
+}
+
+impl Kind for PerCpu {
+    const FLAGS: bindings::wq_flags = bindings::wq_flags_WQ_PERCPU;
+}
+
+impl Kind for Ordered {
+    const FLAGS: bindings::wq_flags =
+        bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags___WQ_ORDERED;
+}
+
+impl Concurrent for Unbound {}
+impl Concurrent for PerCpu {}
+
+/// What a queue is to be, before it is created.
+///
+/// The kind is a type parameter, so that a queue is always exactly one of `WQ_PERCPU` and
+/// `WQ_UNBOUND` (C warns about anything else), and the methods of one kind do not exist on
+/// another: `cpu_intensive` means nothing on an unbound queue, `max_active` and `sysfs` would
+/// break the order of an ordered one.
+///
+/// Bottom-half queues (`WQ_BH`) are not offered: their items must not sleep, which the type of a
+/// work item does not say.
+///
+/// # Examples
+///
+/// ```ignore
+/// let queue = OwnedQueue::unbound(c"my_driver")
+///     .mem_reclaim()
+///     .max_active(4)
+///     .build()?;
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub(crate) struct Builder<K: Kind> {
+    name: &'static CStr,
+    flags: bindings::wq_flags,
+    max_active: u32,
+    kind: PhantomData<K>,
+}
+
+impl<K: Kind> Builder<K> {
+    fn new(name: &'static CStr, max_active: u32) -> Self {
+        Self {
+            name,
+            flags: K::FLAGS,
+            max_active,
+            kind: PhantomData,
+        }
+    }
+
+    fn flag(mut self, flag: bindings::wq_flags) -> Self {
+        self.flags |= flag;
+        self
+    }
+
+    /// Promises forward progress under memory pressure: the queue gets a rescuer thread
+    /// (`WQ_MEM_RECLAIM`).
+    pub(crate) fn mem_reclaim(self) -> Self {
+        self.flag(bindings::wq_flags_WQ_MEM_RECLAIM)
+    }
+
+    /// Uses workers of high scheduling priority (`WQ_HIGHPRI`).
+    pub(crate) fn highpri(self) -> Self {
+        self.flag(bindings::wq_flags_WQ_HIGHPRI)
+    }
+
+    /// Takes part in the freeze of a system suspend (`WQ_FREEZABLE`).
+    pub(crate) fn freezable(self) -> Self {
+        self.flag(bindings::wq_flags_WQ_FREEZABLE)
+    }
+
+    /// Creates the queue. May sleep.
+    ///
+    /// C: `alloc_workqueue()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `max_active` is 0 or above `WQ_MAX_ACTIVE` (2048), which C would clamp with a
+    /// warning; `ENOMEM` if C returns no queue.
+    pub(crate) fn build(self) -> Result<OwnedQueue> {
+        if !(1..=bindings::wq_consts_WQ_MAX_ACTIVE).contains(&self.max_active) {
+            return Err(EINVAL);
+        }
+        // SAFETY: The format takes one string, and `name` is one. C copies what it formats.
+        let queue = unsafe {
+            bindings::alloc_workqueue_noprof(
+                c"%s".as_char_ptr(),
+                self.flags,
+                self.max_active as c_int,
+                self.name.as_char_ptr(),
+            )
+        };
+        // INVARIANT: C returned a new queue, which nobody but `OwnedQueue::drop` destroys.
+        Ok(OwnedQueue(NonNull::new(queue).ok_or(ENOMEM)?))
+    }
+}
+
+impl<K: Concurrent> Builder<K> {
+    /// Lets at most `max_active` items run at once: per CPU on a [`PerCpu`] queue, in all on an
+    /// [`Unbound`] one.
+    pub(crate) fn max_active(mut self, max_active: u32) -> Self {
+        self.max_active = max_active;
+        self
+    }
+
+    /// Shows the queue under `/sys/devices/virtual/workqueue/`, where its `max_active` and, for
+    /// an [`Unbound`] one, its CPUs and niceness can be changed (`WQ_SYSFS`).
+    pub(crate) fn sysfs(self) -> Self {
+        self.flag(bindings::wq_flags_WQ_SYSFS)
+    }
+}
+
+impl Builder<PerCpu> {
+    /// Does not let a long-running item keep others of its CPU waiting (`WQ_CPU_INTENSIVE`).
+    pub(crate) fn cpu_intensive(self) -> Self {
+        self.flag(bindings::wq_flags_WQ_CPU_INTENSIVE)
+    }
+}
+
+/// A workqueue that is destroyed when this is dropped.
+///
+/// It does not deref to [`Queue`]: that would offer `enqueue_delayed`, and `destroy_workqueue()`
+/// does not wait for an armed timer, which would then fire into freed memory. Delayed work goes
+/// through [`DelayedWorkHandle`], which takes the timer back.
+///
+/// There is no `drain`: while a queue drains, C throws away what others queue and says that it
+/// queued it, and the owner of such an item would be leaked.
+///
+/// # Locking and context
+///
+/// [`enqueue`] may be called in any context. [`flush`], [`spawn`] and the destructor may sleep.
+/// Neither `flush` nor the destructor may be called from an item of this very queue: they would
+/// wait for themselves (lockdep tells). Items must therefore never own their queue.
+///
+/// # Invariants
+///
+/// The pointer is a queue from `alloc_workqueue()` that has not been destroyed, and it is
+/// destroyed by [`Drop`] alone.
+///
+/// [`DelayedWorkHandle`]: super::delayed_work::DelayedWorkHandle
+/// [`enqueue`]: OwnedQueue::enqueue
+/// [`flush`]: OwnedQueue::flush
+/// [`spawn`]: OwnedQueue::spawn
+pub(crate) struct OwnedQueue(NonNull<bindings::workqueue_struct>);
+
+// SAFETY: A workqueue belongs to no thread: by the type invariants it stays valid wherever the
+// owner goes, and `destroy_workqueue()` may be called by any of them.
+unsafe impl Send for OwnedQueue {}
+
+// SAFETY: All that `&OwnedQueue` offers (queueing and flushing) is serialised by C.
+unsafe impl Sync for OwnedQueue {}
+
+impl OwnedQueue {
+    /// Starts to describe a queue whose workers are bound to no CPU.
+    pub(crate) fn unbound(name: &'static CStr) -> Builder<Unbound> {
+        Builder::new(name, bindings::wq_consts_WQ_DFL_ACTIVE)
+    }
+
+    /// Starts to describe a queue whose items run on the CPU that queued them.
+    pub(crate) fn percpu(name: &'static CStr) -> Builder<PerCpu> {
+        Builder::new(name, bindings::wq_consts_WQ_DFL_ACTIVE)
+    }
+
+    /// Starts to describe a queue that runs one item at a time, in the order of queueing.
+    pub(crate) fn ordered(name: &'static CStr) -> Builder<Ordered> {
+        Builder::new(name, 1)
+    }
+
+    fn queue(&self) -> &Queue {
+        // SAFETY: By the type invariants the queue is valid for as long as `self` is.
+        unsafe { Queue::from_raw(self.0.as_ptr()) }
+    }
+
+    /// Queues a work item. What comes back where it is pending already is up to its pointer type:
+    /// an `Arc` is returned in `Err`, a box is never pending.
+    ///
+    /// C: `queue_work()`.
+    pub(crate) fn enqueue<W, const ID: u64>(&self, work: W) -> W::EnqueueOutput
+    where
+        W: RawWorkItem<ID> + Send + 'static,
+    {
+        self.queue().enqueue(work)
+    }
+
+    /// Queues a closure, in memory of its own that its run frees.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`] if there is no memory; the closure is dropped unrun.
+    pub(crate) fn spawn<F>(&self, flags: Flags, func: F) -> Result<(), AllocError>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.queue().try_spawn(flags, func)
+    }
+
+    /// Waits until everything queued before has run. Sleeps, and no signal ends it.
+    ///
+    /// C: `flush_workqueue()`.
+    pub(crate) fn flush(&self) {
+        // SAFETY: By the type invariants the queue is valid.
+        unsafe { bindings::__flush_workqueue(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for OwnedQueue {
+    /// Runs what is still pending, waits for it, and destroys the queue. Sleeps.
+    ///
+    /// C: `destroy_workqueue()`.
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the queue is valid and destroyed here alone. Nothing can
+        // be queued any more, because that takes a reference to `self`; no timer is aimed at it,
+        // because nothing here arms one; and C waits for what is queued.
+        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) }
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `wq_echo`: writes to `/dev/wq_echo` become messages, which a work item prints to the log.
+//!
+//! The path of a message, each step in a file of its own:
+//!
+//! - [`wq_echo::device`]: write(2) copies it in, and waits or refuses where the queue is full;
+//! - [`wq_echo::message`]: what of the bytes written is the message;
+//! - [`wq_echo::backlog`]: the messages that wait, and the counters;
+//! - [`wq_echo::echo`]: the work item, which takes the whole backlog and prints it;
+//! - [`wq_echo::printer`]: what a message looks like in the log;
+//! - [`wq_echo::stats`]: the counters in debugfs.
+
+use kernel::{
+    debugfs,
+    prelude::*,
+    sync::Arc, //
+};
+
+// Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
+#[allow(dead_code)]
+mod abstractions {
+    pub(crate) mod delayed_work;
+    pub(crate) mod escaped;
+    pub(crate) mod misc_device;
+    pub(crate) mod owned_queue;
+    pub(crate) mod work;
+}
+
+mod wq_echo {
+    pub(crate) mod backlog;
+    pub(crate) mod device;
+    pub(crate) mod echo;
+    pub(crate) mod message;
+    pub(crate) mod printer;
+    pub(crate) mod stats;
+}
+
+use abstractions::misc_device::Device;
+use wq_echo::{
+    device::EchoDevice,
+    echo::Echo,
+    stats, //
+};
+
+module! {
+    type: WqEchoModule,
+    name: "wq_echo",
+    authors: ["The workqueue-rs authors"],
+    description: "Prints what is written to /dev/wq_echo from a workqueue",
+    license: "GPL",
+    params: {
+        max_pending: u32 {
+            default: 1024,
+            description: "How many messages may be pending before writers wait (at least 1)",
+        },
+        quiet: bool {
+            default: false,
+            description: "Count messages without printing them",
+        },
+    },
+}
+
+/// The module's state. It comes down in the order of these fields:
+///
+/// 1. the device: no more messages come in (none does while it is open: removal is refused);
+/// 2. the statistics, which read the state below;
+/// 3. the workqueue, within `EchoDevice`: destroying it prints what is still pending;
+/// 4. the backlog, which is empty by then.
+#[pin_data]
+struct WqEchoModule {
+    #[pin]
+    _device: Device<EchoDevice>,
+    #[pin]
+    _stats: debugfs::Scope<Arc<Echo>>,
+    _echo_device: Arc<EchoDevice>,
+}
+
+impl kernel::InPlaceModule for WqEchoModule {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let max_pending = *module_parameters::max_pending.value_ref();
+            if max_pending == 0 {
+                pr_err!("max_pending=0 would let no message in: it must be at least 1\n");
+                return Err(EINVAL);
+            }
+
+            let echo = Echo::new(max_pending, *module_parameters::quiet.value_ref())?;
+            let echo_device = Arc::new(EchoDevice::new(echo.clone())?, GFP_KERNEL)?;
+            Ok(try_pin_init!(Self {
+                _stats <- stats::files(echo),
+                _echo_device: echo_device.clone(),
+                // Last: from here on the device can be opened, and nothing may fail any more.
+                _device <- Device::register(c"wq_echo", echo_device),
+            }))
+        })
+    }
+}

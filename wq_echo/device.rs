@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What write(2) to `/dev/wq_echo` does.
+
+use kernel::{
+    fs::file::{
+        flags::O_NONBLOCK,
+        LocalFile, //
+    },
+    iov::IovIterSource,
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    echo::Echo,
+    message::{
+        self,
+        Message, //
+    }, //
+};
+use crate::abstractions::{
+    misc_device::Operations,
+    owned_queue::OwnedQueue, //
+};
+
+/// The device: puts messages into the backlog, and the work item that prints them on a queue.
+pub(crate) struct EchoDevice {
+    // Dropped first: that runs the item once more if it is pending.
+    queue: OwnedQueue,
+    echo: Arc<Echo>,
+}
+
+impl EchoDevice {
+    pub(crate) fn new(echo: Arc<Echo>) -> Result<Self> {
+        // Unbound, because printing to a slow console keeps a CPU busy for long.
+        let queue = OwnedQueue::unbound(c"wq_echo").sysfs().build()?;
+        Ok(Self { queue, echo })
+    }
+}
+
+impl Operations for EchoDevice {
+    /// Makes one message of one write, of its first 255 bytes if it is longer: the short count
+    /// tells the caller to write the rest again.
+    fn write(&self, file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
+        let mut buffer = [0; message::LOOKAHEAD];
+        let len = data.len().min(buffer.len());
+        if len == 0 {
+            return Ok(0);
+        }
+        let copied = data.copy_from_iter(&mut buffer[..len]);
+        // A line end behind the message need not be readable.
+        if copied < len.min(message::MAX_LEN) {
+            return Err(EFAULT);
+        }
+
+        let (text, taken) = message::split(&buffer[..copied]);
+        let nonblocking = file.flags() & O_NONBLOCK != 0;
+        self.echo.backlog.push(Message::new(text)?, nonblocking)?;
+        // If the item is pending already, its run will find this message too.
+        let _ = self.queue.enqueue(self.echo.clone());
+        Ok(taken)
+    }
+}

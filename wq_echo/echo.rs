@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The work item: prints what waits, in one run whatever there is.
+
+use kernel::{
+    impl_has_work,
+    new_work,
+    prelude::*,
+    sync::Arc,
+    workqueue::{
+        Work,
+        WorkItem, //
+    }, //
+};
+
+use super::{
+    backlog::Backlog,
+    printer, //
+};
+
+/// The backlog and the work item that empties it.
+///
+/// It does not know the queue that it runs on: an item that owned its queue could be the last to
+/// drop it, and would wait for itself.
+#[pin_data]
+pub(crate) struct Echo {
+    #[pin]
+    pub(crate) backlog: Backlog,
+    quiet: bool,
+    #[pin]
+    work: Work<Echo>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Echo { self.work }
+}
+
+impl Echo {
+    pub(crate) fn new(max_pending: u32, quiet: bool) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                backlog <- Backlog::new(max_pending),
+                quiet,
+                work <- new_work!("wq_echo"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+impl WorkItem for Echo {
+    type Pointer = Arc<Self>;
+
+    /// C runs an item never twice at the same time, and queues it again for a message that comes
+    /// in meanwhile: so the order of the messages is kept, and none is left behind.
+    fn run(this: Arc<Self>) {
+        let batch = this.backlog.take();
+        if !this.quiet {
+            for message in &batch {
+                printer::print(message.text());
+            }
+        }
+        this.backlog.printed(batch);
+    }
+}
