@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files in /proc.
+//!
+//! New drivers should not add any: statistics belong in debugfs or sysfs. This is for teaching
+//! how the interface works, and for what has to be in /proc because it always was.
+//!
+//! C header: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h)
+
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    error::from_result,
+    prelude::*,
+    seq_file::SeqFile,
+    sync::Arc,
+    uaccess::{
+        UserPtr,
+        UserSlice,
+        UserSliceReader, //
+    }, //
+};
+
+/// What bindgen makes of `procfs_helper.h`.
+#[allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    improper_ctypes,
+    missing_docs,
+    non_camel_case_types,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn
+)]
+mod bindings {
+    include!(concat!(env!("PROCFS_BINDINGS")));
+}
+
+/// What a file in /proc does when it is read and written.
+///
+/// Both may be called from any number of processes at the same time, in process context, and may
+/// sleep.
+pub(crate) trait Operations: Send + Sync + 'static {
+    /// Prints all of the file. One call fills one buffer, from which short reads are then served:
+    /// what is printed under one lock is read as one snapshot. It may be called again with a
+    /// larger buffer where the text did not fit.
+    fn show(&self, file: &SeqFile) -> Result;
+
+    /// Takes one write(2) and returns how many of its bytes it took.
+    fn write(&self, data: UserSliceReader) -> Result<usize>;
+}
+
+/// A file in /proc that is removed when this is dropped.
+///
+/// A file in /proc holds no reference to its module, so the module can be removed while the file
+/// is open: removal waits for calls in flight, and whoever still has the file open gets an error
+/// from then on.
+///
+/// # Invariants
+///
+/// The pointer is an entry from `proc_create_data()` that has not been removed, its data pointer
+/// is that of `_state`, and it is removed by [`Drop`] alone.
+pub(crate) struct Entry<T: Operations> {
+    entry: NonNull<bindings::proc_dir_entry>,
+    // Declared last and dropped last: after `drop`, that is, when no call is in flight any more.
+    _state: Arc<T>,
+}
+
+// SAFETY: An entry belongs to no thread: `proc_remove()` may be called by any, and the state is
+// `Send + Sync`.
+unsafe impl<T: Operations> Send for Entry<T> {}
+
+// SAFETY: `&Entry` offers nothing.
+unsafe impl<T: Operations> Sync for Entry<T> {}
+
+impl<T: Operations> Entry<T> {
+    /// Creates the file `/proc/NAME` with the permission bits `mode`. May sleep. The file can be
+    /// opened, and `state` be called, before this returns.
+    ///
+    /// C: `proc_create_data()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if C returns no entry, which a name that is taken leads to as well.
+    pub(crate) fn new(name: &'static CStr, mode: u16, state: Arc<T>) -> Result<Self> {
+        // SAFETY: `OPS` is `'static`, `name` is a string that C copies, and a null parent is
+        // /proc itself. The data pointer stays valid until the entry is removed, because `_state`
+        // holds a reference until then.
+        let entry = unsafe {
+            bindings::proc_create_data(
+                name.as_char_ptr(),
+                mode,
+                core::ptr::null_mut(),
+                &Vtable::<T>::OPS,
+                Arc::as_ptr(&state).cast_mut().cast(),
+            )
+        };
+        // INVARIANT: C returned a new entry, whose data pointer is that of `state`.
+        Ok(Self {
+            entry: NonNull::new(entry).ok_or(ENOMEM)?,
+            _state: state,
+        })
+    }
+}
+
+impl<T: Operations> Drop for Entry<T> {
+    /// Removes the file: waits for calls in flight, then closes it for all that have it open.
+    /// Sleeps.
+    ///
+    /// C: `proc_remove()`.
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the entry is valid and removed here alone. When this
+        // returns, no callback of `Vtable` runs or will run, so the state may go.
+        unsafe { bindings::proc_remove(self.entry.as_ptr()) }
+    }
+}
+
+struct Vtable<T: Operations>(PhantomData<T>);
+
+impl<T: Operations> Vtable<T> {
+    const OPS: bindings::proc_ops = bindings::proc_ops {
+        proc_open: Some(Self::open),
+        proc_read_iter: Some(bindings::seq_read_iter),
+        proc_write: Some(Self::write),
+        proc_lseek: Some(bindings::seq_lseek),
+        proc_release: Some(bindings::single_release),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// `inode` must be that of an entry made by `Entry::<T>::new`, and `file` one that is being
+    /// opened on it.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: C has stored the data of the entry in its inode, which is what the inline
+        // function `pde_data()` reads. By this function's contract it is a valid `T`; it outlives
+        // the open file, because C closes that before the entry is gone.
+        unsafe { bindings::single_open(file, Some(Self::show), (*inode).i_private) }
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be one that `Self::open` has set up.
+    unsafe extern "C" fn show(file: *mut bindings::seq_file, _: *mut c_void) -> c_int {
+        // SAFETY: `single_open()` has stored the data of the entry, a `T` that is valid until
+        // after the last call.
+        let state = unsafe { &*(*file).private.cast::<T>() };
+        // SAFETY: C passes a valid `seq_file`, whose mutex it holds for the call.
+        let file = unsafe { SeqFile::from_raw(file) };
+        from_result(|| state.show(file).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be one that `Self::open` has set up, and `data` a user pointer, which need not
+    /// be valid.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        data: *const c_char,
+        count: usize,
+        _pos: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: `single_open()` has made the file's private data a `seq_file`, whose private
+        // data is a `T` that is valid until after the last call.
+        let state = unsafe {
+            let seq = (*file).private_data.cast::<bindings::seq_file>();
+            &*(*seq).private.cast::<T>()
+        };
+        let data = UserSlice::new(UserPtr::from_ptr(data.cast_mut().cast()), count);
+        from_result(|| state.write(data.reader()).map(|taken| taken as isize))
+    }
+}

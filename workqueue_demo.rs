@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `workqueue_demo`: a node `/proc/workqueue_demo` that queues work in the ways that kernel code
+//! does it, and shows what became of it.
+//!
+//! The path of a command, each step in a file of its own:
+//!
+//! - [`workqueue_demo::command`]: what the text written means;
+//! - [`workqueue_demo::demo`]: which pattern carries it out;
+//! - [`workqueue_demo::patterns`]: one file a pattern, the part to learn from;
+//! - [`workqueue_demo::ledger`]: the counts, which balance at any moment;
+//! - [`workqueue_demo::table`]: how they are shown.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+// Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
+#[allow(dead_code)]
+mod abstractions {
+    pub(crate) mod delayed_work;
+    pub(crate) mod escaped;
+    pub(crate) mod owned_queue;
+    pub(crate) mod procfs;
+    pub(crate) mod ratelimit;
+    pub(crate) mod work;
+    pub(crate) mod worker;
+}
+
+mod workqueue_demo {
+    pub(crate) mod command;
+    pub(crate) mod demo;
+    pub(crate) mod ledger;
+    pub(crate) mod table;
+
+    /// The patterns of using a workqueue.
+    pub(crate) mod patterns {
+        pub(crate) mod custom;
+        pub(crate) mod data;
+        pub(crate) mod delayed;
+        pub(crate) mod flush;
+        pub(crate) mod immediate;
+        pub(crate) mod periodic;
+    }
+}
+
+use abstractions::procfs;
+use workqueue_demo::{
+    demo::Demo,
+    ledger::CloseOnDrop, //
+};
+
+module! {
+    type: WorkqueueDemoModule,
+    name: "workqueue_demo",
+    authors: ["The workqueue-rs authors"],
+    description: "Shows the workqueue patterns through /proc/workqueue_demo",
+    license: "GPL",
+}
+
+/// The module's state. It comes down in the order of these fields:
+///
+/// 1. the ledger is closed: from here on nothing is accepted, and an item whose turn comes is
+///    cancelled, so that nobody waits longer than for the handlers that run;
+/// 2. the node, after the calls in flight;
+/// 3. the patterns, in the order of the fields of [`Demo`].
+struct WorkqueueDemoModule {
+    _close: CloseOnDrop,
+    _node: procfs::Entry<Demo>,
+    _demo: Arc<Demo>,
+}
+
+impl kernel::Module for WorkqueueDemoModule {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let demo = Demo::new()?;
+        Ok(Self {
+            _close: demo.close_on_drop(),
+            // Last: from here on the node can be opened, and nothing may fail any more.
+            _node: procfs::Entry::new(c"workqueue_demo", 0o644, demo.clone())?,
+            _demo: demo,
+        })
+    }
+}

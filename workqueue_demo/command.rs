@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The grammar of `/proc/workqueue_demo`: text in, commands or one error out. Touches nothing.
+//!
+//! One command a line, words separated by blanks and tabs; lines without a word are skipped.
+
+use core::ops::RangeInclusive;
+
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+use crate::abstractions::escaped::Escaped;
+
+/// The most bytes that one write may hold.
+pub(crate) const MAX_LEN: usize = 4096;
+
+/// The shortest and the longest delay, in milliseconds.
+const DELAY_MS: RangeInclusive<u32> = 1..=3_600_000;
+/// The shortest and the longest period, in milliseconds.
+const PERIOD_MS: RangeInclusive<u32> = 10..=3_600_000;
+const COUNT: RangeInclusive<u32> = 1..=1000;
+
+/// How the commands are shown to the user.
+pub(crate) const USAGE: &str = "immediate | delayed [MS] | custom [COUNT] | data VALUE | \
+                                start [MS] | stop | cancel | flush | reset";
+
+#[derive(Clone, Copy)]
+pub(crate) enum Command {
+    Immediate,
+    Delayed { ms: u32 },
+    Custom { count: u32 },
+    Data { value: i32 },
+    Start { period_ms: u32 },
+    Stop,
+    Cancel,
+    Flush,
+    Reset,
+}
+
+/// A command, and where its line ends in the text.
+pub(crate) struct Line {
+    pub(crate) command: Command,
+    pub(crate) end: usize,
+}
+
+/// Why a text was refused.
+pub(crate) enum Refusal<'a> {
+    /// It has more than [`MAX_LEN`] bytes.
+    TooLong {
+        len: usize,
+    },
+    /// There is something wrong with a word.
+    Word {
+        /// Counted from 1.
+        line: usize,
+        word: &'a [u8],
+        error: WordError,
+    },
+    NoMemory,
+}
+
+/// What is wrong with a word.
+pub(crate) enum WordError {
+    UnknownCommand,
+    NotInRange { from: i64, to: i64 },
+    LacksNumber { from: i64, to: i64 },
+    Unexpected,
+}
+
+impl From<Refusal<'_>> for Error {
+    fn from(refusal: Refusal<'_>) -> Self {
+        match refusal {
+            Refusal::NoMemory => ENOMEM,
+            Refusal::TooLong { .. } | Refusal::Word { .. } => EINVAL,
+        }
+    }
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { len } => {
+                f.write_fmt(fmt!("write of {len} bytes refused: at most {MAX_LEN}"))
+            }
+            Self::Word { line, word, error } => {
+                f.write_fmt(fmt!("line {line}: "))?;
+                error.fmt(Quoted(word), f)
+            }
+            Self::NoMemory => f.write_str("out of memory"),
+        }
+    }
+}
+
+impl WordError {
+    fn fmt(&self, word: Quoted<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownCommand => f.write_fmt(fmt!("unknown command {word}")),
+            Self::NotInRange { from, to } => {
+                f.write_fmt(fmt!("{word} is not a number from {from} to {to}"))
+            }
+            Self::LacksNumber { from, to } => {
+                f.write_fmt(fmt!("{word} needs a number from {from} to {to}"))
+            }
+            Self::Unexpected => f.write_fmt(fmt!("unexpected {word}")),
+        }
+    }
+}
+
+/// A user's word, in quotes and escaped, cut where it is too long to be told.
+struct Quoted<'a>(&'a [u8]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shown, cut) = Escaped(self.0).split(128);
+        f.write_fmt(fmt!(
+            "\"{shown}\"{}",
+            if cut.is_empty() { "" } else { "..." }
+        ))
+    }
+}
+
+/// Parses all lines of a text, or none.
+pub(crate) fn parse(text: &[u8]) -> Result<KVec<Line>, Refusal<'_>> {
+    if text.len() > MAX_LEN {
+        return Err(Refusal::TooLong { len: text.len() });
+    }
+    let mut lines = KVec::new();
+    let mut end = 0;
+    for (index, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        end += line.len();
+        let command = parse_line(line).map_err(|(word, error)| Refusal::Word {
+            line: index + 1,
+            word,
+            error,
+        })?;
+        if let Some(command) = command {
+            lines
+                .push(Line { command, end }, GFP_KERNEL)
+                .map_err(|_| Refusal::NoMemory)?;
+        }
+    }
+    Ok(lines)
+}
+
+type Parsed<'a, T> = Result<T, (&'a [u8], WordError)>;
+
+/// Parses one line: a command, or none if it has no words.
+fn parse_line(line: &[u8]) -> Parsed<'_, Option<Command>> {
+    let mut words = line
+        .split(|byte| matches!(byte, b' ' | b'\t' | b'\n'))
+        .filter(|word| !word.is_empty());
+    let Some(name) = words.next() else {
+        return Ok(None);
+    };
+    let mut optional = |default, range| number_or(default, words.next(), range);
+    let command = match name {
+        b"immediate" => Command::Immediate,
+        b"delayed" => Command::Delayed {
+            ms: optional(2000, DELAY_MS)?,
+        },
+        b"custom" => Command::Custom {
+            count: optional(1, COUNT)?,
+        },
+        b"data" => Command::Data {
+            value: value(name, words.next())?,
+        },
+        b"start" => Command::Start {
+            period_ms: optional(1000, PERIOD_MS)?,
+        },
+        b"stop" => Command::Stop,
+        b"cancel" => Command::Cancel,
+        b"flush" => Command::Flush,
+        b"reset" => Command::Reset,
+        _ => return Err((name, WordError::UnknownCommand)),
+    };
+    match words.next() {
+        None => Ok(Some(command)),
+        Some(word) => Err((word, WordError::Unexpected)),
+    }
+}
+
+/// Parses a decimal number from `from` to `to`.
+fn number(word: &[u8], from: i64, to: i64) -> Parsed<'_, i64> {
+    core::str::from_utf8(word)
+        .ok()
+        .and_then(|word| word.parse().ok())
+        .filter(|number| (from..=to).contains(number))
+        .ok_or((word, WordError::NotInRange { from, to }))
+}
+
+fn number_or(default: u32, word: Option<&[u8]>, range: RangeInclusive<u32>) -> Parsed<'_, u32> {
+    match word {
+        None => Ok(default),
+        // CAST: A number between two of a type is one of that type.
+        Some(word) => {
+            number(word, (*range.start()).into(), (*range.end()).into()).map(|n| n as u32)
+        }
+    }
+}
+
+fn value<'a>(name: &'a [u8], word: Option<&'a [u8]>) -> Parsed<'a, i32> {
+    let (from, to) = (i32::MIN.into(), i32::MAX.into());
+    let word = word.ok_or((name, WordError::LacksNumber { from, to }))?;
+    // CAST: As above.
+    number(word, from, to).map(|n| n as i32)
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The object behind `/proc/workqueue_demo`: takes commands and has the patterns carry them out.
+
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile,
+    sync::Arc,
+    uaccess::UserSliceReader, //
+};
+
+use super::{
+    command::{
+        self,
+        Command,
+        Refusal, //
+    },
+    ledger::{
+        CloseOnDrop,
+        Ledger, //
+    },
+    patterns::{
+        custom,
+        data,
+        delayed,
+        flush::Flushers,
+        immediate,
+        periodic, //
+    },
+    table, //
+};
+use crate::abstractions::{
+    owned_queue::OwnedQueue,
+    procfs,
+    ratelimit::printk_ratelimit, //
+};
+
+/// What is queued, and where. Comes down in the order of these fields: first what queues itself,
+/// then what others queue, then the queue, which by then is empty or runs its last handlers.
+#[pin_data]
+pub(crate) struct Patterns {
+    #[pin]
+    periodic: periodic::Periodic,
+    #[pin]
+    delayed: delayed::Delayed,
+    immediate: immediate::Immediate,
+    queue: OwnedQueue,
+}
+
+impl Patterns {
+    fn new(ledger: &Arc<Ledger>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                periodic <- periodic::new(ledger.clone()),
+                delayed <- delayed::new(ledger.clone()),
+                immediate: immediate::new(ledger.clone())?,
+                queue: custom::queue()?,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Waits until what is queued now has run: armed timers and the periodic work aside.
+    pub(crate) fn flush(&self) {
+        self.immediate.flush();
+        self.delayed.flush();
+        self.queue.flush();
+    }
+}
+
+/// All of the module but its way in.
+pub(crate) struct Demo {
+    // Dropped first: waits for those that flush, which need the patterns.
+    flushers: Flushers,
+    patterns: Arc<Patterns>,
+    ledger: Arc<Ledger>,
+}
+
+impl Demo {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let ledger = Ledger::new()?;
+        let demo = Self {
+            flushers: Flushers::new()?,
+            patterns: Patterns::new(&ledger)?,
+            ledger,
+        };
+        Ok(Arc::new(demo, GFP_KERNEL)?)
+    }
+
+    pub(crate) fn close_on_drop(&self) -> CloseOnDrop {
+        CloseOnDrop(self.ledger.clone())
+    }
+
+    fn run(&self, command: Command) -> Result {
+        let patterns = &*self.patterns;
+        match command {
+            Command::Immediate => immediate::queue(&patterns.immediate),
+            Command::Delayed { ms } => delayed::arm(&patterns.delayed, ms),
+            Command::Custom { count } => custom::queue_items(&patterns.queue, &self.ledger, count),
+            Command::Data { value } => data::queue_item(&patterns.queue, &self.ledger, value),
+            Command::Start { period_ms } => periodic::start(&patterns.periodic, period_ms),
+            Command::Stop => {
+                periodic::stop(&patterns.periodic);
+                Ok(())
+            }
+            Command::Cancel => {
+                delayed::cancel(&patterns.delayed);
+                Ok(())
+            }
+            Command::Flush => self.flushers.flush(&self.patterns),
+            Command::Reset => {
+                self.ledger.reset();
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs the commands of a text, all of which have been parsed before the first runs. Returns
+    /// how many bytes of it have been dealt with.
+    ///
+    /// # Errors
+    ///
+    /// That of the first command, or of the text. If a later command fails, the lines before it
+    /// have been run and are what is returned.
+    fn run_all(&self, text: &[u8]) -> Result<usize> {
+        let lines = command::parse(text).inspect_err(log_refusal)?;
+        let mut done = 0;
+        for line in &lines {
+            match self.run(line.command) {
+                Ok(()) => done = line.end,
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => return Ok(done),
+            }
+        }
+        Ok(text.len())
+    }
+}
+
+fn log_refusal(refusal: &Refusal<'_>) {
+    if printk_ratelimit(c"workqueue_demo") {
+        pr_warn!("{refusal}\n");
+    }
+}
+
+impl procfs::Operations for Demo {
+    fn show(&self, file: &SeqFile) -> Result {
+        table::print(&self.ledger.snapshot(), file);
+        Ok(())
+    }
+
+    fn write(&self, data: UserSliceReader) -> Result<usize> {
+        let len = data.len();
+        if len > command::MAX_LEN {
+            let refusal = Refusal::TooLong { len };
+            log_refusal(&refusal);
+            return Err(refusal.into());
+        }
+        let mut text = KVec::new();
+        data.read_all(&mut text, GFP_KERNEL)?;
+        self.run_all(&text)
+    }
+}

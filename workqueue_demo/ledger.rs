@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The counts: what became of every item.
+//!
+//! The ledger is told of each step of an item's life under one lock, and where C decides (was the
+//! item pending already?) it is asked under that lock. In every row, whenever the lock is free,
+//!
+//! > queued = cancelled + executed + pending + running
+
+use kernel::{
+    cpu::CpuId,
+    new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLock, //
+    },
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+use crate::abstractions::worker;
+
+/// A kind of work: a row of the table.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    Immediate,
+    Delayed,
+    Custom,
+    Data,
+    Periodic,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Immediate,
+        Self::Delayed,
+        Self::Custom,
+        Self::Data,
+        Self::Periodic,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Immediate => "immediate",
+            Self::Delayed => "delayed",
+            Self::Custom => "custom",
+            Self::Data => "data",
+            Self::Periodic => "periodic",
+        }
+    }
+
+    /// Whether items of this kind run on the module's own queue.
+    fn on_own_queue(self) -> bool {
+        matches!(self, Self::Custom | Self::Data)
+    }
+}
+
+/// When an item was queued, and when it is to run.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    queued: Instant<Monotonic>,
+    due: Instant<Monotonic>,
+}
+
+impl Times {
+    pub(crate) fn due_in(delay: Delta) -> Self {
+        let queued = Instant::now();
+        Self {
+            queued,
+            due: queued + delay,
+        }
+    }
+
+    pub(crate) fn due_now() -> Self {
+        Self::due_in(Delta::ZERO)
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Row {
+    pub(crate) queued: u64,
+    pub(crate) coalesced: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) executed: u64,
+    pub(crate) pending: u64,
+    pub(crate) running: u64,
+    /// How long after it was due the last item started, in microseconds.
+    pub(crate) wait_us: i64,
+    /// Of the item that was queued last.
+    times: Option<Times>,
+}
+
+impl Row {
+    fn queue(&mut self, items: u64, times: Times) {
+        self.queued += items;
+        self.pending += items;
+        self.times = Some(times);
+    }
+
+    fn cancel(&mut self) {
+        self.pending -= 1;
+        self.cancelled += 1;
+    }
+
+    fn reset(&mut self) {
+        self.queued = self.pending + self.running;
+        self.coalesced = 0;
+        self.cancelled = 0;
+        self.executed = 0;
+    }
+}
+
+/// All there is to show, of one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Snapshot {
+    rows: [Row; Kind::ALL.len()],
+    /// The most items that have run on the own queue at once.
+    pub(crate) peak_running: u64,
+    pub(crate) ticking: bool,
+    pub(crate) period_ms: u32,
+    closed: bool,
+}
+
+impl Snapshot {
+    pub(crate) fn row(&self, kind: Kind) -> &Row {
+        &self.rows[kind as usize]
+    }
+
+    fn row_mut(&mut self, kind: Kind) -> &mut Row {
+        &mut self.rows[kind as usize]
+    }
+
+    fn running_on_own_queue(&self) -> u64 {
+        let own = Kind::ALL.into_iter().filter(|kind| kind.on_own_queue());
+        own.map(|kind| self.row(kind).running).sum()
+    }
+
+    fn check_open(&self) -> Result {
+        if self.closed {
+            Err(ENODEV)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The counts of all kinds, and whether anything is accepted.
+///
+/// # Locking
+///
+/// One spinlock, held for a few instructions and for C's queueing functions, which may be called
+/// in any context. Process context only; no method sleeps.
+#[pin_data]
+pub(crate) struct Ledger {
+    #[pin]
+    state: SpinLock<Snapshot>,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let state = Snapshot {
+            rows: [Row::default(); Kind::ALL.len()],
+            peak_running: 0,
+            ticking: false,
+            period_ms: 1000,
+            closed: false,
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                state <- new_spinlock!(state, "Ledger::state"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        *self.state.lock()
+    }
+
+    /// Queues the one item of a kind by means of `enqueue`, which says whether it was idle; if it
+    /// was pending already that counts as coalesced.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` once the ledger is closed.
+    pub(crate) fn queue(&self, kind: Kind, times: Times, enqueue: impl FnOnce() -> bool) -> Result {
+        let mut state = self.state.lock();
+        state.check_open()?;
+        if enqueue() {
+            state.row_mut(kind).queue(1, times);
+        } else {
+            state.row_mut(kind).coalesced += 1;
+        }
+        Ok(())
+    }
+
+    /// Lets `count` new items of a kind in, which the caller queues next.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if more than `limit` would then be outstanding; `ENODEV` once the ledger is
+    /// closed. None is let in then.
+    pub(crate) fn admit(&self, kind: Kind, count: u64, limit: u64, times: Times) -> Result {
+        let mut state = self.state.lock();
+        state.check_open()?;
+        let row = state.row_mut(kind);
+        if row.pending + row.running + count > limit {
+            return Err(EAGAIN);
+        }
+        row.queue(count, times);
+        Ok(())
+    }
+
+    /// Counts an item that was taken back.
+    pub(crate) fn cancelled(&self, kind: Kind) {
+        self.state.lock().row_mut(kind).cancel();
+    }
+
+    /// Runs an item's `body`, counts it and logs it. `times` are the item's own, or `None` where
+    /// there is only one item of the kind. Once the ledger is closed the item counts as cancelled
+    /// and `body` is not run.
+    pub(crate) fn run(&self, kind: Kind, times: Option<Times>, body: impl FnOnce()) {
+        let Some(waited) = self.started(kind, times) else {
+            return;
+        };
+        let (worker, cpu) = (worker::Name::current(), CpuId::current());
+        body();
+        pr_info!(
+            "{} work ran on {worker} (CPU {}) after {} ms\n",
+            kind.name(),
+            cpu.as_u32(),
+            waited.as_millis()
+        );
+        self.finished(kind);
+    }
+
+    /// Counts an item whose run begins and returns the time since it was queued, or one that is
+    /// cancelled because the ledger is closed.
+    fn started(&self, kind: Kind, times: Option<Times>) -> Option<Delta> {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        if state.closed {
+            state.row_mut(kind).cancel();
+            return None;
+        }
+        let row = state.row_mut(kind);
+        row.pending -= 1;
+        row.running += 1;
+        let times = times.or(row.times)?;
+        row.wait_us = (now - times.due).as_micros_ceil();
+        state.peak_running = state.peak_running.max(state.running_on_own_queue());
+        Some(now - times.queued)
+    }
+
+    /// Counts an item whose run ends.
+    fn finished(&self, kind: Kind) {
+        let mut state = self.state.lock();
+        let row = state.row_mut(kind);
+        row.running -= 1;
+        row.executed += 1;
+    }
+
+    /// Starts the periodic work: the first tick is due in a period and is armed by `arm`.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` once the ledger is closed.
+    pub(crate) fn start_ticking(&self, period_ms: u32, arm: impl FnOnce() -> bool) -> Result {
+        let times = Times::due_in(Delta::from_millis(period_ms.into()));
+        let mut state = self.state.lock();
+        state.check_open()?;
+        if arm() {
+            state.row_mut(Kind::Periodic).queue(1, times);
+        }
+        state.ticking = true;
+        state.period_ms = period_ms;
+        Ok(())
+    }
+
+    /// Arms the tick after the one that runs by means of `arm`, which is told the delay.
+    ///
+    /// A tick is due a period after the one before was due, not after it ran, so that lateness
+    /// does not add up; one that is overdue already is due now.
+    pub(crate) fn rearm_tick(&self, arm: impl FnOnce(Delta) -> bool) {
+        let mut state = self.state.lock();
+        let period = Delta::from_millis(state.period_ms.into());
+        let queued = Instant::now();
+        let row = state.row_mut(Kind::Periodic);
+        let due = row.times.map_or(queued, |last| last.due) + period;
+        let delay = (due - queued).max(Delta::ZERO);
+        if arm(delay) {
+            let due = queued + delay;
+            row.queue(1, Times { queued, due });
+        }
+    }
+
+    /// Counts the periodic work as stopped.
+    pub(crate) fn stopped_ticking(&self) {
+        self.state.lock().ticking = false;
+    }
+
+    /// Counts anew: what is done is forgotten, what is outstanding stays.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state.lock();
+        state.rows.iter_mut().for_each(Row::reset);
+        state.peak_running = state.running_on_own_queue();
+    }
+
+    fn close(&self) {
+        self.state.lock().closed = true;
+    }
+}
+
+/// Closes the ledger when it is dropped.
+pub(crate) struct CloseOnDrop(pub(crate) Arc<Ledger>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pattern: work with data.
+//!
+//! C: a struct that embeds a `work_struct` beside the data, allocated for each job; the handler
+//! gets from the one to the other with `container_of()` and frees it. Here `run` is handed the
+//! whole item, and owns it.
+
+use kernel::{
+    impl_has_work,
+    new_work,
+    prelude::*,
+    sync::Arc,
+    workqueue::{
+        Work,
+        WorkItem, //
+    }, //
+};
+
+use super::{
+    super::ledger::{
+        Kind,
+        Ledger,
+        Times, //
+    },
+    custom::MAX_OUTSTANDING, //
+};
+use crate::abstractions::owned_queue::OwnedQueue;
+
+/// An item that carries a number to its handler.
+#[pin_data]
+struct Item {
+    #[pin]
+    work: Work<Item>,
+    value: i32,
+    ledger: Arc<Ledger>,
+    times: Times,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Item { self.work }
+}
+
+/// Queues an item that prints `value`.
+///
+/// # Errors
+///
+/// `EAGAIN` if too many would be outstanding, `ENOMEM`, `ENODEV` while the module goes.
+pub(crate) fn queue_item(queue: &OwnedQueue, ledger: &Arc<Ledger>, value: i32) -> Result {
+    let times = Times::due_now();
+    let item = KBox::pin_init(
+        pin_init!(Item {
+            work <- new_work!("workqueue_demo::data"),
+            value,
+            ledger: ledger.clone(),
+            times,
+        }),
+        GFP_KERNEL,
+    )?;
+    ledger.admit(Kind::Data, 1, MAX_OUTSTANDING, times)?;
+    queue.enqueue(item);
+    Ok(())
+}
+
+impl WorkItem for Item {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(this: Pin<KBox<Self>>) {
+        this.ledger.run(Kind::Data, Some(this.times), || {
+            pr_info!("Data: {}\n", this.value);
+        });
+    }
+}
