@@ -80,7 +80,7 @@ impl Times {
     }
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) queued: u64,
     pub(crate) coalesced: u64,
@@ -91,14 +91,27 @@ pub(crate) struct Row {
     /// How long after it was due the last item started, in microseconds.
     pub(crate) wait_us: i64,
     /// Of the item that was queued last.
-    times: Option<Times>,
+    times: Times,
 }
 
 impl Row {
+    fn new() -> Self {
+        Self {
+            queued: 0,
+            coalesced: 0,
+            cancelled: 0,
+            executed: 0,
+            pending: 0,
+            running: 0,
+            wait_us: 0,
+            times: Times::due_now(),
+        }
+    }
+
     fn queue(&mut self, items: u64, times: Times) {
         self.queued += items;
         self.pending += items;
-        self.times = Some(times);
+        self.times = times;
     }
 
     fn cancel(&mut self) {
@@ -163,7 +176,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let state = Snapshot {
-            rows: [Row::default(); Kind::ALL.len()],
+            rows: [Row::new(); Kind::ALL.len()],
             peak_running: 0,
             ticking: false,
             period_ms: 1000,
@@ -250,7 +263,7 @@ impl Ledger {
         let row = state.row_mut(kind);
         row.pending -= 1;
         row.running += 1;
-        let times = times.or(row.times)?;
+        let times = times.unwrap_or(row.times);
         row.wait_us = (now - times.due).as_micros_ceil();
         state.peak_running = state.peak_running.max(state.running_on_own_queue());
         Some(now - times.queued)
@@ -290,7 +303,7 @@ impl Ledger {
         let period = Delta::from_millis(state.period_ms.into());
         let queued = Instant::now();
         let row = state.row_mut(Kind::Periodic);
-        let due = row.times.map_or(queued, |last| last.due) + period;
+        let due = row.times.due + period;
         let delay = (due - queued).max(Delta::ZERO);
         if arm(delay) {
             let due = queued + delay;
