@@ -19,9 +19,11 @@ use kernel::{
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
 #[allow(dead_code)]
 mod abstractions {
+    pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod escaped;
     pub(crate) mod owned_queue;
+    pub(crate) mod periodic;
     pub(crate) mod procfs;
     pub(crate) mod ratelimit;
     pub(crate) mod work;

@@ -20,11 +20,9 @@ use kernel::{
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
 #[allow(dead_code)]
 mod abstractions {
-    pub(crate) mod delayed_work;
     pub(crate) mod escaped;
     pub(crate) mod misc_device;
     pub(crate) mod owned_queue;
-    pub(crate) mod work;
 }
 
 mod wq_echo {

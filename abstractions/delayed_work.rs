@@ -11,7 +11,6 @@ use core::ops::Deref;
 
 use kernel::{
     bindings,
-    container_of,
     impl_has_delayed_work,
     new_delayed_work,
     new_mutex,
@@ -32,11 +31,17 @@ use kernel::{
     },
     workqueue::{
         DelayedWork,
-        HasWork,
         Queue,
-        Work,
         WorkItem, //
     }, //
+};
+
+use super::{
+    cancel::{
+        delayed_work_of,
+        CancelDelayedWork, //
+    },
+    owned_queue::QueueOwner, //
 };
 
 /// How many jiffies to wait so that `delay` has passed for sure: rounded up, and one more, because
@@ -54,17 +59,30 @@ pub(crate) trait DelayedHandler: Send + Sync + Sized + 'static {
     fn run(&self, rearm: &Rearm<'_, Self>);
 }
 
+/// # Invariants
+///
+/// `queue` is valid whenever the item is armed, queued or running: the handle owns a share in it,
+/// and takes the item back before it gives that up.
 #[pin_data]
 struct Item<H: DelayedHandler> {
     #[pin]
     work: DelayedWork<Item<H>>,
-    queue: &'static Queue,
+    queue: RawQueue,
+    #[pin]
     handler: H,
 }
 
 impl_has_delayed_work! {
     impl{H: DelayedHandler} HasDelayedWork<Self> for Item<H> { self.work }
 }
+
+/// A pointer to a queue that somebody else keeps alive.
+struct RawQueue(*mut bindings::workqueue_struct);
+
+// SAFETY: It is only a pointer; a queue belongs to no thread.
+unsafe impl Send for RawQueue {}
+// SAFETY: As above, and all that is done through it is serialised by C.
+unsafe impl Sync for RawQueue {}
 
 impl<H: DelayedHandler> WorkItem for Item<H> {
     type Pointer = Arc<Self>;
@@ -75,39 +93,16 @@ impl<H: DelayedHandler> WorkItem for Item<H> {
 }
 
 impl<H: DelayedHandler> Item<H> {
-    fn arm(self: &Arc<Self>, delay: Jiffies) -> bool {
-        self.queue.enqueue_delayed(self.clone(), delay).is_ok()
-    }
-
-    fn delayed_work(self: &Arc<Self>) -> *mut bindings::delayed_work {
-        // SAFETY: `Arc` points at a valid item, whose `work` was initialised in
-        // `DelayedWorkHandle::new`.
-        let work = unsafe { Work::raw_get(Self::raw_get_work(Arc::as_ptr(self).cast_mut())) };
-        // SAFETY: `HasDelayedWork` says that this work item is the `work` field of a
-        // `delayed_work`.
-        unsafe { container_of!(work, bindings::delayed_work, work) }
-    }
-
-    /// Takes back the reference that [`Item::arm`] leaked.
+    /// Arms the item; `false` if it is armed or queued already, or has been stopped.
     ///
     /// # Safety
     ///
-    /// C must just have said that the item was pending and has been taken off.
-    unsafe fn reclaim(self: &Arc<Self>) {
-        // SAFETY: By this function's contract the item will not run, so that the `Arc` which
-        // `arm` leaked is ours again.
-        drop(unsafe { Arc::from_raw(Arc::as_ptr(self)) });
-    }
-
-    /// Disables the item (once more), takes it back if it was pending, else waits for it.
-    fn disable_sync(self: &Arc<Self>) -> bool {
-        // SAFETY: The item is valid.
-        let taken = unsafe { bindings::disable_delayed_work_sync(self.delayed_work()) };
-        if taken {
-            // SAFETY: C has just said so.
-            unsafe { self.reclaim() };
-        }
-        taken
+    /// The handle must exist, or the item be running.
+    unsafe fn arm(self: &Arc<Self>, delay: Jiffies) -> bool {
+        // SAFETY: The handle exists, for one that is being dropped waits for an item that runs.
+        // By the type invariants, so does the queue.
+        let queue = unsafe { Queue::from_raw(self.queue.0) };
+        queue.enqueue_delayed(self.clone(), delay).is_ok()
     }
 }
 
@@ -123,50 +118,58 @@ impl<H: DelayedHandler> Rearm<'_, H> {
     ///
     /// C: `queue_delayed_work()`.
     pub(crate) fn after(&self, delay: Jiffies) -> bool {
-        self.0.arm(delay)
+        // SAFETY: A `Rearm` exists only while the item runs.
+        unsafe { self.0.arm(delay) }
     }
 }
 
-/// The owner of a delayed work item on one of the system's queues.
+/// The owner of a delayed work item, and of the queue it runs on or a share in it.
+///
+/// The queue cannot go while the timer is armed: `destroy_workqueue()` would not wait for it.
 ///
 /// # Locking and context
 ///
 /// All of it sleeps. The item is armed, cancelled and stopped under a mutex, through the
 /// [`Control`] that [`lock`](Self::lock) returns. [`flush`](Self::flush) and the destructor wait
 /// for the handler, so the handler must not call them (lockdep tells). What [`WorkHandle`] says of
-/// `mem::forget` holds here too.
+/// handles that are forgotten holds here too.
 ///
 /// # Invariants
 ///
-/// The item is queued through [`Control`] and [`Rearm`] alone, always as an `Arc` that is leaked
-/// to C while it is pending. It is disabled in C exactly when `stopped` is true.
+/// The item is queued through [`Control`] and [`Rearm`] alone. It is disabled in C exactly when
+/// `stopped` is true.
 ///
 /// [`WorkHandle`]: super::work::WorkHandle
 #[pin_data(PinnedDrop)]
-pub(crate) struct DelayedWorkHandle<H: DelayedHandler> {
+pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = &'static Queue> {
     item: Arc<Item<H>>,
     #[pin]
     stopped: Mutex<bool>,
+    // Dropped after the destructor has taken the item back.
+    _queue: Q,
 }
 
-impl<H: DelayedHandler> DelayedWorkHandle<H> {
+impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     /// Makes an item that runs `handler` on `queue`. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
-    pub(crate) fn new(queue: &'static Queue, handler: H) -> impl PinInit<Self, Error> {
+    /// `ENOMEM`, and those of `handler`.
+    pub(crate) fn new(queue: Q, handler: impl PinInit<H, Error>) -> impl PinInit<Self, Error> {
+        let raw_queue = RawQueue(queue.as_raw());
         try_pin_init!(Self {
             item: Arc::pin_init(
-                pin_init!(Item {
+                try_pin_init!(Item {
                     work <- new_delayed_work!("DelayedWorkHandle"),
-                    queue,
-                    handler,
+                    // INVARIANT: The handle keeps `_queue` until it has stopped the item.
+                    queue: raw_queue,
+                    handler <- handler,
                 }),
                 GFP_KERNEL,
             )?,
             // INVARIANT: A new item is not disabled, not queued, and private to this handle.
             stopped <- new_mutex!(false, "DelayedWorkHandle::stopped"),
+            _queue: queue,
         })
     }
 
@@ -180,13 +183,11 @@ impl<H: DelayedHandler> DelayedWorkHandle<H> {
     }
 
     /// Waits until the item, if its time has come, has run. An armed timer is left alone.
-    /// `false` if there was nothing to wait for.
+    /// `false` if there was nothing to wait for. Sleeps.
     ///
     /// C: `flush_work()` on the item (`flush_delayed_work()` would fire the timer now).
     pub(crate) fn flush(&self) -> bool {
-        let delayed = self.item.delayed_work();
-        // SAFETY: The item is valid, and stays so for as long as `self` is borrowed.
-        unsafe { bindings::flush_work(&raw mut (*delayed).work) }
+        self.item.flush_queued()
     }
 }
 
@@ -210,31 +211,21 @@ impl<H: DelayedHandler> Control<'_, H> {
     pub(crate) fn arm(&mut self, delay: Jiffies) -> bool {
         if *self.stopped {
             // SAFETY: The item is valid. By the type invariants it is disabled, once.
-            unsafe { bindings::enable_delayed_work(self.item.delayed_work()) };
+            unsafe { bindings::enable_delayed_work(delayed_work_of(self.item)) };
             // INVARIANT: It has just been enabled.
             *self.stopped = false;
         }
-        self.item.arm(delay)
+        // SAFETY: The handle is borrowed for as long as `self` exists.
+        unsafe { self.item.arm(delay) }
     }
 
-    /// Takes the item back if it is armed or queued, and waits for it if it runs. Sleeps.
+    /// Takes the item back if it is armed or queued, and waits for it if it runs; whether it was
+    /// taken back. Sleeps.
     ///
-    /// | the item is | returns |
-    /// | --- | --- |
-    /// | armed, its timer running | `true` |
-    /// | queued, its timer expired | `true` |
-    /// | running | `false`, after the run |
-    /// | idle | `false` |
-    ///
-    /// C: `cancel_delayed_work_sync()`.
+    /// C: `cancel_delayed_work_sync()`; [`CancelDelayedWork::cancel_delayed_sync`] says what it
+    /// returns when.
     pub(crate) fn cancel_sync(&mut self) -> bool {
-        // SAFETY: The item is valid.
-        let taken = unsafe { bindings::cancel_delayed_work_sync(self.item.delayed_work()) };
-        if taken {
-            // SAFETY: C has just said so.
-            unsafe { self.item.reclaim() };
-        }
-        taken
+        self.item.cancel_delayed_sync().is_some()
     }
 
     /// Stops the item until it is armed again from here: like
@@ -248,19 +239,19 @@ impl<H: DelayedHandler> Control<'_, H> {
         }
         // INVARIANT: The item is disabled below, and was not before.
         *self.stopped = true;
-        self.item.disable_sync()
+        self.item.disable_delayed_sync().is_some()
     }
 }
 
 #[pinned_drop]
-impl<H: DelayedHandler> PinnedDrop for DelayedWorkHandle<H> {
+impl<H: DelayedHandler, Q: QueueOwner> PinnedDrop for DelayedWorkHandle<H, Q> {
     /// Stops the item for good. Sleeps.
     fn drop(self: Pin<&mut Self>) {
-        self.item.disable_sync();
+        drop(self.item.disable_delayed_sync());
     }
 }
 
-impl<H: DelayedHandler> Deref for DelayedWorkHandle<H> {
+impl<H: DelayedHandler, Q: QueueOwner> Deref for DelayedWorkHandle<H, Q> {
     type Target = H;
 
     fn deref(&self) -> &H {

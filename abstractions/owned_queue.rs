@@ -20,6 +20,7 @@ use kernel::{
     },
     bindings,
     prelude::*,
+    sync::Arc,
     workqueue::{
         Queue,
         RawWorkItem, //
@@ -34,6 +35,35 @@ pub(crate) fn system_percpu() -> &'static Queue {
     // SAFETY: `system_percpu_wq` is set up before any module can be loaded, never changes after
     // that, and the queue is never destroyed.
     unsafe { Queue::from_raw(bindings::system_percpu_wq) }
+}
+
+/// A queue, and whoever keeps it alive: a system queue, which nobody destroys, or an
+/// [`OwnedQueue`] that is shared.
+///
+/// # Safety
+///
+/// `as_raw` must return the same queue each time, and that queue must stay valid until the owner
+/// is dropped: also when the owner is moved, and for ever if it is forgotten.
+pub(crate) unsafe trait QueueOwner: Send + Sync + 'static {
+    /// The queue as C knows it. A pointer, not a `&Queue`: that would offer to arm timers which
+    /// the queue need not outlive.
+    fn as_raw(&self) -> *mut bindings::workqueue_struct;
+}
+
+// SAFETY: A `&'static Queue` is valid for ever.
+unsafe impl QueueOwner for &'static Queue {
+    fn as_raw(&self) -> *mut bindings::workqueue_struct {
+        // CAST: `Queue` is a transparent wrapper.
+        core::ptr::from_ref::<Queue>(self).cast_mut().cast()
+    }
+}
+
+// SAFETY: By the type invariants of `OwnedQueue` its queue is valid until it is dropped, which is
+// not before this `Arc` is.
+unsafe impl QueueOwner for Arc<OwnedQueue> {
+    fn as_raw(&self) -> *mut bindings::workqueue_struct {
+        self.0.as_ptr()
+    }
 }
 
 /// A kind of queue: where its workers run, and what else may be asked of it.

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A work item that can be queued again and again, waited for and taken back.
-//!
-//! Queueing an `Arc` hands C one reference, which comes back when the item runs. If it is
-//! cancelled it never runs, and whoever cancels has to take that reference back, exactly when C
-//! says that the item was pending. [`WorkHandle`] does, and its destructor leaves nothing behind.
+//! A work item that can be queued again and again, and is stopped when its handle goes.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use core::ops::Deref;
 
 use kernel::{
-    bindings,
-    impl_has_work,
     new_work,
     prelude::*,
     sync::Arc,
     workqueue::{
-        HasWork,
         Queue,
         Work,
         WorkItem, //
     }, //
+};
+
+use super::{
+    cancel::{
+        impl_has_plain_work,
+        CancelWork, //
+    },
+    owned_queue::QueueOwner, //
 };
 
 /// What a work item does when its turn comes.
@@ -39,8 +40,8 @@ struct Item<H: Handler> {
     handler: H,
 }
 
-impl_has_work! {
-    impl{H: Handler} HasWork<Self> for Item<H> { self.work }
+impl_has_plain_work! {
+    impl{H: Handler} HasPlainWork<Self> for Item<H> { self.work }
 }
 
 impl<H: Handler> WorkItem for Item<H> {
@@ -51,38 +52,38 @@ impl<H: Handler> WorkItem for Item<H> {
     }
 }
 
-/// The owner of a work item on one of the system's queues.
+/// The owner of a work item, and of the queue it runs on or a share in it.
 ///
 /// Dereferences to the handler, so that state can live there.
 ///
 /// # Locking and context
 ///
-/// [`enqueue`](Self::enqueue) may be called in any context; all else sleeps. [`flush`] and the
-/// destructor wait for the item, so the item's own handler must not call them (lockdep tells).
+/// [`enqueue`](Self::enqueue) may be called in any context; all else sleeps. `cancel_sync`,
+/// `flush` and the destructor wait for the item, so the item's own handler must not call them
+/// (lockdep tells).
 ///
-/// The queue is `'static`, so it outlives the item. If the handle is forgotten the item stays
-/// allocated and may still run: correct for built-in code, but a module must drop its handles
-/// before it goes, because `'static` does not keep its text alive. Keep them in the module's
-/// state and not in something that can be leaked.
+/// If the handle is forgotten, the item and its queue stay, and the item may still run: correct
+/// for built-in code, but a module must drop its handles before it goes, because `'static` does
+/// not keep its code in memory. Keep them in the module's state and not in something that can be
+/// leaked.
 ///
 /// # Invariants
 ///
-/// The item is queued through this handle alone, always as an `Arc` that is leaked to C while it
-/// is pending.
-///
-/// [`flush`]: Self::flush
-pub(crate) struct WorkHandle<H: Handler> {
+/// The item is queued through this handle alone, on `queue`, and not any more once the handle is
+/// being dropped.
+pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = &'static Queue> {
     item: Arc<Item<H>>,
-    queue: &'static Queue,
+    // Declared last and dropped last: the item is not on it any more by then.
+    queue: Q,
 }
 
-impl<H: Handler> WorkHandle<H> {
+impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     /// Makes an item that runs `handler` on `queue`. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(queue: &'static Queue, handler: H) -> Result<Self> {
+    pub(crate) fn new(queue: Q, handler: H) -> Result<Self> {
         let item = Arc::pin_init(
             pin_init!(Item {
                 work <- new_work!("WorkHandle"),
@@ -94,43 +95,45 @@ impl<H: Handler> WorkHandle<H> {
         Ok(Self { item, queue })
     }
 
-    /// Queues the item; `false` if it is pending already.
+    /// Queues the item; `false` if it is pending already, and then one run does for both.
     ///
     /// C: `queue_work()`.
     pub(crate) fn enqueue(&self) -> bool {
-        self.queue.enqueue(self.item.clone()).is_ok()
+        // SAFETY: By the contract of `QueueOwner` the queue is valid for as long as `self` is.
+        let queue = unsafe { Queue::from_raw(self.queue.as_raw()) };
+        queue.enqueue(self.item.clone()).is_ok()
     }
 
-    fn work(&self) -> *mut bindings::work_struct {
-        // SAFETY: `Arc` points at a valid item, whose `work` was initialised in `new`.
-        unsafe { Work::raw_get(Item::raw_get_work(Arc::as_ptr(&self.item).cast_mut())) }
+    /// Takes the item back if it is pending, and waits for it if it runs; whether it was taken
+    /// back. Sleeps.
+    ///
+    /// [`enqueue`](Self::enqueue) returns `false` meanwhile, as for an item that is pending. Where
+    /// nothing may be lost, keep the two apart.
+    ///
+    /// C: `cancel_work_sync()`.
+    pub(crate) fn cancel_sync(&self) -> bool {
+        self.item.cancel_sync().is_some()
     }
 
-    /// Waits until the item, if it is queued or running, has run. `false` if it was idle.
+    /// Waits until the item, if it is queued or running, has run; `false` if it was idle. Sleeps.
     ///
     /// C: `flush_work()`.
     pub(crate) fn flush(&self) -> bool {
-        // SAFETY: The work item is valid, and stays so for as long as `self` is borrowed.
-        unsafe { bindings::flush_work(self.work()) }
+        self.item.flush()
     }
 }
 
-impl<H: Handler> Drop for WorkHandle<H> {
-    /// Stops the item for good: takes it back if it is pending, waits if it is running. Sleeps.
+impl<H: Handler, Q: QueueOwner> Drop for WorkHandle<H, Q> {
+    /// Stops the item for good: takes it back if it is pending, waits for it if it runs. Sleeps.
     ///
     /// C: `disable_work_sync()`, because `cancel_work_sync()` forbids queueing only while it
     /// waits.
     fn drop(&mut self) {
-        // SAFETY: The work item is valid.
-        if unsafe { bindings::disable_work_sync(self.work()) } {
-            // SAFETY: C says that the item was pending, so it never runs: by the type invariants
-            // the reference that `enqueue` leaked is ours again.
-            drop(unsafe { Arc::from_raw(Arc::as_ptr(&self.item)) });
-        }
+        drop(self.item.disable_sync());
     }
 }
 
-impl<H: Handler> Deref for WorkHandle<H> {
+impl<H: Handler, Q: QueueOwner> Deref for WorkHandle<H, Q> {
     type Target = H;
 
     fn deref(&self) -> &H {

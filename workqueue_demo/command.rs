@@ -18,6 +18,8 @@ pub(crate) const MAX_LEN: usize = 4096;
 
 /// The shortest and the longest delay, in milliseconds.
 const DELAY_MS: RangeInclusive<u32> = 1..=3_600_000;
+/// The period that `start` takes where none is given, in milliseconds.
+pub(crate) const DEFAULT_PERIOD_MS: u32 = 1000;
 /// The shortest and the longest period, in milliseconds.
 const PERIOD_MS: RangeInclusive<u32> = 10..=3_600_000;
 const COUNT: RangeInclusive<u32> = 1..=1000;
@@ -167,7 +169,7 @@ fn parse_line(line: &[u8]) -> Parsed<'_, Option<Command>> {
             value: value(name, words.next())?,
         },
         b"start" => Command::Start {
-            period_ms: optional(1000, PERIOD_MS)?,
+            period_ms: optional(DEFAULT_PERIOD_MS, PERIOD_MS)?,
         },
         b"stop" => Command::Stop,
         b"cancel" => Command::Cancel,

@@ -40,7 +40,7 @@ use crate::abstractions::{
 #[pin_data]
 pub(crate) struct Patterns {
     #[pin]
-    periodic: periodic::Periodic,
+    periodic: periodic::Ticks,
     #[pin]
     delayed: delayed::Delayed,
     immediate: immediate::Immediate,

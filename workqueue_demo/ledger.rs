@@ -22,6 +22,7 @@ use kernel::{
     }, //
 };
 
+use super::command;
 use crate::abstractions::worker;
 
 /// A kind of work: a row of the table.
@@ -109,9 +110,20 @@ impl Row {
     }
 
     fn queue(&mut self, items: u64, times: Times) {
+        self.times = times;
         self.queued += items;
         self.pending += items;
-        self.times = times;
+    }
+
+    /// `times` are the item's own, or `None` where there is only one item of the kind. Returns
+    /// the time since it was queued.
+    fn start(&mut self, times: Option<Times>) -> Delta {
+        let now = Instant::now();
+        let times = times.unwrap_or(self.times);
+        self.pending -= 1;
+        self.running += 1;
+        self.wait_us = (now - times.due).as_micros_ceil();
+        now - times.queued
     }
 
     fn cancel(&mut self) {
@@ -134,7 +146,8 @@ pub(crate) struct Snapshot {
     /// The most items that have run on the own queue at once.
     pub(crate) peak_running: u64,
     pub(crate) ticking: bool,
-    pub(crate) period_ms: u32,
+    /// Of the periodic work, when it ticked last if it is stopped.
+    pub(crate) period: Delta,
     closed: bool,
 }
 
@@ -179,7 +192,7 @@ impl Ledger {
             rows: [Row::new(); Kind::ALL.len()],
             peak_running: 0,
             ticking: false,
-            period_ms: 1000,
+            period: Delta::from_millis(command::DEFAULT_PERIOD_MS.into()),
             closed: false,
         };
         Arc::pin_init(
@@ -254,19 +267,14 @@ impl Ledger {
     /// Counts an item whose run begins and returns the time since it was queued, or one that is
     /// cancelled because the ledger is closed.
     fn started(&self, kind: Kind, times: Option<Times>) -> Option<Delta> {
-        let now = Instant::now();
         let mut state = self.state.lock();
         if state.closed {
             state.row_mut(kind).cancel();
             return None;
         }
-        let row = state.row_mut(kind);
-        row.pending -= 1;
-        row.running += 1;
-        let times = times.unwrap_or(row.times);
-        row.wait_us = (now - times.due).as_micros_ceil();
+        let waited = state.row_mut(kind).start(times);
         state.peak_running = state.peak_running.max(state.running_on_own_queue());
-        Some(now - times.queued)
+        Some(waited)
     }
 
     /// Counts an item whose run ends.
@@ -277,43 +285,25 @@ impl Ledger {
         row.executed += 1;
     }
 
-    /// Starts the periodic work: the first tick is due in a period and is armed by `arm`.
+    /// Counts an item that is about to be queued, and will then run or be cancelled.
+    pub(crate) fn queued(&self, kind: Kind, times: Times) {
+        self.state.lock().row_mut(kind).queue(1, times);
+    }
+
+    /// Notes at which period the periodic work ticks, or that it is stopped.
+    pub(crate) fn ticking(&self, period: Option<Delta>) {
+        let mut state = self.state.lock();
+        state.ticking = period.is_some();
+        state.period = period.unwrap_or(state.period);
+    }
+
+    /// Says whether work is accepted.
     ///
     /// # Errors
     ///
     /// `ENODEV` once the ledger is closed.
-    pub(crate) fn start_ticking(&self, period_ms: u32, arm: impl FnOnce() -> bool) -> Result {
-        let times = Times::due_in(Delta::from_millis(period_ms.into()));
-        let mut state = self.state.lock();
-        state.check_open()?;
-        if arm() {
-            state.row_mut(Kind::Periodic).queue(1, times);
-        }
-        state.ticking = true;
-        state.period_ms = period_ms;
-        Ok(())
-    }
-
-    /// Arms the tick after the one that runs by means of `arm`, which is told the delay.
-    ///
-    /// A tick is due a period after the one before was due, not after it ran, so that lateness
-    /// does not add up; one that is overdue already is due now.
-    pub(crate) fn rearm_tick(&self, arm: impl FnOnce(Delta) -> bool) {
-        let mut state = self.state.lock();
-        let period = Delta::from_millis(state.period_ms.into());
-        let queued = Instant::now();
-        let row = state.row_mut(Kind::Periodic);
-        let due = row.times.due + period;
-        let delay = (due - queued).max(Delta::ZERO);
-        if arm(delay) {
-            let due = queued + delay;
-            row.queue(1, Times { queued, due });
-        }
-    }
-
-    /// Counts the periodic work as stopped.
-    pub(crate) fn stopped_ticking(&self) {
-        self.state.lock().ticking = false;
+    pub(crate) fn check_open(&self) -> Result {
+        self.state.lock().check_open()
     }
 
     /// Counts anew: what is done is forgotten, what is outstanding stays.

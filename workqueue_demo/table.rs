@@ -50,7 +50,7 @@ pub(crate) fn print(snapshot: &Snapshot, file: &SeqFile) {
         } else {
             "stopped"
         },
-        snapshot.period_ms
+        snapshot.period.as_millis()
     );
     seq_print!(file, "commands: {}\n", command::USAGE);
 }

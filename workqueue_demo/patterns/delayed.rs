@@ -34,7 +34,7 @@ pub(crate) struct DelayedOnce {
 }
 
 pub(crate) fn new(ledger: Arc<Ledger>) -> impl PinInit<Delayed, Error> {
-    DelayedWorkHandle::new(system_percpu(), DelayedOnce { ledger })
+    DelayedWorkHandle::new(system_percpu(), Ok(DelayedOnce { ledger }))
 }
 
 /// Arms the item to run in `ms` milliseconds. If it is armed already its time stands.

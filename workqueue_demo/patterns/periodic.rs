@@ -14,61 +14,59 @@ use kernel::{
 
 use super::super::ledger::{
     Kind,
-    Ledger, //
+    Ledger,
+    Times, //
 };
 use crate::abstractions::{
-    delayed_work::{
-        jiffies_at_least,
-        Control,
-        DelayedHandler,
-        DelayedWorkHandle,
-        Rearm, //
-    },
-    owned_queue::system_percpu, //
+    owned_queue::system_percpu,
+    periodic::{
+        Periodic,
+        Ticker, //
+    }, //
 };
 
 /// The module's one periodic item.
-pub(crate) type Periodic = DelayedWorkHandle<Tick>;
+pub(crate) type Ticks = Periodic<CountedTick>;
 
-pub(crate) struct Tick {
+pub(crate) struct CountedTick {
     ledger: Arc<Ledger>,
 }
 
-pub(crate) fn new(ledger: Arc<Ledger>) -> impl PinInit<Periodic, Error> {
-    DelayedWorkHandle::new(system_percpu(), Tick { ledger })
+pub(crate) fn new(ledger: Arc<Ledger>) -> impl PinInit<Ticks, Error> {
+    Periodic::new(system_percpu(), CountedTick { ledger })
 }
 
 /// Starts the ticks, one every `period_ms` milliseconds. Changes nothing if they come at that
 /// period already; if they come at another they start anew.
-pub(crate) fn start(item: &Periodic, period_ms: u32) -> Result {
-    let mut control = item.lock();
-    let now = item.ledger.snapshot();
-    if now.ticking && now.period_ms == period_ms {
-        return Ok(());
-    }
-    stop_with(&mut control, &item.ledger);
-    let delay = Delta::from_millis(period_ms.into());
-    item.ledger
-        .start_ticking(period_ms, || control.arm(jiffies_at_least(delay)))
+pub(crate) fn start(ticks: &Ticks, period_ms: u32) -> Result {
+    ticks.ticker().ledger.check_open()?;
+    ticks.start(Delta::from_millis(period_ms.into()));
+    Ok(())
 }
 
 /// Stops the ticks. When this returns none runs, and none will before the next [`start`].
-pub(crate) fn stop(item: &Periodic) {
-    stop_with(&mut item.lock(), &item.ledger);
+pub(crate) fn stop(ticks: &Ticks) {
+    ticks.stop();
 }
 
-fn stop_with(control: &mut Control<'_, Tick>, ledger: &Ledger) {
-    if control.stop() {
-        ledger.cancelled(Kind::Periodic);
+impl Ticker for CountedTick {
+    fn tick(&self) {
+        self.ledger.run(Kind::Periodic, None, || ());
     }
-    ledger.stopped_ticking();
-}
 
-impl DelayedHandler for Tick {
-    fn run(&self, rearm: &Rearm<'_, Self>) {
-        self.ledger.run(Kind::Periodic, None, || {
-            self.ledger
-                .rearm_tick(|delay| rearm.after(jiffies_at_least(delay)));
-        });
+    fn started(&self, period: Delta) {
+        self.ledger.ticking(Some(period));
+    }
+
+    fn stopped(&self) {
+        self.ledger.ticking(None);
+    }
+
+    fn arming(&self, delay: Delta) {
+        self.ledger.queued(Kind::Periodic, Times::due_in(delay));
+    }
+
+    fn cancelled(&self) {
+        self.ledger.cancelled(Kind::Periodic);
     }
 }

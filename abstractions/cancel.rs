@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking work items back, and waiting for them.
+//!
+//! Queueing an `Arc` hands one reference to C, which comes back when the item runs. A cancelled
+//! item never runs: whoever cancels gets that reference instead, exactly when C says that the item
+//! was pending. A reference that is not taken back is leaked; one that is taken back though C said
+//! no is freed twice.
+//!
+//! Boxed items cannot be cancelled: once queued they belong to C until they run, and nobody else
+//! has a pointer to them. Neither can they be disabled: the `kernel` crate takes it for granted
+//! that C accepts a box.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use kernel::{
+    bindings,
+    container_of,
+    sync::Arc,
+    workqueue::{
+        HasDelayedWork,
+        HasWork,
+        Work,
+        WorkItem, //
+    }, //
+};
+
+/// Implements [`HasWork`] for a struct, like the `kernel` crate's macro of that name, and
+/// [`HasPlainWork`].
+macro_rules! impl_has_plain_work {
+    ($(impl$({$($generics:tt)*})?
+       HasPlainWork<$work_type:ty $(, $id:tt)?>
+       for $self:ty
+       { self.$field:ident }
+    )*) => {$(
+        ::kernel::impl_has_work! {
+            impl$({$($generics)*})? HasWork<$work_type $(, $id)?> for $self { self.$field }
+        }
+
+        // SAFETY: The field is a `Work`, or the implementation of `HasWork` above would not
+        // compile; so there is no timer beside it.
+        unsafe impl$(<$($generics)+>)? $crate::abstractions::cancel::HasPlainWork<$($id)?>
+            for $self {}
+    )*};
+}
+pub(crate) use impl_has_plain_work;
+
+/// A struct with a work item that is not part of a `delayed_work`.
+///
+/// `cancel_work_sync()` on a delayed item would leave its timer armed, so that a plain item has to
+/// be known to be one.
+///
+/// # Safety
+///
+/// The work item with this `ID` must not be the `work` field of a `delayed_work`.
+pub(crate) unsafe trait HasPlainWork<const ID: u64 = 0> {}
+
+/// A plain work item behind an `Arc`: it can be taken back and waited for.
+///
+/// The `_sync` functions wait for the handler if it runs, and so must not be called by it
+/// (lockdep tells).
+pub(crate) trait CancelWork<const ID: u64 = 0>: Sized {
+    /// Takes the item back if it is pending. It may be running, and still be when this returns.
+    /// Any context.
+    ///
+    /// C: `cancel_work()`.
+    fn cancel(&self) -> Option<Self>;
+
+    /// Takes the item back if it is pending, and waits for it if it runs. Sleeps.
+    ///
+    /// C refuses to queue the item meanwhile; a caller who queues it cannot tell that from an item
+    /// that is pending already.
+    ///
+    /// C: `cancel_work_sync()`.
+    fn cancel_sync(&self) -> Option<Self>;
+
+    /// Like [`cancel_sync`](Self::cancel_sync), and the item cannot be queued any more, not even
+    /// by its own handler: it has been stopped for good. Sleeps.
+    ///
+    /// C: `disable_work_sync()`.
+    fn disable_sync(&self) -> Option<Self>;
+
+    /// Waits until the item, if it is queued or running, has run; `false` if it was idle. Sleeps.
+    ///
+    /// C: `flush_work()`.
+    fn flush(&self) -> bool;
+}
+
+/// A delayed work item behind an `Arc`: [`CancelWork`] for those that have a timer.
+pub(crate) trait CancelDelayedWork<const ID: u64 = 0>: Sized {
+    /// Takes the item back if it is armed or queued. It may be running, and still be when this
+    /// returns. Any context.
+    ///
+    /// C: `cancel_delayed_work()`.
+    fn cancel_delayed(&self) -> Option<Self>;
+
+    /// Takes the item back if it is armed or queued, and waits for it if it runs. Sleeps.
+    ///
+    /// | the item is | returns |
+    /// | --- | --- |
+    /// | armed, its timer running | `Some` |
+    /// | queued, its timer expired | `Some` |
+    /// | running | `None`, after the run |
+    /// | idle | `None` |
+    ///
+    /// C: `cancel_delayed_work_sync()`.
+    fn cancel_delayed_sync(&self) -> Option<Self>;
+
+    /// Like [`cancel_delayed_sync`](Self::cancel_delayed_sync), and the item cannot be armed or
+    /// queued any more, not even by its own handler: it has been stopped for good. Sleeps.
+    ///
+    /// C: `disable_delayed_work_sync()`.
+    fn disable_delayed_sync(&self) -> Option<Self>;
+
+    /// Waits until the item, if its time has come, has run. An armed timer is left alone. `false`
+    /// if there was nothing to wait for. Sleeps.
+    ///
+    /// C: `flush_work()` on the item (`flush_delayed_work()` would fire the timer now).
+    fn flush_queued(&self) -> bool;
+}
+
+/// The work item of what an `Arc` points at.
+fn work_of<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::work_struct
+where
+    T: WorkItem<ID, Pointer = Arc<T>> + HasWork<T, ID>,
+{
+    // SAFETY: An `Arc` points at a valid value, and `raw_get_work` returns a pointer to a field of
+    // it.
+    unsafe { Work::raw_get(T::raw_get_work(Arc::as_ptr(item).cast_mut())) }
+}
+
+/// The delayed work item of what an `Arc` points at.
+pub(super) fn delayed_work_of<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::delayed_work
+where
+    T: WorkItem<ID, Pointer = Arc<T>> + HasDelayedWork<T, ID>,
+{
+    // SAFETY: `HasDelayedWork` promises that this work item is the `work` field of a
+    // `delayed_work`.
+    unsafe { container_of!(work_of(item), bindings::delayed_work, work) }
+}
+
+/// Takes back the reference that queueing leaked, if `taken`.
+///
+/// # Safety
+///
+/// `taken` must be what C returned when it was asked to take this very item off, and nobody else
+/// must take that answer for leave to do so.
+unsafe fn reclaim<T>(item: &Arc<T>, taken: bool) -> Option<Arc<T>> {
+    // SAFETY: C says that the item was pending: an `Arc` to it was leaked by `RawWorkItem` for
+    // `Arc`, which would have become one again in the run that now does not come.
+    taken.then(|| unsafe { Arc::from_raw(Arc::as_ptr(item)) })
+}
+
+impl<T, const ID: u64> CancelWork<ID> for Arc<T>
+where
+    T: WorkItem<ID, Pointer = Arc<T>> + HasWork<T, ID> + HasPlainWork<ID>,
+{
+    fn cancel(&self) -> Option<Self> {
+        // SAFETY: The work item is valid, and the answer of C is used once.
+        unsafe { reclaim(self, bindings::cancel_work(work_of(self))) }
+    }
+
+    fn cancel_sync(&self) -> Option<Self> {
+        // SAFETY: As in `cancel`.
+        unsafe { reclaim(self, bindings::cancel_work_sync(work_of(self))) }
+    }
+
+    fn disable_sync(&self) -> Option<Self> {
+        // SAFETY: As in `cancel`. An `Arc` copes with C refusing it from now on.
+        unsafe { reclaim(self, bindings::disable_work_sync(work_of(self))) }
+    }
+
+    fn flush(&self) -> bool {
+        // SAFETY: The work item is valid, and stays so for as long as `self` is borrowed.
+        unsafe { bindings::flush_work(work_of(self)) }
+    }
+}
+
+impl<T, const ID: u64> CancelDelayedWork<ID> for Arc<T>
+where
+    T: WorkItem<ID, Pointer = Arc<T>> + HasDelayedWork<T, ID>,
+{
+    fn cancel_delayed(&self) -> Option<Self> {
+        // SAFETY: The delayed work item is valid, and the answer of C is used once.
+        unsafe { reclaim(self, bindings::cancel_delayed_work(delayed_work_of(self))) }
+    }
+
+    fn cancel_delayed_sync(&self) -> Option<Self> {
+        let work = delayed_work_of(self);
+        // SAFETY: As in `cancel_delayed`.
+        unsafe { reclaim(self, bindings::cancel_delayed_work_sync(work)) }
+    }
+
+    fn disable_delayed_sync(&self) -> Option<Self> {
+        let work = delayed_work_of(self);
+        // SAFETY: As in `cancel_delayed`. An `Arc` copes with C refusing it from now on.
+        unsafe { reclaim(self, bindings::disable_delayed_work_sync(work)) }
+    }
+
+    fn flush_queued(&self) -> bool {
+        // SAFETY: The work item is valid, and stays so for as long as `self` is borrowed.
+        unsafe { bindings::flush_work(work_of(self)) }
+    }
+}

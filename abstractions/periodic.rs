@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work that runs again and again, until it is stopped: a delayed item that arms itself.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::SpinLock,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+    workqueue::Queue, //
+};
+
+use super::{
+    delayed_work::{
+        jiffies_at_least,
+        Control,
+        DelayedHandler,
+        DelayedWorkHandle,
+        Rearm, //
+    },
+    owned_queue::QueueOwner, //
+};
+
+/// What periodic work does.
+pub(crate) trait Ticker: Send + Sync + 'static {
+    /// One tick. Runs in process context, on a worker thread, and may sleep; never twice at the
+    /// same time.
+    fn tick(&self);
+
+    /// It starts to tick every `period`. Called with the item under control, as is
+    /// [`stopped`](Self::stopped): so the one called last is what holds.
+    fn started(&self, _period: Delta) {}
+
+    /// It has stopped: no tick runs.
+    fn stopped(&self) {}
+
+    /// A tick is about to be armed, to run in `delay`. It then either ticks or is
+    /// [`cancelled`](Self::cancelled). Process context.
+    fn arming(&self, _delay: Delta) {}
+
+    /// The tick that was armed last, or was about to be, will not come.
+    fn cancelled(&self) {}
+}
+
+/// When the ticks come.
+struct Schedule {
+    period: Delta,
+    due: Instant<Monotonic>,
+}
+
+impl Schedule {
+    fn new(period: Delta) -> Self {
+        Self {
+            period,
+            due: Instant::now() + period,
+        }
+    }
+
+    /// Moves on by a tick and returns how long it is until then: it is due a period after the one
+    /// before was due, not after it ran, so that lateness does not add up. One that is overdue
+    /// already is due now.
+    fn advance(&mut self) -> Delta {
+        let now = Instant::now();
+        let delay = (self.due + self.period - now).max(Delta::ZERO);
+        self.due = now + delay;
+        delay
+    }
+}
+
+/// The delayed item's handler: ticks, and arms the item again.
+#[pin_data]
+struct Loop<T: Ticker> {
+    /// `None`: stopped.
+    #[pin]
+    schedule: SpinLock<Option<Schedule>>,
+    ticker: T,
+}
+
+impl<T: Ticker> Loop<T> {
+    fn new(ticker: T) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            schedule <- new_spinlock!(None, "Periodic::schedule"),
+            ticker,
+        })
+    }
+
+    fn arm(&self, delay: Delta, arm: impl FnOnce(Delta) -> bool) {
+        // Before it is armed, for it may tick before `arm` returns.
+        self.ticker.arming(delay);
+        if !arm(delay) {
+            self.ticker.cancelled();
+        }
+    }
+}
+
+impl<T: Ticker> DelayedHandler for Loop<T> {
+    fn run(&self, rearm: &Rearm<'_, Self>) {
+        self.ticker.tick();
+        let next = (*self.schedule.lock()).as_mut().map(Schedule::advance);
+        if let Some(delay) = next {
+            // Refused if the item is being stopped.
+            self.arm(delay, |delay| rearm.after(jiffies_at_least(delay)));
+        }
+    }
+}
+
+/// Periodic work on a queue, stopped at first.
+///
+/// When [`stop`](Self::stop) returns no tick runs, and none will before the next
+/// [`start`](Self::start): the item is disabled, so that not even a tick that was just running
+/// has armed it again. Dropping the whole stops it too.
+///
+/// # Locking and context
+///
+/// All of it sleeps. `stop`, a `start` with another period and the destructor wait for the tick
+/// that runs, so the ticker must not call them (lockdep tells). What [`WorkHandle`] says of
+/// handles that are forgotten holds here too.
+///
+/// [`WorkHandle`]: super::work::WorkHandle
+#[pin_data]
+pub(crate) struct Periodic<T: Ticker, Q: QueueOwner = &'static Queue> {
+    #[pin]
+    item: DelayedWorkHandle<Loop<T>, Q>,
+}
+
+impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
+    /// Makes periodic work that ticks on `queue`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(queue: Q, ticker: T) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            item <- DelayedWorkHandle::new(queue, Loop::new(ticker)),
+        })
+    }
+
+    /// Starts to tick every `period`, for the first time in one period. Changes nothing if it does
+    /// so already; if it ticks at another period it starts anew.
+    pub(crate) fn start(&self, period: Delta) {
+        let mut control = self.item.lock();
+        if self.period() == Some(period) {
+            return;
+        }
+        self.stop_with(&mut control);
+        *self.item.schedule.lock() = Some(Schedule::new(period));
+        self.item.ticker.started(period);
+        self.item
+            .arm(period, |delay| control.arm(jiffies_at_least(delay)));
+    }
+
+    /// Stops the ticks, and waits for one that runs.
+    pub(crate) fn stop(&self) {
+        self.stop_with(&mut self.item.lock());
+    }
+
+    fn stop_with(&self, control: &mut Control<'_, Loop<T>>) {
+        if control.stop() {
+            self.item.ticker.cancelled();
+        }
+        *self.item.schedule.lock() = None;
+        self.item.ticker.stopped();
+    }
+
+    /// The period at which it ticks, or `None` if it is stopped.
+    pub(crate) fn period(&self) -> Option<Delta> {
+        self.item.schedule.lock().as_ref().map(|at| at.period)
+    }
+
+    /// The ticker, whose state it is.
+    pub(crate) fn ticker(&self) -> &T {
+        &self.item.ticker
+    }
+}
