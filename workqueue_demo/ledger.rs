@@ -91,8 +91,9 @@ pub(crate) struct Row {
     pub(crate) running: u64,
     /// How long after it was due the last item started, in microseconds.
     pub(crate) wait_us: i64,
-    /// Of the item that was queued last.
-    times: Times,
+    /// Of the one item of a kind: the first is to start next, the second has been queued in the
+    /// moment between C handing the first to a worker and its handler telling the ledger.
+    times: [Times; 2],
 }
 
 impl Row {
@@ -105,12 +106,12 @@ impl Row {
             pending: 0,
             running: 0,
             wait_us: 0,
-            times: Times::due_now(),
+            times: [Times::due_now(); 2],
         }
     }
 
     fn queue(&mut self, items: u64, times: Times) {
-        self.times = times;
+        self.times[usize::from(self.pending > 0)] = times;
         self.queued += items;
         self.pending += items;
     }
@@ -119,7 +120,8 @@ impl Row {
     /// the time since it was queued.
     fn start(&mut self, times: Option<Times>) -> Delta {
         let now = Instant::now();
-        let times = times.unwrap_or(self.times);
+        let times = times.unwrap_or(self.times[0]);
+        self.times[0] = self.times[1];
         self.pending -= 1;
         self.running += 1;
         self.wait_us = (now - times.due).as_micros_ceil();
@@ -324,5 +326,39 @@ pub(crate) struct CloseOnDrop(pub(crate) Arc<Ledger>);
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+#[kunit_tests(workqueue_demo_ledger)]
+mod tests {
+    use super::*;
+
+    fn balances(row: &Row) -> bool {
+        row.queued == row.cancelled + row.executed + row.pending + row.running
+    }
+
+    #[test]
+    fn an_item_queued_again_before_its_handler_starts_keeps_the_times_of_each_queueing() {
+        let second = Delta::from_secs(1);
+        let mut row = Row::new();
+        row.queue(1, Times::due_in(Delta::ZERO));
+        // C has taken the first off the queue, its handler has not told yet.
+        row.queue(1, Times::due_in(second));
+        row.start(None);
+        assert!(row.wait_us >= 0);
+        row.start(None);
+        assert!(row.wait_us < 0);
+        assert!(balances(&row));
+    }
+
+    #[test]
+    fn a_reset_keeps_what_is_outstanding() {
+        let mut row = Row::new();
+        row.queue(3, Times::due_now());
+        row.start(None);
+        row.cancel();
+        row.reset();
+        assert_eq!((row.queued, row.cancelled), (2, 0));
+        assert!(balances(&row));
     }
 }
