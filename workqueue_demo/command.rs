@@ -208,3 +208,112 @@ fn value<'a>(name: &'a [u8], word: Option<&'a [u8]>) -> Parsed<'a, i32> {
     // CAST: As above.
     number(word, from, to).map(|n| n as i32)
 }
+
+#[kunit_tests(workqueue_demo_command)]
+mod tests {
+    use super::*;
+    use kernel::str::CString;
+
+    /// How a text is refused, in words, or an empty string if it is not.
+    fn refusal(text: &[u8]) -> Result<CString> {
+        match parse(text) {
+            Ok(_) => CString::try_from_fmt(fmt!("")),
+            Err(refusal) => CString::try_from_fmt(fmt!("{refusal}")),
+        }
+    }
+
+    fn only(text: &[u8]) -> Option<Command> {
+        parse(text).ok()?.first().map(|line| line.command)
+    }
+
+    #[test]
+    fn numbers_default() {
+        assert!(matches!(
+            only(b"delayed"),
+            Some(Command::Delayed { ms: 2000 })
+        ));
+        assert!(matches!(
+            only(b"custom\n"),
+            Some(Command::Custom { count: 1 })
+        ));
+        assert!(matches!(
+            only(b"start"),
+            Some(Command::Start { period_ms: 1000 })
+        ));
+    }
+
+    #[test]
+    fn numbers_are_bounded_at_both_ends() -> Result {
+        for good in [
+            "delayed 1",
+            "delayed 3600000",
+            "custom 1",
+            "custom 1000",
+            "start 10",
+            "data -2147483648",
+            "data 2147483647",
+        ] {
+            assert_eq!(refusal(good.as_bytes())?.to_bytes(), b"");
+        }
+        for bad in [
+            "delayed 0",
+            "delayed 3600001",
+            "custom 0",
+            "custom 1001",
+            "start 9",
+            "data -2147483649",
+            "data 2147483648",
+            "data 99999999999999999999",
+            "data 0x10",
+            "data 1.5",
+            "delayed -1",
+        ] {
+            assert!(!refusal(bad.as_bytes())?.to_bytes().is_empty());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_line_ends_behind_its_newline() {
+        let Ok(lines) = parse(b"\n  stop\n\t\nflush  \ncancel") else {
+            return assert!(false);
+        };
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0].end, 8);
+        assert_eq!(lines[1].end, 18);
+        assert_eq!(lines[2].end, 24);
+    }
+
+    #[test]
+    fn a_refusal_names_the_line_and_the_word() -> Result {
+        let cases: [(&[u8], &str); 5] = [
+            (b"stop\nfrob\x1b", r#"line 2: unknown command "frob\x1b""#),
+            (b"stop now", r#"line 1: unexpected "now""#),
+            (b"custom x", r#"line 1: "x" is not a number from 1 to 1000"#),
+            (
+                b"data",
+                r#"line 1: "data" needs a number from -2147483648 to 2147483647"#,
+            ),
+            (b"Stop", r#"line 1: unknown command "Stop""#),
+        ];
+        for (text, words) in cases {
+            assert_eq!(refusal(text)?.to_bytes(), words.as_bytes());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_text_may_be_4096_bytes_long() -> Result {
+        assert_eq!(refusal(&[b'\n'; MAX_LEN])?.to_bytes(), b"");
+        assert!(!refusal(&[b'\n'; MAX_LEN + 1])?.to_bytes().is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_long_word_is_cut_where_it_is_quoted() -> Result {
+        let refused = refusal(&[b'x'; 1000])?;
+        assert!(refused.to_bytes().ends_with(br#"xxx"..."#));
+        assert!(refused.to_bytes().len() < 200);
+        Ok(())
+    }
+}

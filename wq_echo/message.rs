@@ -57,3 +57,45 @@ fn line_end_len(bytes: &[u8]) -> usize {
         _ => 0,
     }
 }
+
+#[kunit_tests(wq_echo_message)]
+mod tests {
+    use super::*;
+
+    fn taken(len: usize, line_end: &[u8]) -> usize {
+        let mut bytes = [b'a'; LOOKAHEAD + 8];
+        bytes[len..len + line_end.len()].copy_from_slice(line_end);
+        split(&bytes[..LOOKAHEAD.min(len + line_end.len())]).1
+    }
+
+    #[test]
+    fn a_short_write_is_one_message() {
+        assert_eq!(split(b"abc"), (&b"abc"[..], 3));
+    }
+
+    #[test]
+    fn the_trailing_run_of_line_ends_is_stripped() {
+        assert_eq!(split(b"a\nb\n\r\r\n\n"), (&b"a\nb"[..], 8));
+        assert_eq!(split(b"\r\n\n"), (&b""[..], 3));
+    }
+
+    #[test]
+    fn blanks_are_kept() {
+        assert_eq!(split(b" a \t\n"), (&b" a \t"[..], 5));
+    }
+
+    #[test]
+    fn a_line_end_behind_a_full_message_belongs_to_it() {
+        assert_eq!(taken(MAX_LEN, b""), 255);
+        assert_eq!(taken(MAX_LEN, b"\n"), 256);
+        assert_eq!(taken(MAX_LEN, b"\r\n"), 257);
+    }
+
+    #[test]
+    fn nothing_else_behind_a_full_message_belongs_to_it() {
+        assert_eq!(taken(MAX_LEN, b"x\n"), 255);
+        assert_eq!(taken(MAX_LEN, b"\r"), 255);
+        assert_eq!(taken(MAX_LEN, b"\rx"), 255);
+        assert_eq!(taken(MAX_LEN, b"\n\n"), 256);
+    }
+}
