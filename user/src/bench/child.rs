@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Child processes that sleep in a write, for signals to hit them.
+//!
+//! A signal goes to a process, so the writer has to be one: this program
+//! itself, started with a command that its help does not list.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use nix::errno::Errno;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+use super::wait::wait_until;
+use super::{fail, Outcome};
+use crate::error::Error;
+use crate::raw;
+
+/// The hidden command: `wqtest child-write SIGNALS PATH TEXT`.
+pub const COMMAND: &str = "child-write";
+
+/// The signal that the child can be told to catch.
+pub const SIGNAL: Signal = Signal::SIGUSR1;
+
+/// What the child does about [`SIGNAL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signals {
+    /// Nothing: it ends the process.
+    Deadly,
+    /// Catches it; system calls fail with EINTR.
+    Interrupt,
+    /// Catches it; system calls are taken up again.
+    Restart,
+}
+
+impl Signals {
+    pub const NAMES: [&'static str; 3] = ["deadly", "interrupt", "restart"];
+
+    fn name(self) -> &'static str {
+        Signals::NAMES[self as usize]
+    }
+
+    pub fn from_name(name: &str) -> Option<Signals> {
+        [Signals::Deadly, Signals::Interrupt, Signals::Restart]
+            .into_iter()
+            .find(|signals| signals.name() == name)
+    }
+}
+
+/// The child's side: opens, says so, writes once, says what came of it.
+pub fn child_main(signals: Signals, path: &Path, text: &OsString) -> Result<(), Error> {
+    let explain = |errno| Error::from_errno(path, errno);
+    match signals {
+        Signals::Deadly => {}
+        Signals::Interrupt => raw::count_signals(SIGNAL, false).map_err(explain)?,
+        Signals::Restart => raw::count_signals(SIGNAL, true).map_err(explain)?,
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(|error| Error::from_io(path, &error))?;
+    say("ready");
+    let result = nix::unistd::write(&file, text.as_bytes());
+    let (count, errno) = match result {
+        Ok(count) => (count, 0),
+        Err(errno) => (0, errno as i32),
+    };
+    say(&format!("{count} {errno} {}", raw::signals_seen()));
+    Ok(())
+}
+
+fn say(line: &str) {
+    // If nobody listens any more, nobody needs to know.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// What came of the child's write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub result: Result<usize, Errno>,
+    /// How many signals it has caught.
+    pub signals: usize,
+}
+
+/// A process that writes once.
+pub struct Writer {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Writer {
+    /// Returns when the child has opened `path` and goes on to write `text`.
+    pub fn start(signals: Signals, path: &str, text: &str) -> Outcome<Writer> {
+        let mut child = Command::new("/proc/self/exe")
+            .args([COMMAND, signals.name(), path, text])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = BufReader::new(child.stdout.take().expect("the output is a pipe"));
+        let mut writer = Writer { child, output };
+        match writer.line()?.as_str() {
+            "ready" => Ok(writer),
+            other => fail(format!("the child process did not start: {other:?}")),
+        }
+    }
+
+    fn line(&mut self) -> Outcome<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Waits until the child sleeps, which after its start it does nowhere
+    /// but in write(2).
+    pub fn wait_until_asleep(&self) -> Outcome {
+        wait_until("the child process to sleep in write(2)", || {
+            Ok(match self.status_field("State")? {
+                state if state.starts_with(['S', 'D']) => Ok(()),
+                state => Err(state),
+            })
+        })
+    }
+
+    pub fn is_asleep(&self) -> Outcome<bool> {
+        Ok(self.status_field("State")?.starts_with(['S', 'D']))
+    }
+
+    /// Sends [`SIGNAL`] and waits until the child has received it.
+    pub fn signal(&self) -> Outcome {
+        kill(self.pid(), SIGNAL)?;
+        wait_until("the signal to be received", || {
+            let pending = self.status_field("ShdPnd")?;
+            let mask = u64::from_str_radix(&pending, 16).unwrap_or(u64::MAX);
+            let is_pending = mask & (1 << (SIGNAL as i32 - 1)) != 0;
+            Ok(if is_pending {
+                Err(format!("ShdPnd {pending}"))
+            } else {
+                Ok(())
+            })
+        })
+    }
+
+    /// What came of the write, when it is over.
+    pub fn report(mut self) -> Outcome<Report> {
+        let line = self.line()?;
+        let numbers: Vec<i32> = line
+            .split(' ')
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [count, errno, signals] = numbers[..] else {
+            return fail(format!("the child process did not report: {line:?}"));
+        };
+        Ok(Report {
+            result: match errno {
+                0 => Ok(count as usize),
+                errno => Err(Errno::from_raw(errno)),
+            },
+            signals: signals as usize,
+        })
+    }
+
+    /// SIGKILL; says how the child ended.
+    pub fn kill(mut self) -> Outcome<ExitStatus> {
+        self.child.kill()?;
+        Ok(self.child.wait()?)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    fn status_field(&self, name: &str) -> Outcome<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let field = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        match field {
+            Some(value) => Ok(value.trim().to_owned()),
+            None => fail(format!("no {name} in the status of a process")),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Nobody waits for it any more. Both fail where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

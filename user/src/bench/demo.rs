@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The node, from some moment on.
+
+use nix::errno::Errno;
+
+use super::wait::wait_until;
+use super::{ensure, fail, Outcome, Stop};
+use crate::demo_node;
+use crate::demo_table::{Row, Table, KINDS};
+
+/// Writes command lines in one write, all of which have to be taken.
+pub fn send(lines: &str) -> Outcome {
+    let taken = demo_node::write_once(lines)?;
+    ensure!(taken == lines.len(), "{taken} bytes taken of {lines:?}");
+    Ok(())
+}
+
+/// Writes command lines in one write, which has to fail with `errno`.
+pub fn send_expecting(lines: impl AsRef<[u8]>, errno: Errno) -> Outcome {
+    let lines = lines.as_ref();
+    match demo_node::write_once(lines) {
+        Err(error) if error.errno() == Some(errno) => Ok(()),
+        other => fail(format!(
+            "expected {errno} for {:?}, got {other:?}",
+            String::from_utf8_lossy(&lines[..lines.len().min(80)])
+        )),
+    }
+}
+
+/// Reads a snapshot, which has to balance.
+pub fn table() -> Outcome<Table> {
+    let table = demo_node::read_table()?;
+    expect_balance(&table)?;
+    Ok(table)
+}
+
+/// queued = cancelled + executed + pending + running, in every row.
+pub fn expect_balance(table: &Table) -> Outcome {
+    for row in &table.rows {
+        ensure!(row.balances(), "the row does not balance: {row:?}");
+    }
+    Ok(())
+}
+
+/// Waits until the table is as `wanted`. Every snapshot on the way has to
+/// balance.
+pub fn table_when(what: &str, wanted: impl Fn(&Table) -> bool) -> Outcome<Table> {
+    wait_until(what, || {
+        let table = table()?;
+        Ok(if wanted(&table) {
+            Ok(table)
+        } else {
+            Err(format!("{table:?}"))
+        })
+    })
+}
+
+/// More than is worth waiting for: only removing the module takes it back.
+pub fn has_much_to_do() -> bool {
+    const WORTH_WAITING_FOR: u64 = 100;
+    demo_node::read_table().is_ok_and(|table| table.row("custom").outstanding() > WORTH_WAITING_FOR)
+}
+
+/// Stops, takes back and waits for whatever an earlier case has left, and
+/// counts anew.
+pub fn settle() -> Outcome {
+    send("stop\ncancel\nflush\nreset\n")
+        .map_err(|stop| Stop::Fail(format!("cannot bring workqueue_demo to rest: {stop:?}")))
+}
+
+/// What has changed in one row since a table was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    pub queued: u64,
+    pub coalesced: u64,
+    pub cancelled: u64,
+    pub executed: u64,
+}
+
+impl Change {
+    pub fn of(kind: &str, before: &Table, after: &Table) -> Outcome<Change> {
+        let (before, after) = (before.row(kind), after.row(kind));
+        let grown = |count: fn(&Row) -> u64| match count(after).checked_sub(count(before)) {
+            Some(change) => Ok(change),
+            None => fail(format!(
+                "a count fell without a reset: {before:?}, then {after:?}"
+            )),
+        };
+        Ok(Change {
+            queued: grown(|row| row.queued)?,
+            coalesced: grown(|row| row.coalesced)?,
+            cancelled: grown(|row| row.cancelled)?,
+            executed: grown(|row| row.executed)?,
+        })
+    }
+}
+
+/// The kinds whose counts differ.
+pub fn changed_kinds(before: &Table, after: &Table) -> Outcome<Vec<&'static str>> {
+    let mut changed = Vec::new();
+    for kind in KINDS {
+        if Change::of(kind, before, after)? != Change::default() {
+            changed.push(kind);
+        }
+    }
+    Ok(changed)
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `workqueue_demo` says in the kernel log.
+
+use std::time::{Duration, Instant};
+
+use super::wait::PATIENCE;
+use super::{fail, Outcome};
+use crate::kmsg::{Log, Record};
+
+const PREFIX: &str = "workqueue_demo: ";
+
+/// How much earlier than asked for a timer may seem to fire. Timers count
+/// jiffies; where an emulated machine is late with its jiffies when a timer is
+/// armed, catching up takes from the timer's time.
+pub const EARLY: Duration = Duration::from_millis(40);
+
+/// The line that each run logs:
+/// `workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub kind: String,
+    pub worker: String,
+    pub cpu: usize,
+    /// From the command to the start of the run.
+    pub after: Duration,
+    /// When the line was logged, since boot.
+    pub logged: Duration,
+}
+
+impl Run {
+    fn parse(record: &Record) -> Option<Run> {
+        let text = std::str::from_utf8(&record.text).ok()?;
+        let words: Vec<&str> = text.strip_prefix(PREFIX)?.split(' ').collect();
+        let [kind, "work", "ran", "on", worker, "(CPU", cpu, "after", milliseconds, "ms"] =
+            words[..]
+        else {
+            return None;
+        };
+        Some(Run {
+            kind: kind.to_owned(),
+            worker: worker.to_owned(),
+            cpu: cpu.strip_suffix(')')?.parse().ok()?,
+            after: Duration::from_millis(milliseconds.parse().ok()?),
+            logged: record.time,
+        })
+    }
+}
+
+/// The module's lines from some moment on.
+pub struct DemoLog {
+    log: Log,
+}
+
+impl DemoLog {
+    pub fn from_now() -> Outcome<DemoLog> {
+        Ok(DemoLog {
+            log: Log::from_now()?,
+        })
+    }
+
+    /// The next line, without the module's name; waits for it.
+    pub fn next(&mut self) -> Outcome<Record> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.log.next_until(deadline)? {
+                Some(record) if record.is_from(PREFIX) => return Ok(record),
+                Some(_) => {}
+                None => {
+                    return fail(format!(
+                        "waited {PATIENCE:?} for a line of workqueue_demo in the kernel log"
+                    ))
+                }
+            }
+        }
+    }
+
+    /// The next run of a kind; waits for it.
+    pub fn next_run(&mut self, kind: &str) -> Outcome<Run> {
+        loop {
+            if let Some(run) = Run::parse(&self.next()?).filter(|run| run.kind == kind) {
+                return Ok(run);
+            }
+        }
+    }
+
+    /// All lines that are there already, without the module's name.
+    pub fn lines_already(&mut self) -> Outcome<Vec<String>> {
+        let records = self.log.drain()?.into_iter();
+        let own = records.filter(|record| record.is_from(PREFIX));
+        Ok(own
+            .map(|record| record.lossy()[PREFIX.len()..].to_owned())
+            .collect())
+    }
+
+    /// All runs that have been logged already.
+    pub fn runs_already(&mut self) -> Outcome<Vec<Run>> {
+        Ok(self.log.drain()?.iter().filter_map(Run::parse).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<Run> {
+        Run::parse(&Record::parse(format!("6,1,5000,-;{text}\n").as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn takes_the_documented_line_apart() {
+        let line = "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms";
+        assert_eq!(
+            parse(line),
+            Some(Run {
+                kind: "delayed".into(),
+                worker: "kworker/0:1".into(),
+                cpu: 0,
+                after: Duration::from_millis(2003),
+                logged: Duration::from_millis(5),
+            })
+        );
+    }
+
+    #[test]
+    fn leaves_other_lines_alone() {
+        for line in [
+            "workqueue_demo: Data: 42",
+            "wq_echo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms",
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 us",
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU x) after 2003 ms",
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms more",
+        ] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The messages of `wq_echo`, put together again from the kernel log.
+
+use std::time::Instant;
+
+use super::wait::PATIENCE;
+use super::{fail, Outcome};
+use crate::kmsg::{Log, Record};
+use crate::model;
+
+/// One message as it was printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What stands between the quotes, of all records together.
+    escaped: String,
+    /// What the line says; unknown where /dev/kmsg has cut the record.
+    len: Option<usize>,
+    /// How many records it took.
+    pub records: usize,
+}
+
+impl Message {
+    /// What was written, as far as the log shows it.
+    pub fn text(&self) -> Vec<u8> {
+        model::unescape(&self.escaped).unwrap_or_default()
+    }
+
+    /// Whether this is how `text` has to be printed.
+    pub fn is(&self, text: &[u8]) -> bool {
+        let expected = model::escape(text);
+        match self.len {
+            Some(len) => len == text.len() && self.escaped == expected,
+            None => expected.starts_with(&self.escaped),
+        }
+    }
+}
+
+/// Puts messages together from records.
+#[derive(Default)]
+pub struct Assembler {
+    parts: Vec<String>,
+}
+
+impl Assembler {
+    /// Takes the next record of `wq_echo`; has a message when it is complete.
+    pub fn add(&mut self, record: &Record) -> Result<Option<Message>, String> {
+        self.add_line(record)
+            .map_err(|reason| format!("{reason} in {:?}", record.lossy()))
+    }
+
+    fn add_line(&mut self, record: &Record) -> Result<Option<Message>, String> {
+        let line = std::str::from_utf8(&record.text).map_err(|_| "a character cut in two")?;
+        let line = line.strip_prefix(model::PREFIX).ok_or("another prefix")?;
+        let (continues, line) = match line.strip_prefix("+ ") {
+            Some(rest) => (true, rest),
+            None => (false, line),
+        };
+        if continues == self.parts.is_empty() {
+            return Err("a continuation out of place".into());
+        }
+        let line = line.strip_prefix('"').ok_or("no opening quote")?;
+        if record.cut {
+            return self.finish(without_half_escape(line), None).map(Some);
+        }
+        // A quote in the text is escaped: the last one ends it.
+        let (text, mark) = line.rsplit_once('"').ok_or("no closing quote")?;
+        model::unescape(text)?;
+        if mark == " +" {
+            self.parts.push(text.to_owned());
+            return Ok(None);
+        }
+        let len = mark
+            .strip_prefix(" (len=")
+            .and_then(|rest| rest.strip_suffix(')'))
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|digits| digits.parse().ok())
+            .ok_or("an unknown end of line")?;
+        self.finish(text, Some(len)).map(Some)
+    }
+
+    fn finish(&mut self, last: &str, len: Option<usize>) -> Result<Message, String> {
+        self.parts.push(last.to_owned());
+        let parts = std::mem::take(&mut self.parts);
+        Ok(Message {
+            records: parts.len(),
+            escaped: parts.concat(),
+            len,
+        })
+    }
+}
+
+/// The start of a cut text that is sure to be whole.
+fn without_half_escape(text: &str) -> &str {
+    let from = text.len().saturating_sub(4);
+    (from..=text.len())
+        .filter(|&end| text.is_char_boundary(end))
+        .map(|end| &text[..end])
+        .filter(|start| model::unescape(start).is_ok())
+        .last()
+        .unwrap_or("")
+}
+
+/// The messages that are printed from some moment on.
+pub struct EchoLog {
+    log: Log,
+    assembler: Assembler,
+}
+
+impl EchoLog {
+    pub fn from_now() -> Outcome<EchoLog> {
+        Ok(EchoLog {
+            log: Log::from_now()?,
+            assembler: Assembler::default(),
+        })
+    }
+
+    /// The next message; waits for it.
+    pub fn next(&mut self) -> Outcome<Message> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Some(record) = self.log.next_until(deadline)? else {
+                return fail(format!(
+                    "waited {PATIENCE:?} for a line of wq_echo in the kernel log"
+                ));
+            };
+            if let Some(message) = self.take(&record)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// All messages that have been printed already.
+    pub fn printed_already(&mut self) -> Outcome<Vec<Message>> {
+        let mut messages = Vec::new();
+        for record in self.log.drain()? {
+            messages.extend(self.take(&record)?);
+        }
+        Ok(messages)
+    }
+
+    fn take(&mut self, record: &Record) -> Outcome<Option<Message>> {
+        if !record.is_from(model::PREFIX) {
+            return Ok(None);
+        }
+        self.assembler.add(record).or_else(fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(text: &str) -> Record {
+        Record::parse(format!("6,1,2,-;{}\n", text.replace('\\', "\\x5c")).as_bytes()).unwrap()
+    }
+
+    fn assemble(lines: &[&str]) -> Result<Vec<Message>, String> {
+        let mut assembler = Assembler::default();
+        let messages = lines.iter().map(|line| assembler.add(&record(line)));
+        Ok(messages
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    #[test]
+    fn knows_a_message_by_its_text_and_length() {
+        let messages = assemble(&[r#"wq_echo: "a\"b" (len=3)"#, r#"wq_echo: "" (len=0)"#]).unwrap();
+        assert!(messages[0].is(b"a\"b") && !messages[0].is(b"a\"c"));
+        assert_eq!(messages[0].text(), b"a\"b");
+        assert!(messages[1].is(b""));
+        let wrong = assemble(&[r#"wq_echo: "ab" (len=3)"#]).unwrap();
+        assert!(!wrong[0].is(b"ab"));
+    }
+
+    #[test]
+    fn puts_continued_messages_together() {
+        let lines = [
+            r#"wq_echo: "one \" +" +"#,
+            r#"wq_echo: + "two" +"#,
+            r#"wq_echo: + "!" (len=11)"#,
+        ];
+        let messages = assemble(&lines).unwrap();
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].records, 3);
+        assert!(messages[0].is(b"one \" +two!"));
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_a_message() {
+        for lines in [
+            &[r#"wq_echo: + "a" (len=1)"#][..],
+            &[r#"wq_echo: "a" +"#, r#"wq_echo: "b" (len=2)"#],
+            &[r#"wq_echo: "a"b" (len=3)"#],
+            &[r#"wq_echo: "a\x1" +"#],
+            &[r#"wq_echo: "a" (len=)"#],
+            &[r#"wq_echo: "a" (len=+1)"#],
+            &[r#"wq_echo: a"#],
+            &[r#"wq_echo: "a"#],
+        ] {
+            assert!(assemble(lines).is_err(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn compares_what_there_is_of_a_cut_record() {
+        let mut cut = record(r#"wq_echo: "abc\\\"#);
+        cut.cut = true;
+        let message = Assembler::default().add(&cut).unwrap().unwrap();
+        assert!(message.is(b"abc\\def"));
+        assert!(!message.is(b"abd\\def"));
+        assert_eq!(without_half_escape(r"a\x1"), "a");
+        assert_eq!(without_half_escape(r"a\x1b"), r"a\x1b");
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Modules that a case loads anew.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::wait::wait_until;
+use super::{demo, fail, skip, Bench, Outcome};
+use crate::modules::Module;
+use crate::paths;
+
+/// Gives the machine the module back as the other cases expect it, loaded
+/// with the default parameters.
+pub struct Reload<'a> {
+    module: &'a Module,
+}
+
+impl Reload<'_> {
+    /// Reloads now, and says what went wrong with it.
+    pub fn finish(self) -> Outcome {
+        let module = self.module;
+        std::mem::forget(self);
+        reload(module, "")
+    }
+}
+
+impl Drop for Reload<'_> {
+    fn drop(&mut self) {
+        // The case is failing already, or has nothing more to prove; that the
+        // modules are there is checked before the next.
+        let _ = reload(self.module, "");
+    }
+}
+
+/// Loads `module` anew with `parameters` for the time of a case.
+pub fn loaded_with<'a>(module: &'a Module, parameters: &str) -> Outcome<Reload<'a>> {
+    need_file(module)?;
+    let guard = Reload { module };
+    reload(module, parameters)?;
+    Ok(guard)
+}
+
+/// Removes `module` for the time of a case.
+pub fn removed(module: &Module) -> Outcome<Reload<'_>> {
+    need_file(module)?;
+    let guard = Reload { module };
+    remove(module)?;
+    Ok(guard)
+}
+
+/// For cases that remove `module` in the middle.
+pub fn reloaded_afterwards(module: &Module) -> Outcome<Reload<'_>> {
+    need_file(module)?;
+    Ok(Reload { module })
+}
+
+fn need_file(module: &Module) -> Outcome {
+    let file = module.file();
+    match file.exists() {
+        true => Ok(()),
+        false => skip(format!(
+            "{}: not found: say where with --modules",
+            file.display()
+        )),
+    }
+}
+
+fn reload(module: &Module, parameters: &str) -> Outcome {
+    remove(module)?;
+    Ok(module.load(parameters)?)
+}
+
+/// Removes the module if it is loaded, and waits for others that use it.
+fn remove(module: &Module) -> Outcome {
+    let what = format!("{} to be free", module.name());
+    wait_until(&what, || match module.remove() {
+        Ok(()) | Err(Errno::ENOENT) => Ok(Ok(())),
+        Err(Errno::EAGAIN | Errno::EBUSY) => Ok(Err(format!(
+            "{:?}, {:?} references",
+            module.state(),
+            module.reference_count()
+        ))),
+        Err(errno) => fail(format!("cannot remove {}: {errno}", module.name())),
+    })
+}
+
+/// Whether there is anything to test at all.
+pub fn why_not_testable() -> Option<String> {
+    for (node, module) in [
+        (paths::ECHO_DEVICE, "wq_echo"),
+        (paths::DEMO_NODE, "workqueue_demo"),
+    ] {
+        if !Path::new(node).exists() {
+            return Some(format!("{node}: not found: is {module}.ko loaded?"));
+        }
+    }
+    if !is_root() {
+        return Some("needs root".into());
+    }
+    if !paths::debugfs_is_mounted() {
+        return Some(format!(
+            "{0}: debugfs is not mounted: mount -t debugfs none {0}",
+            paths::DEBUGFS
+        ));
+    }
+    None
+}
+
+/// Processes own their files in /proc as the user whose rights they have.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// Both modules loaded and at rest, whatever a case before has left.
+pub fn prepare(bench: &Bench) -> Outcome {
+    for module in [&bench.echo, &bench.demo] {
+        if !module.is_live() {
+            reload(module, "")?;
+        }
+    }
+    if demo::has_much_to_do() && bench.demo.file().exists() {
+        reload(&bench.demo, "")?;
+    }
+    demo::settle()
+}

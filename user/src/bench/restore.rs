@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings of the machine that a case changes for as long as it runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sched::{sched_getaffinity, sched_setaffinity, CpuSet};
+use nix::unistd::Pid;
+
+use super::{Outcome, Stop};
+use crate::error::Error;
+
+/// A sysctl or sysfs file that gets its old content back when this goes.
+pub struct Setting {
+    path: PathBuf,
+    old: String,
+}
+
+impl Setting {
+    pub fn change(path: impl AsRef<Path>, value: &str) -> Outcome<Setting> {
+        let path = path.as_ref().to_owned();
+        let explain = |error| Stop::from(Error::from_io(&path, &error));
+        let old = fs::read_to_string(&path).map_err(explain)?;
+        fs::write(&path, value).map_err(explain)?;
+        Ok(Setting { path, old })
+    }
+
+    /// As [`Setting::change`], of a file that not every kernel has.
+    pub fn change_if_present(path: impl AsRef<Path>, value: &str) -> Outcome<Option<Setting>> {
+        match path.as_ref().exists() {
+            true => Setting::change(path, value).map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        // Where the file has gone with its module there is nothing to restore.
+        let _ = fs::write(&self.path, &self.old);
+    }
+}
+
+/// Lets every line through that the kernel would keep back as too many: with
+/// it a case may expect each of its refusals to be logged.
+pub fn unlimited_log_lines() -> Outcome<Setting> {
+    Setting::change("/proc/sys/kernel/printk_ratelimit", "0")
+}
+
+/// The calling thread on one CPU; it gets its old CPUs back when this goes.
+pub struct Pinned {
+    old: CpuSet,
+}
+
+/// The calling thread, as sched_setaffinity(2) has it.
+const THIS_THREAD: Pid = Pid::from_raw(0);
+
+impl Pinned {
+    pub fn to(cpu: usize) -> Outcome<Pinned> {
+        let old = sched_getaffinity(THIS_THREAD)?;
+        let mut only = CpuSet::new();
+        only.set(cpu)?;
+        sched_setaffinity(THIS_THREAD, &only)?;
+        Ok(Pinned { old })
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let _ = sched_setaffinity(THIS_THREAD, &self.old);
+    }
+}

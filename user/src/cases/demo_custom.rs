@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pattern: a queue of the module's own.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::cases;
+use crate::bench::demo::{send, send_expecting, table, table_when, Change};
+use crate::bench::demo_log::DemoLog;
+use crate::bench::held_queue::HeldQueue;
+use crate::bench::loaded::loaded_with;
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::demo_node;
+
+cases! {
+    demo_custom_queues_one_item_by_default,
+    demo_custom_queues_count_items_of_their_own,
+    demo_custom_runs_on_unbound_workers,
+    demo_custom_never_runs_more_than_four_at_once,
+    demo_custom_takes_1_to_1000_items,
+    demo_custom_allows_4096_outstanding_and_not_one_more,
+    demo_custom_waits_while_four_others_run,
+    demo_returns_the_bytes_of_the_lines_that_ran,
+}
+
+/// What each handler does.
+const SLEEP: Duration = Duration::from_millis(100);
+
+/// Between two snapshots: several within each run of a handler.
+const PAUSE: Duration = Duration::from_millis(5);
+
+fn demo_custom_queues_one_item_by_default(_: &Bench) -> Outcome {
+    let before = table()?;
+    send("custom\n")?;
+    send("flush\n")?;
+    let expected = Change {
+        queued: 1,
+        executed: 1,
+        ..Change::default()
+    };
+    ensure_eq!(
+        Change::of("custom", &before, &table()?)?,
+        expected,
+        "custom"
+    );
+    Ok(())
+}
+
+fn demo_custom_queues_count_items_of_their_own(_: &Bench) -> Outcome {
+    let before = table()?;
+    let mut log = DemoLog::from_now()?;
+    send("custom 7\ncustom 3\n")?;
+    send("flush\n")?;
+    let expected = Change {
+        queued: 10,
+        executed: 10,
+        ..Change::default()
+    };
+    ensure_eq!(
+        Change::of("custom", &before, &table()?)?,
+        expected,
+        "custom"
+    );
+    ensure_eq!(log.runs_already()?.len(), 10, "runs logged");
+    Ok(())
+}
+
+fn demo_custom_runs_on_unbound_workers(_: &Bench) -> Outcome {
+    let mut log = DemoLog::from_now()?;
+    send("custom 4\nflush\n")?;
+    for run in log.runs_already()? {
+        // kworker/uPOOL:ID
+        ensure!(
+            run.worker.starts_with("kworker/u"),
+            "not an unbound worker: {run:?}"
+        );
+    }
+    Ok(())
+}
+
+fn demo_custom_never_runs_more_than_four_at_once(_: &Bench) -> Outcome {
+    const ITEMS: u64 = 40;
+    send("reset\n")?;
+    let before = table()?;
+    let started = Instant::now();
+    send(&format!("custom {ITEMS}\n"))?;
+    let after = loop {
+        let now = table()?;
+        ensure!(
+            now.row("custom").running <= 4,
+            "more than four run: {now:?}"
+        );
+        if now.row("custom").outstanding() == 0 {
+            break now;
+        }
+        thread::sleep(PAUSE);
+    };
+    let took = started.elapsed();
+    // What no snapshot may have caught, the module has.
+    ensure_eq!(after.queue.peak_running, 4, "peak_running");
+    ensure_eq!(
+        Change::of("custom", &before, &after)?.executed,
+        ITEMS,
+        "executed"
+    );
+    let least = SLEEP * (ITEMS as u32) / 4;
+    ensure!(
+        took >= least,
+        "{ITEMS} items of {SLEEP:?}, four at once, took {took:?}"
+    );
+    Ok(())
+}
+
+fn demo_custom_takes_1_to_1000_items(_: &Bench) -> Outcome {
+    let before = table()?;
+    for bad in ["custom 0\n", "custom 1001\n", "custom -1\n"] {
+        send_expecting(bad, Errno::EINVAL)?;
+    }
+    ensure_eq!(table()?.rows, before.rows, "the table");
+    Ok(())
+}
+
+fn demo_custom_allows_4096_outstanding_and_not_one_more(bench: &Bench) -> Outcome {
+    // Loaded anew afterwards: 4,096 items would run for 100 seconds.
+    let reload = loaded_with(&bench.demo, "")?;
+    let mut held = HeldQueue::hold("workqueue_demo")?;
+    for _ in 0..4 {
+        send("custom 1000\n")?;
+    }
+    send_expecting("custom 97\n", Errno::EAGAIN)?;
+    send_expecting("custom 1000\n", Errno::EAGAIN)?;
+    let refused = table()?;
+    ensure_eq!(refused.row("custom").queued, 4000, "queued after a refusal");
+    ensure_eq!(
+        refused.row("custom").pending,
+        4000,
+        "pending after a refusal"
+    );
+    send("custom 96\n")?;
+    ensure_eq!(table()?.row("custom").pending, 4096, "pending at the bound");
+    send_expecting("custom\n", Errno::EAGAIN)?;
+    ensure_eq!(table()?.row("custom").queued, 4096, "queued at the bound");
+    held.release()?;
+    // It was a refusal, not a failure: there is room again when items have run.
+    table_when("an item to have run", |table| {
+        table.row("custom").executed > 0
+    })?;
+    send("custom\n")?;
+    drop(held);
+    reload.finish()
+}
+
+fn demo_custom_waits_while_four_others_run(_: &Bench) -> Outcome {
+    send("custom 8\nflush\n")?;
+    // The last four wait for a run of the first four.
+    let waited = Duration::from_micros(table()?.row("custom").wait_us);
+    ensure!(
+        waited >= SLEEP * 9 / 10,
+        "the last of eight items waited {waited:?} only"
+    );
+    Ok(())
+}
+
+fn demo_returns_the_bytes_of_the_lines_that_ran(bench: &Bench) -> Outcome {
+    let reload = loaded_with(&bench.demo, "")?;
+    let held = HeldQueue::hold("workqueue_demo")?;
+    let ran = "custom 1000\n".repeat(4);
+    let text = format!("{ran}custom 1000\ndelayed 60000\n");
+    let taken = demo_node::write_once(&text)?;
+    ensure_eq!(
+        taken,
+        ran.len(),
+        "bytes taken of five commands of which the last does not fit"
+    );
+    let now = table()?;
+    ensure_eq!(now.row("custom").queued, 4000, "queued");
+    ensure_eq!(
+        now.row("delayed").queued,
+        0,
+        "queued by the line behind the one that failed"
+    );
+    // The rest, as a caller who loops writes it.
+    send_expecting(&text[taken..], Errno::EAGAIN)?;
+    ensure_eq!(
+        table()?.row("delayed").queued,
+        0,
+        "queued by the line behind the one that failed"
+    );
+    drop(held);
+    reload.finish()
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting for what is queued.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc::SIGKILL;
+
+use super::cases;
+use crate::bench::child::{Report, Signals, Writer};
+use crate::bench::demo::{send, table};
+use crate::bench::loaded::loaded_with;
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::paths::DEMO_NODE;
+
+cases! {
+    demo_flush_returns_when_all_before_it_has_run,
+    demo_flush_waits_within_its_own_write,
+    demo_flush_returns_at_once_where_nothing_is_queued,
+    demo_flush_does_not_wait_for_armed_timers_and_ticks,
+    demo_flush_is_interrupted_by_a_signal,
+    demo_flush_that_is_interrupted_counts_the_lines_before_it,
+    demo_flush_can_be_killed,
+    demo_flush_holds_up_nobody_else,
+}
+
+/// Longer than what is queued takes, shorter than what must not be waited for.
+const SOON: Duration = Duration::from_secs(10);
+
+fn demo_flush_returns_when_all_before_it_has_run(_: &Bench) -> Outcome {
+    send("custom 8\ndata 1\nimmediate\n")?;
+    send("flush\n")?;
+    let table = table()?;
+    ensure!(table.at_rest(), "outstanding after a flush: {table:?}");
+    Ok(())
+}
+
+fn demo_flush_waits_within_its_own_write(_: &Bench) -> Outcome {
+    send("custom 8\ndata 1\nimmediate\nflush\n")?;
+    let table = table()?;
+    ensure!(table.at_rest(), "outstanding after a flush: {table:?}");
+    Ok(())
+}
+
+fn demo_flush_returns_at_once_where_nothing_is_queued(_: &Bench) -> Outcome {
+    let started = Instant::now();
+    send("flush\nflush\nflush\n")?;
+    ensure!(
+        started.elapsed() < SOON,
+        "three flushes of nothing took {:?}",
+        started.elapsed()
+    );
+    Ok(())
+}
+
+fn demo_flush_does_not_wait_for_armed_timers_and_ticks(_: &Bench) -> Outcome {
+    let started = Instant::now();
+    send("delayed 60000\nstart 60000\n")?;
+    send("custom 2\nflush\n")?;
+    ensure!(
+        started.elapsed() < SOON,
+        "the flush took {:?}",
+        started.elapsed()
+    );
+    let now = table()?;
+    ensure_eq!(now.row("delayed").pending, 1, "delayed pending");
+    ensure_eq!(now.row("periodic").pending, 1, "periodic pending");
+    ensure_eq!(now.row("custom").outstanding(), 0, "custom outstanding");
+    send("start 10\n")?;
+    send("flush\n")?;
+    ensure!(
+        started.elapsed() < SOON,
+        "the flush took {:?}",
+        started.elapsed()
+    );
+    send("stop\ncancel\n")
+}
+
+/// A process that writes `lines`, of which the last is a flush, and sleeps in
+/// it behind more work than a case has time for. The module has to be loaded
+/// anew afterwards: nothing else takes that work back.
+fn sleeping_flusher(signals: Signals, lines: &str) -> Outcome<Writer> {
+    send("custom 1000\n")?;
+    let flusher = Writer::start(signals, DEMO_NODE, lines)?;
+    flusher.wait_until_asleep()?;
+    Ok(flusher)
+}
+
+fn demo_flush_is_interrupted_by_a_signal(bench: &Bench) -> Outcome {
+    let reload = loaded_with(&bench.demo, "")?;
+    let flusher = sleeping_flusher(Signals::Interrupt, "flush\n")?;
+    flusher.signal()?;
+    let expected = Report {
+        result: Err(Errno::EINTR),
+        signals: 1,
+    };
+    ensure_eq!(flusher.report()?, expected, "the flush");
+    let now = table()?;
+    ensure!(
+        now.row("custom").outstanding() > 0,
+        "nothing was left to wait for"
+    );
+    ensure_eq!(now.row("custom").cancelled, 0, "cancelled by the signal");
+    reload.finish()
+}
+
+fn demo_flush_that_is_interrupted_counts_the_lines_before_it(bench: &Bench) -> Outcome {
+    let reload = loaded_with(&bench.demo, "")?;
+    let flusher = sleeping_flusher(Signals::Interrupt, "delayed 60000\nflush\ndata 1\n")?;
+    flusher.signal()?;
+    let expected = Report {
+        result: Ok("delayed 60000\n".len()),
+        signals: 1,
+    };
+    ensure_eq!(
+        flusher.report()?,
+        expected,
+        "a write of three lines, the second a flush"
+    );
+    let now = table()?;
+    ensure_eq!(now.row("delayed").pending, 1, "delayed pending");
+    ensure_eq!(
+        now.row("data").queued,
+        0,
+        "queued by the line behind the flush"
+    );
+    reload.finish()
+}
+
+fn demo_flush_can_be_killed(bench: &Bench) -> Outcome {
+    let reload = loaded_with(&bench.demo, "")?;
+    let flusher = sleeping_flusher(Signals::Deadly, "flush\n")?;
+    ensure_eq!(
+        flusher.kill()?.signal(),
+        Some(SIGKILL),
+        "the signal that ended the writer"
+    );
+    ensure!(
+        table()?.row("custom").outstanding() > 0,
+        "nothing was left to wait for"
+    );
+    reload.finish()
+}
+
+fn demo_flush_holds_up_nobody_else(bench: &Bench) -> Outcome {
+    let reload = loaded_with(&bench.demo, "")?;
+    let flusher = sleeping_flusher(Signals::Deadly, "flush\n")?;
+    let before = table()?;
+    for _ in 0..10 {
+        send("immediate\ndelayed 60000\ncancel\nstart 60000\nstop\ncustom 1\ndata 1\n")?;
+    }
+    let after = table()?;
+    ensure_eq!(
+        after.row("delayed").cancelled,
+        before.row("delayed").cancelled + 10,
+        "cancelled"
+    );
+    ensure!(flusher.is_asleep()?, "the flush is over");
+    drop(flusher);
+    reload.finish()
+}

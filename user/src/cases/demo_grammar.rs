@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the node takes and refuses.
+//!
+//! The line on a refusal is one of those that the kernel lets through ten at
+//! a time (`kernel.printk_ratelimit`). Cases that expect it turn that off, so
+//! that it does not matter what was refused shortly before.
+
+use nix::errno::Errno;
+
+use super::cases;
+use crate::bench::demo::{changed_kinds, send, send_expecting, table};
+use crate::bench::demo_log::DemoLog;
+use crate::bench::restore::unlimited_log_lines;
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::demo_node;
+use crate::raw::PageEdge;
+
+cases! {
+    demo_takes_several_lines_in_one_write,
+    demo_takes_a_last_line_without_a_line_end,
+    demo_takes_a_write_of_0_bytes,
+    demo_refuses_what_it_does_not_know,
+    demo_does_nothing_if_any_line_is_bad,
+    demo_quotes_the_offending_word,
+    demo_escapes_the_offending_word,
+    demo_logs_refusals_at_a_limited_rate,
+    demo_takes_4096_bytes_and_not_one_more,
+    demo_refuses_a_bad_pointer,
+}
+
+fn demo_takes_several_lines_in_one_write(_: &Bench) -> Outcome {
+    let before = table()?;
+    send("immediate\ndelayed 60000\ncustom 2\ndata 5\nstart 60000\nstop\ncancel\nflush\n")?;
+    let changed = changed_kinds(&before, &table()?)?;
+    ensure_eq!(
+        changed,
+        ["immediate", "delayed", "custom", "data", "periodic"],
+        "kinds that were queued"
+    );
+    Ok(())
+}
+
+fn demo_takes_a_last_line_without_a_line_end(_: &Bench) -> Outcome {
+    let before = table()?;
+    send("data 1\ndata 2")?;
+    send("flush")?;
+    ensure_eq!(
+        table()?.row("data").executed,
+        before.row("data").executed + 2,
+        "executed"
+    );
+    Ok(())
+}
+
+fn demo_takes_a_write_of_0_bytes(_: &Bench) -> Outcome {
+    let before = table()?;
+    send("")?;
+    ensure_eq!(table()?, before, "the table");
+    Ok(())
+}
+
+/// Refused, and nothing comes of it.
+const BAD: &[&str] = &[
+    "frob",
+    "Immediate",
+    "immediate now",
+    "immediate 1",
+    "immediat",
+    "immediatex",
+    "custom x",
+    "custom 4x",
+    "custom 4 4",
+    "custom 18446744073709551616",
+    "custom 0x4",
+    "delayed soon",
+    "delayed 2000ms",
+    "delayed 1 1",
+    "delayed 4294967297",
+    "data",
+    "data forty-two",
+    "data 1 2",
+    "start 9",
+    "start fast",
+    "start 1000 1000",
+    "stop it",
+    "cancel 1",
+    "flush all",
+    "reset 0",
+    "data 1;data 2",
+    "data 1,2",
+    "data 1\0",
+    "\0",
+    "datа 1", // a Cyrillic letter
+];
+
+fn demo_refuses_what_it_does_not_know(_: &Bench) -> Outcome {
+    let before = table()?;
+    for bad in BAD {
+        send_expecting(format!("{bad}\n"), Errno::EINVAL)?;
+        send_expecting(bad, Errno::EINVAL)?;
+    }
+    ensure_eq!(table()?, before, "the table");
+    Ok(())
+}
+
+fn demo_does_nothing_if_any_line_is_bad(_: &Bench) -> Outcome {
+    let before = table()?;
+    let good = "immediate\ncustom 5\ndata 1\ndelayed 60000\nstart 10\nreset\n";
+    for bad in BAD {
+        send_expecting(format!("{good}{bad}\n"), Errno::EINVAL)?;
+        send_expecting(format!("data 1\n{bad}\n{good}"), Errno::EINVAL)?;
+    }
+    ensure_eq!(table()?, before, "the table");
+    Ok(())
+}
+
+/// The one line that is logged when `text` is refused.
+fn refusal_line(text: impl AsRef<[u8]>) -> Outcome<String> {
+    let mut log = DemoLog::from_now()?;
+    send_expecting(text, Errno::EINVAL)?;
+    let mut lines = log.lines_already()?;
+    ensure_eq!(lines.len(), 1, "lines logged, {lines:?}");
+    Ok(lines.remove(0))
+}
+
+fn demo_quotes_the_offending_word(_: &Bench) -> Outcome {
+    let _unlimited = unlimited_log_lines()?;
+    for (text, word) in [
+        ("frob\n", "frob"),
+        ("data 1\nfrob 2\n", "frob"),
+        ("custom many\n", "many"),
+        ("custom 1001\n", "1001"),
+        ("delayed 0\n", "0"),
+        ("start 9\n", "9"),
+        ("data 2147483648\n", "2147483648"),
+        ("stop it\n", "it"),
+        ("custom 4 5\n", "5"),
+        ("data\n", "data"),
+    ] {
+        let line = refusal_line(text)?;
+        ensure!(
+            line.contains(&format!("\"{word}\"")),
+            "the word {word:?} is not quoted: {line:?}"
+        );
+    }
+    Ok(())
+}
+
+fn demo_escapes_the_offending_word(_: &Bench) -> Outcome {
+    let _unlimited = unlimited_log_lines()?;
+    for (text, word) in [
+        (&b"frob\x1b[2J\n"[..], r"frob\x1b[2J"),
+        (b"a\"b\n", r#"a\"b"#),
+        (b"a\\b\n", r"a\\b"),
+        (b"\xff\xfe\n", r"\xff\xfe"),
+        (b"nul\0\n", r"nul\x00"),
+        (b"data \x07\n", r"\x07"),
+        ("\u{202e}evil\n".as_bytes(), r"\xe2\x80\xaeevil"),
+        ("中文\n".as_bytes(), "中文"),
+    ] {
+        let line = refusal_line(text)?;
+        ensure!(
+            line.contains(&format!("\"{word}\"")),
+            "the word {word:?} is not quoted: {line:?}"
+        );
+        ensure!(
+            !line.contains(char::is_control),
+            "a control character is logged: {line:?}"
+        );
+    }
+    // A word that no record could hold still makes one line.
+    let line = refusal_line([b'\x1b'; 4000])?;
+    ensure!(
+        line.contains(r#""\x1b\x1b"#),
+        "the start of the word is not quoted: {line:?}"
+    );
+    Ok(())
+}
+
+fn demo_logs_refusals_at_a_limited_rate(_: &Bench) -> Outcome {
+    const REFUSALS: usize = 200;
+    let mut log = DemoLog::from_now()?;
+    for _ in 0..REFUSALS {
+        send_expecting("frob\n", Errno::EINVAL)?;
+    }
+    // How many depends on what was refused before and on how long this took,
+    // at ten in five seconds.
+    let lines = log.lines_already()?.len();
+    ensure!(
+        lines <= REFUSALS / 4,
+        "{lines} lines logged for {REFUSALS} refusals"
+    );
+    Ok(())
+}
+
+fn demo_takes_4096_bytes_and_not_one_more(_: &Bench) -> Outcome {
+    let before = table()?;
+    // Commands that do something, for the one byte too much to prevent it.
+    let fits = format!("{}reset\n", "stop\n".repeat(818));
+    ensure_eq!(fits.len(), 4096, "the length that is to fit");
+    send(&fits)?;
+    for length in [4097, 5000, 1 << 20] {
+        let mut text = "data 1\n".repeat(length / 7);
+        text.push_str(&"\n".repeat(length - text.len()));
+        send_expecting(&text, Errno::EINVAL)?;
+    }
+    ensure_eq!(table()?.rows, before.rows, "the table");
+    let _unlimited = unlimited_log_lines()?;
+    refusal_line([b'x'; 4097]).map(drop)
+}
+
+fn demo_refuses_a_bad_pointer(_: &Bench) -> Outcome {
+    let before = table()?;
+    let edge = PageEdge::new()?;
+    let node = demo_node::open()?;
+    for readable in [&b""[..], b"data 1\n", b"data 1\ndata"] {
+        ensure_eq!(
+            edge.write(&node, readable, 100),
+            Err(Errno::EFAULT),
+            "a write beyond a page"
+        );
+    }
+    ensure_eq!(table()?, before, "the table");
+    ensure_eq!(
+        edge.write(&node, b"reset\n", 0),
+        Ok(6),
+        "a write that ends at a bad page"
+    );
+    Ok(())
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pattern: the system queue.
+
+use std::time::{Duration, Instant};
+
+use super::cases;
+use crate::bench::demo::{send, table, table_when, Change};
+use crate::bench::demo_log::DemoLog;
+use crate::bench::loaded::loaded_with;
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::kmsg::Log;
+
+cases! {
+    demo_immediate_runs_once_on_a_worker_of_the_system_queue,
+    demo_immediate_may_sleep_in_its_handler,
+    demo_immediate_is_not_queued_twice_while_it_is_pending,
+    demo_immediate_can_be_queued_again_while_it_runs,
+    demo_immediate_waits_plausibly,
+    demo_uses_no_deprecated_queue,
+}
+
+fn demo_immediate_runs_once_on_a_worker_of_the_system_queue(_: &Bench) -> Outcome {
+    let before = table()?;
+    let mut log = DemoLog::from_now()?;
+    send("immediate\n")?;
+    send("flush\n")?;
+    let expected = Change {
+        queued: 1,
+        executed: 1,
+        ..Change::default()
+    };
+    ensure_eq!(
+        Change::of("immediate", &before, &table()?)?,
+        expected,
+        "immediate"
+    );
+
+    let runs = log.runs_already()?;
+    ensure_eq!(runs.len(), 1, "runs logged, {runs:?}");
+    // The queue is per CPU, and so are its workers: kworker/CPU:ID.
+    let own = format!("kworker/{}:", runs[0].cpu);
+    ensure!(
+        runs[0].worker.starts_with(&own),
+        "not a worker of the CPU it ran on: {:?}",
+        runs[0]
+    );
+    Ok(())
+}
+
+fn demo_immediate_may_sleep_in_its_handler(_: &Bench) -> Outcome {
+    let started = Instant::now();
+    send("immediate\nflush\n")?;
+    let took = started.elapsed();
+    ensure!(
+        took >= Duration::from_millis(100),
+        "the handler slept for {took:?} only"
+    );
+    Ok(())
+}
+
+fn demo_immediate_is_not_queued_twice_while_it_is_pending(_: &Bench) -> Outcome {
+    const COMMANDS: u64 = 50;
+    let before = table()?;
+    // One write, so that they come well within the 100 ms of a run: one may
+    // run and one be pending, the others meet the one that is pending.
+    send(&"immediate\n".repeat(COMMANDS as usize))?;
+    send("flush\n")?;
+    let change = Change::of("immediate", &before, &table()?)?;
+    ensure_eq!(
+        change.queued + change.coalesced,
+        COMMANDS,
+        "commands counted, {change:?}"
+    );
+    ensure!(change.coalesced >= 1, "nothing coalesced: {change:?}");
+    ensure_eq!(change.executed, change.queued, "executed");
+    Ok(())
+}
+
+fn demo_immediate_can_be_queued_again_while_it_runs(_: &Bench) -> Outcome {
+    let before = table()?;
+    send("immediate\n")?;
+    table_when("the immediate item to run", |table| {
+        table.row("immediate").running == 1
+    })?;
+    send("immediate\n")?;
+    send("flush\n")?;
+    let expected = Change {
+        queued: 2,
+        executed: 2,
+        ..Change::default()
+    };
+    ensure_eq!(
+        Change::of("immediate", &before, &table()?)?,
+        expected,
+        "immediate"
+    );
+    Ok(())
+}
+
+fn demo_immediate_waits_plausibly(_: &Bench) -> Outcome {
+    let started = Instant::now();
+    send("immediate\nflush\n")?;
+    let took = started.elapsed();
+    let waited = Duration::from_micros(table()?.row("immediate").wait_us);
+    // It waited and then slept for 100 ms within the time of the write.
+    ensure!(
+        waited > Duration::ZERO && waited + Duration::from_millis(100) <= took,
+        "wait_us says {waited:?}, but all took {took:?}"
+    );
+    Ok(())
+}
+
+fn demo_uses_no_deprecated_queue(bench: &Bench) -> Outcome {
+    // The kernel says so once, at the first use since it was booted: that may
+    // have been long ago, or be about to come from a command not yet used.
+    let fresh = loaded_with(&bench.demo, "")?;
+    send("immediate\ndelayed 1\ncustom\ndata 1\nstart 10\n")?;
+    table_when("one of each kind to have run", |table| {
+        table.rows.iter().all(|row| row.executed > 0)
+    })?;
+    send("stop\nflush\n")?;
+    for record in Log::from_oldest()?.drain()? {
+        let text = record.lossy();
+        ensure!(
+            record.facility != 0
+                || !text.contains("deprecated workqueue")
+                || !(text.contains("workqueue_demo") || text.contains("wq_echo")),
+            "the kernel warns: {text}"
+        );
+    }
+    fresh.finish()
+}

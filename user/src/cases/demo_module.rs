@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Removing `workqueue_demo`, whatever it is doing.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::unistd::write;
+
+use super::cases;
+use crate::bench::child::{Signals, Writer};
+use crate::bench::demo::{send, table, table_when};
+use crate::bench::demo_log::DemoLog;
+use crate::bench::loaded::{reloaded_afterwards, removed};
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::demo_node;
+use crate::paths::DEMO_NODE;
+
+cases! {
+    demo_can_be_removed_with_everything_under_way,
+    demo_can_be_removed_with_1000_items_pending,
+    demo_can_be_removed_with_a_timer_armed,
+    demo_can_be_removed_while_it_ticks,
+    demo_can_be_removed_while_somebody_flushes,
+    demo_can_be_removed_while_readers_and_writers_are_at_work,
+    demo_can_be_removed_while_files_are_open,
+    demo_runs_nothing_after_its_removal,
+    demo_takes_its_files_with_it,
+}
+
+/// A handler sleeps for 100 ms; what is queued behind it would take longer
+/// than this in each of the cases.
+const NO_LONGER_THAN_A_HANDLER: Duration = Duration::from_secs(5);
+
+/// Removes the module, loads it again and uses it.
+fn expect_quick_removal(bench: &Bench) -> Outcome {
+    let started = Instant::now();
+    ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+    let took = started.elapsed();
+    ensure!(took < NO_LONGER_THAN_A_HANDLER, "the removal took {took:?}");
+    ensure!(!Path::new(DEMO_NODE).exists(), "{DEMO_NODE} has stayed");
+    bench.demo.load("")?;
+    send("immediate\ncustom 2\nflush\n")?;
+    ensure_eq!(
+        table()?.row("custom").executed,
+        2,
+        "executed by the module loaded anew"
+    );
+    Ok(())
+}
+
+fn demo_can_be_removed_with_everything_under_way(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    send("custom 300\nimmediate\ndata 1\ndelayed 60000\nstart 10\n")?;
+    table_when("items to run and ticks to come", |table| {
+        table.row("custom").running > 0
+            && table.row("custom").pending > 0
+            && table.row("periodic").executed > 0
+    })?;
+    expect_quick_removal(bench)?;
+    guard.finish()
+}
+
+fn demo_can_be_removed_with_1000_items_pending(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    send("custom 1000\n")?;
+    expect_quick_removal(bench)?;
+    guard.finish()
+}
+
+fn demo_can_be_removed_with_a_timer_armed(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    send("delayed 60000\n")?;
+    expect_quick_removal(bench)?;
+    guard.finish()
+}
+
+fn demo_can_be_removed_while_it_ticks(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    for _ in 0..3 {
+        send("start 10\n")?;
+        table_when("ticks", |table| table.row("periodic").executed > 0)?;
+        expect_quick_removal(bench)?;
+    }
+    guard.finish()
+}
+
+fn demo_can_be_removed_while_somebody_flushes(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    send("custom 1000\n")?;
+    let flusher = Writer::start(Signals::Deadly, DEMO_NODE, "flush\n")?;
+    flusher.wait_until_asleep()?;
+    expect_quick_removal(bench)?;
+    // It came to an end, with success or an error.
+    flusher.report()?;
+    guard.finish()
+}
+
+fn demo_can_be_removed_while_readers_and_writers_are_at_work(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // The node comes and goes: any error will do, and what is
+                    // read is a whole table or none.
+                    let _ = demo_node::read_table();
+                    let _ = demo_node::write_once("custom 2\ndelayed 1\nstart 10\ndata 1\n");
+                }
+            });
+        }
+        let removed = (0..5).try_for_each(|_| {
+            table_when("work", |table| table.row("data").executed > 0)?;
+            let started = Instant::now();
+            ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+            let took = started.elapsed();
+            bench.demo.load("")?;
+            ensure!(took < NO_LONGER_THAN_A_HANDLER, "the removal took {took:?}");
+            Ok(())
+        });
+        done.store(true, Ordering::Relaxed);
+        removed
+    })?;
+    guard.finish()
+}
+
+fn demo_can_be_removed_while_files_are_open(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    let mut fresh = File::open(DEMO_NODE)?;
+    let mut half_read = File::open(DEMO_NODE)?;
+    let writer = OpenOptions::new().write(true).open(DEMO_NODE)?;
+    half_read.read_exact(&mut [0; 20])?;
+    ensure_eq!(
+        write(&writer, b"data 1\n"),
+        Ok(7),
+        "a write before the removal"
+    );
+
+    ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+    let mut buffer = [0; 4096];
+    for file in [&mut fresh, &mut half_read] {
+        let error = file.read(&mut buffer).map_err(|error| error.raw_os_error());
+        ensure_eq!(
+            error,
+            Err(Some(Errno::EIO as i32)),
+            "a read after the removal"
+        );
+    }
+    ensure_eq!(
+        write(&writer, b"data 1\n"),
+        Err(Errno::EIO),
+        "a write after the removal"
+    );
+    ensure!(
+        half_read.seek(SeekFrom::Start(0)).is_err(),
+        "a seek after the removal"
+    );
+
+    // The old files stay dead when the node is there again.
+    bench.demo.load("")?;
+    ensure!(
+        fresh.read(&mut buffer).is_err(),
+        "a read through a file of the old module"
+    );
+    ensure_eq!(
+        write(&writer, b"data 1\n"),
+        Err(Errno::EIO),
+        "a write through a file of the old module"
+    );
+    ensure_eq!(
+        table()?.row("data").queued,
+        0,
+        "queued through a file of the old module"
+    );
+    guard.finish()
+}
+
+fn demo_runs_nothing_after_its_removal(bench: &Bench) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    send("custom 100\ndelayed 200\nstart 10\n")?;
+    ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+    // The module loaded anew is the clock: the old one's timer would have
+    // fired, and its items run, before the new one's.
+    let mut log = DemoLog::from_now()?;
+    bench.demo.load("")?;
+    send("delayed 400\n")?;
+    log.next_run("delayed")?;
+    send("flush\n")?;
+    let row = |kind: &str| table().map(|table| table.row(kind).executed);
+    ensure_eq!(
+        (row("custom")?, row("periodic")?, row("delayed")?),
+        (0, 0, 1),
+        "executed by the new module"
+    );
+    ensure_eq!(log.lines_already()?, [""; 0], "lines logged");
+    guard.finish()
+}
+
+fn demo_takes_its_files_with_it(bench: &Bench) -> Outcome {
+    let guard = removed(&bench.demo)?;
+    ensure!(!Path::new(DEMO_NODE).exists(), "{DEMO_NODE} has stayed");
+    let queue = Path::new("/sys/devices/virtual/workqueue/workqueue_demo");
+    ensure!(!queue.exists(), "{} has stayed", queue.display());
+    ensure_eq!(
+        File::open(DEMO_NODE).map_err(|e| e.raw_os_error()).err(),
+        Some(Some(Errno::ENOENT as i32)),
+        "opening it"
+    );
+    guard.finish()
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counting anew.
+
+use super::cases;
+use crate::bench::demo::{send, table};
+use crate::bench::held_queue::HeldQueue;
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::demo_table::Row;
+
+cases! {
+    demo_reset_forgets_what_is_done,
+    demo_reset_keeps_what_is_outstanding,
+    demo_reset_keeps_what_runs,
+}
+
+/// executed, cancelled and coalesced are 0, queued is what is outstanding.
+fn expect_counted_anew(row: &Row, outstanding: u64) -> Outcome {
+    ensure_eq!(
+        (row.executed, row.cancelled, row.coalesced),
+        (0, 0, 0),
+        "counts of {row:?}"
+    );
+    ensure_eq!(row.queued, outstanding, "queued of {row:?}");
+    ensure_eq!(row.outstanding(), outstanding, "outstanding of {row:?}");
+    Ok(())
+}
+
+fn demo_reset_forgets_what_is_done(_: &Bench) -> Outcome {
+    send("custom 2\ndata 1\nimmediate\ndelayed 60000\ndelayed\ncancel\nflush\n")?;
+    let before = table()?;
+    ensure!(before.row("delayed").cancelled > 0, "nothing to forget");
+    send("reset\n")?;
+    for row in &table()?.rows {
+        expect_counted_anew(row, 0)?;
+    }
+    Ok(())
+}
+
+fn demo_reset_keeps_what_is_outstanding(_: &Bench) -> Outcome {
+    let mut held = HeldQueue::hold("workqueue_demo")?;
+    send("delayed 60000\ndelayed\nstart 60000\ncustom 10\ndata 7\nreset\n")?;
+    let now = table()?;
+    for (kind, outstanding) in [
+        ("immediate", 0),
+        ("delayed", 1),
+        ("custom", 10),
+        ("data", 1),
+        ("periodic", 1),
+    ] {
+        expect_counted_anew(now.row(kind), outstanding)?;
+    }
+    ensure!(now.periodic.started, "reset has stopped the periodic work");
+    held.release()?;
+    send("flush\nstop\ncancel\n")?;
+    let after = table()?;
+    ensure_eq!(
+        (after.row("custom").queued, after.row("custom").executed),
+        (10, 10),
+        "custom"
+    );
+    ensure_eq!(
+        (after.row("data").queued, after.row("data").executed),
+        (1, 1),
+        "data"
+    );
+    ensure_eq!(
+        (after.row("delayed").queued, after.row("delayed").cancelled),
+        (1, 1),
+        "delayed"
+    );
+    ensure_eq!(
+        (
+            after.row("periodic").queued,
+            after.row("periodic").cancelled
+        ),
+        (1, 1),
+        "periodic"
+    );
+    Ok(())
+}
+
+fn demo_reset_keeps_what_runs(_: &Bench) -> Outcome {
+    send("custom 40\n")?;
+    for _ in 0..20 {
+        send("reset\n")?;
+        // Balances, which is checked by the read.
+        table()?;
+    }
+    send("reset\n")?;
+    send("flush\n")?;
+    let row = table()?;
+    let row = row.row("custom");
+    ensure!(row.queued > 0, "all had run before the reset");
+    ensure_eq!(row.executed, row.queued, "executed of what was outstanding");
+    Ok(())
+}

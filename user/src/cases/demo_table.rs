@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a read of the node shows.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+
+use nix::errno::Errno;
+use nix::unistd::{setfsgid, setfsuid, Gid, Uid};
+
+use super::cases;
+use crate::bench::demo::{expect_balance, send, table, table_when};
+use crate::bench::demo_log::DemoLog;
+use crate::bench::loaded::loaded_with;
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::demo_node;
+use crate::demo_table::{Periodic, Row, Table};
+use crate::paths::DEMO_NODE;
+
+cases! {
+    demo_node_is_a_file_of_mode_0644,
+    demo_node_can_be_read_by_anyone_and_written_by_root,
+    demo_shows_the_documented_lines,
+    demo_aligns_its_columns_with_the_header,
+    demo_starts_from_zero,
+    demo_shows_its_queue_in_sysfs_too,
+    demo_read_in_small_pieces_is_one_snapshot,
+    demo_can_be_read_from_the_start_again,
+    demo_logs_one_line_for_each_run_of_every_kind,
+}
+
+const HEADER: &str = "kind       queued coalesced cancelled executed pending running wait_us";
+const COMMANDS: &str = "commands: immediate | delayed [MS] | custom [COUNT] | data VALUE | \
+                        start [MS] | stop | cancel | flush | reset";
+
+fn demo_node_is_a_file_of_mode_0644(_: &Bench) -> Outcome {
+    let metadata = fs::metadata(DEMO_NODE)?;
+    ensure!(metadata.is_file(), "{DEMO_NODE} is no file");
+    ensure_eq!(format!("{:o}", metadata.mode() & 0o7777), "644", "the mode");
+    Ok(())
+}
+
+fn demo_node_can_be_read_by_anyone_and_written_by_root(_: &Bench) -> Outcome {
+    const NOBODY: u32 = 65534;
+    // The rights to files are those of a thread: this one ends with the case.
+    setfsuid(Uid::from_raw(NOBODY));
+    setfsgid(Gid::from_raw(NOBODY));
+    table()?;
+    let error = demo_node::open().err().and_then(|error| error.errno());
+    ensure_eq!(
+        error,
+        Some(Errno::EACCES),
+        "nobody opens the node for writing"
+    );
+    Ok(())
+}
+
+fn demo_shows_the_documented_lines(_: &Bench) -> Outcome {
+    let text = demo_node::read_text()?;
+    let lines: Vec<&str> = text.lines().collect();
+    ensure_eq!(lines.len(), 9, "lines of {text:?}");
+    ensure_eq!(lines[0], HEADER, "the header");
+    ensure_eq!(lines[8], COMMANDS, "the last line");
+    let queue = "queue: workqueue_demo flags=unbound,mem_reclaim,sysfs max_active=4 peak_running=";
+    ensure!(
+        lines[6].starts_with(queue),
+        "the line of the queue: {:?}",
+        lines[6]
+    );
+    ensure!(
+        lines[7].starts_with("periodic: stopped period_ms="),
+        "the line of the periodic work: {:?}",
+        lines[7]
+    );
+    // And the rows between them, by the rules of the parser.
+    table().map(drop)
+}
+
+fn demo_aligns_its_columns_with_the_header(_: &Bench) -> Outcome {
+    send("data 1\nflush\n")?;
+    let text = demo_node::read_text()?;
+    for line in text.lines().take(6) {
+        ensure_eq!(line.len(), HEADER.len(), "the length of {line:?}");
+    }
+    Ok(())
+}
+
+fn demo_starts_from_zero(bench: &Bench) -> Outcome {
+    let fresh = loaded_with(&bench.demo, "")?;
+    let table = table()?;
+    for row in &table.rows {
+        ensure_eq!(
+            *row,
+            Row {
+                kind: row.kind.clone(),
+                ..Row::default()
+            },
+            "a row of a new module"
+        );
+    }
+    ensure_eq!(table.queue.peak_running, 0, "peak_running");
+    ensure_eq!(
+        table.periodic,
+        Periodic {
+            started: false,
+            period_ms: 1000
+        },
+        "the periodic work"
+    );
+    fresh.finish()
+}
+
+fn demo_shows_its_queue_in_sysfs_too(_: &Bench) -> Outcome {
+    let attribute = |name: &str| {
+        fs::read_to_string(format!(
+            "/sys/devices/virtual/workqueue/workqueue_demo/{name}"
+        ))
+    };
+    ensure_eq!(attribute("max_active")?.trim(), "4", "max_active");
+    ensure_eq!(
+        attribute("per_cpu")?.trim(),
+        "0",
+        "per_cpu of an unbound queue"
+    );
+    Ok(())
+}
+
+fn demo_read_in_small_pieces_is_one_snapshot(_: &Bench) -> Outcome {
+    // Items run while it is read, so that two snapshots would differ.
+    send("custom 12\n")?;
+    for size in [1, 7, 100] {
+        let mut file = File::open(DEMO_NODE)?;
+        let mut text = Vec::new();
+        let mut piece = vec![0; size];
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                count => text.extend(&piece[..count]),
+            }
+        }
+        let table: Table = String::from_utf8_lossy(&text)
+            .parse()
+            .or_else(crate::bench::fail)?;
+        expect_balance(&table)?;
+    }
+    send("flush\n")
+}
+
+fn demo_can_be_read_from_the_start_again(_: &Bench) -> Outcome {
+    let mut file = File::open(DEMO_NODE)?;
+    let mut read = || -> Outcome<Table> {
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.read_to_string(&mut text)?;
+        text.parse().or_else(crate::bench::fail)
+    };
+    let before = read()?;
+    send("data 1\nflush\n")?;
+    let after = read()?;
+    ensure_eq!(
+        after.row("data").executed,
+        before.row("data").executed + 1,
+        "executed"
+    );
+    Ok(())
+}
+
+fn demo_logs_one_line_for_each_run_of_every_kind(_: &Bench) -> Outcome {
+    send("reset\n")?;
+    let mut log = DemoLog::from_now()?;
+    send("immediate\ndelayed 10\ncustom 5\ndata 1\nstart 10\n")?;
+    table_when("runs of every kind", |table| {
+        table.rows.iter().all(|row| row.executed > 0)
+    })?;
+    send("stop\nflush\n")?;
+    let runs = log.runs_already()?;
+    for row in &table()?.rows {
+        let logged = runs.iter().filter(|run| run.kind == row.kind).count();
+        ensure_eq!(logged as u64, row.executed, "lines on runs of {}", row.kind);
+    }
+    for run in &runs {
+        ensure!(run.worker.starts_with("kworker/"), "no worker: {run:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The bound of the queue, reached while the queue is held still.
+
+use std::thread;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::cases;
+use crate::bench::echo::{counters_at_rest, counters_when, expect_messages, EchoBench};
+use crate::bench::held_queue::HeldQueue;
+use crate::bench::loaded::{loaded_with, Reload};
+use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+use crate::echo_counters::EchoCounters;
+use crate::echo_device::EchoDevice;
+
+cases! {
+    echo_refuses_at_the_bound_when_opened_with_o_nonblock,
+    echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock,
+    echo_lets_a_writer_sleep_at_the_bound_until_there_is_room,
+    echo_lets_all_writers_on_who_sleep_at_the_bound,
+    echo_holds_one_message_with_max_pending_1,
+    echo_holds_1024_messages_by_default,
+    echo_prints_all_that_is_pending_in_one_batch,
+    echo_makes_no_message_of_0_bytes_at_the_bound_either,
+}
+
+/// wq_echo with a queue that is full and held still.
+pub struct FullQueue<'a> {
+    // The fields come down in this order: the queue runs, the file is closed,
+    // the module is loaded anew.
+    pub held: HeldQueue,
+    pub echo: EchoBench,
+    pub texts: Vec<String>,
+    /// The counters of the full queue.
+    pub counters: EchoCounters,
+    _reload: Reload<'a>,
+}
+
+impl FullQueue<'_> {
+    /// Loads the module with room for `max_pending` messages and fills it.
+    pub fn new(bench: &Bench, max_pending: u64) -> Outcome<FullQueue<'_>> {
+        let reload = loaded_with(&bench.echo, &format!("max_pending={max_pending}"))?;
+        FullQueue::fill(max_pending, reload)
+    }
+
+    fn fill(max_pending: u64, reload: Reload<'_>) -> Outcome<FullQueue<'_>> {
+        // Opened before the queue is held, with nothing under way.
+        let echo = EchoBench::with_flags(OFlag::O_NONBLOCK)?;
+        let held = HeldQueue::hold("wq_echo")?;
+        let texts: Vec<String> = (0..max_pending)
+            .map(|number| format!("pending {number}"))
+            .collect();
+        for text in &texts {
+            echo.write(text.as_bytes(), text.len())?;
+        }
+        let counters = EchoCounters::read()?;
+        ensure_eq!(
+            counters.pending,
+            max_pending,
+            "pending in a full queue that is held"
+        );
+        Ok(FullQueue {
+            held,
+            echo,
+            texts,
+            counters,
+            _reload: reload,
+        })
+    }
+
+    /// Lets the queue run. What is printed then is what filled the queue, and
+    /// `more` behind it.
+    pub fn release_and_expect(&mut self, more: &[&str]) -> Outcome {
+        self.held.release()?;
+        counters_at_rest()?;
+        let texts: Vec<&str> = self
+            .texts
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
+        expect_messages(&self.echo.log.printed_already()?, &texts)
+    }
+
+    /// Waits until so many more writers sleep at the bound.
+    pub fn wait_for_blocked(&self, writers: u64) -> Outcome {
+        let wanted = self.counters.blocked + writers;
+        counters_when("writers to sleep at the bound", |now| now.blocked == wanted)?;
+        Ok(())
+    }
+
+    /// Nothing has been accepted or printed since the queue was full.
+    pub fn expect_nothing_accepted(&self) -> Outcome {
+        let now = EchoCounters::read()?;
+        ensure_eq!(
+            now.accepted,
+            self.counters.accepted,
+            "accepted at the bound"
+        );
+        ensure_eq!(now.pending, self.counters.pending, "pending at the bound");
+        ensure_eq!(
+            now.printed,
+            self.counters.printed,
+            "printed by a held queue"
+        );
+        Ok(())
+    }
+}
+
+fn echo_refuses_at_the_bound_when_opened_with_o_nonblock(bench: &Bench) -> Outcome {
+    let mut full = FullQueue::new(bench, 8)?;
+    for _ in 0..3 {
+        ensure_eq!(
+            full.echo.device.write(b"too much"),
+            Err(Errno::EAGAIN),
+            "write at the bound"
+        );
+    }
+    let now = EchoCounters::read()?;
+    ensure_eq!(now.refused - full.counters.refused, 3, "refused");
+    ensure_eq!(now.blocked, full.counters.blocked, "blocked");
+    full.expect_nothing_accepted()?;
+    full.release_and_expect(&[])
+}
+
+fn echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock(bench: &Bench) -> Outcome {
+    let mut full = FullQueue::new(bench, 8)?;
+    let device = EchoDevice::open()?;
+    device.set_nonblocking()?;
+    ensure_eq!(
+        device.write(b"too much"),
+        Err(Errno::EAGAIN),
+        "write at the bound"
+    );
+    ensure_eq!(
+        EchoCounters::read()?.refused - full.counters.refused,
+        1,
+        "refused"
+    );
+    full.expect_nothing_accepted()?;
+    full.release_and_expect(&[])
+}
+
+fn echo_lets_a_writer_sleep_at_the_bound_until_there_is_room(bench: &Bench) -> Outcome {
+    let mut full = FullQueue::new(bench, 8)?;
+    let writer = thread::spawn(|| EchoDevice::open()?.write_all(b"waited", |_| ()));
+    full.wait_for_blocked(1)?;
+    full.expect_nothing_accepted()?;
+    ensure!(!writer.is_finished(), "the writer did not wait");
+    full.held.release()?;
+    match writer.join() {
+        Ok(result) => result?,
+        Err(_) => return fail("the writer panicked"),
+    }
+    full.release_and_expect(&["waited"])
+}
+
+fn echo_lets_all_writers_on_who_sleep_at_the_bound(bench: &Bench) -> Outcome {
+    const WRITERS: u64 = 6;
+    let mut full = FullQueue::new(bench, 2)?;
+    let releaser = full.held.releaser();
+    thread::scope(|scope| -> Outcome {
+        for writer in 0..WRITERS {
+            scope.spawn(move || {
+                let device = EchoDevice::open().expect("the device was there");
+                device
+                    .write_all(format!("waited {writer}").as_bytes(), |_| ())
+                    .expect("a write");
+            });
+        }
+        let all_asleep = full
+            .wait_for_blocked(WRITERS)
+            .and_then(|()| full.expect_nothing_accepted());
+        // Whatever was seen: the writers have to come to their ends.
+        releaser.release();
+        all_asleep
+    })?;
+    full.held.release()?;
+    let after = counters_at_rest()?;
+    ensure_eq!(
+        after.accepted - full.counters.accepted,
+        WRITERS,
+        "accepted of those who waited"
+    );
+    ensure_eq!(after.blocked - full.counters.blocked, WRITERS, "blocked");
+    ensure_eq!(after.refused, full.counters.refused, "refused");
+
+    let printed = full.echo.log.printed_already()?;
+    expect_messages(&printed[..2.min(printed.len())], &full.texts)?;
+    let mut waited: Vec<String> = printed[2..]
+        .iter()
+        .map(|message| String::from_utf8_lossy(&message.text()).into_owned())
+        .collect();
+    waited.sort();
+    let expected: Vec<String> = (0..WRITERS)
+        .map(|writer| format!("waited {writer}"))
+        .collect();
+    ensure_eq!(waited, expected, "messages of those who waited");
+    Ok(())
+}
+
+fn echo_holds_one_message_with_max_pending_1(bench: &Bench) -> Outcome {
+    let mut full = FullQueue::new(bench, 1)?;
+    ensure_eq!(
+        full.echo.device.write(b"too much"),
+        Err(Errno::EAGAIN),
+        "the second message"
+    );
+    full.release_and_expect(&[])
+}
+
+fn echo_holds_1024_messages_by_default(bench: &Bench) -> Outcome {
+    let mut full = FullQueue::fill(1024, loaded_with(&bench.echo, "")?)?;
+    ensure_eq!(
+        full.echo.device.write(b"too much"),
+        Err(Errno::EAGAIN),
+        "message 1,025"
+    );
+    full.release_and_expect(&[])
+}
+
+fn echo_prints_all_that_is_pending_in_one_batch(bench: &Bench) -> Outcome {
+    let mut full = FullQueue::new(bench, 100)?;
+    full.release_and_expect(&[])?;
+    // The item was queued by the first message and found the others with it.
+    ensure_eq!(
+        counters_at_rest()?.batches - full.counters.batches,
+        1,
+        "runs of the work item"
+    );
+    Ok(())
+}
+
+fn echo_makes_no_message_of_0_bytes_at_the_bound_either(bench: &Bench) -> Outcome {
+    let mut full = FullQueue::new(bench, 2)?;
+    ensure_eq!(EchoDevice::open()?.write(b""), Ok(0), "a write of 0 bytes");
+    ensure_eq!(
+        full.echo.device.write(b""),
+        Ok(0),
+        "a write of 0 bytes with O_NONBLOCK"
+    );
+    full.expect_nothing_accepted()?;
+    full.release_and_expect(&[])
+}

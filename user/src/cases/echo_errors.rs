@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the device refuses, and that nothing comes of it.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+use nix::errno::Errno;
+use nix::sys::stat::major;
+
+use super::cases;
+use crate::bench::echo::EchoBench;
+use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+use crate::paths::ECHO_DEVICE;
+use crate::raw::PageEdge;
+
+cases! {
+    echo_device_is_a_misc_device_of_mode_0600,
+    echo_refuses_a_bad_pointer_and_queues_nothing,
+    echo_refuses_a_write_that_runs_into_a_bad_page,
+    echo_takes_a_write_that_ends_at_a_bad_page,
+    echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message,
+    echo_cannot_be_read,
+}
+
+fn echo_device_is_a_misc_device_of_mode_0600(_: &Bench) -> Outcome {
+    const MISC_MAJOR: u64 = 10;
+    let metadata = fs::metadata(ECHO_DEVICE)?;
+    ensure!(
+        metadata.file_type().is_char_device(),
+        "{ECHO_DEVICE} is no character device"
+    );
+    ensure_eq!(major(metadata.rdev()), MISC_MAJOR, "the major number");
+    ensure_eq!(format!("{:o}", metadata.mode() & 0o7777), "600", "the mode");
+    Ok(())
+}
+
+/// The write fails with EFAULT and no message is accepted.
+fn expect_fault(readable: &[u8], beyond: usize) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    let result = PageEdge::new()?.write(echo.device.file(), readable, beyond);
+    ensure_eq!(
+        result,
+        Err(Errno::EFAULT),
+        "{} bytes and {beyond} bad ones",
+        readable.len()
+    );
+    ensure_eq!(echo.accepted()?, 0, "messages accepted");
+    echo.expect::<&str>(&[])
+}
+
+fn echo_refuses_a_bad_pointer_and_queues_nothing(_: &Bench) -> Outcome {
+    for length in [1, 15, 255, 256, 257, 1000] {
+        expect_fault(b"", length)?;
+    }
+    Ok(())
+}
+
+fn echo_refuses_a_write_that_runs_into_a_bad_page(_: &Bench) -> Outcome {
+    expect_fault(b"a", 1)?;
+    expect_fault(b"half of a message", 20)?;
+    expect_fault(b"a line\n", 1)?;
+    expect_fault(&[b'a'; 254], 1)?;
+    expect_fault(&[b'a'; 254], 1000)
+}
+
+fn echo_takes_a_write_that_ends_at_a_bad_page(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    let edge = PageEdge::new()?;
+    for length in [1, 15, 254, 255] {
+        ensure_eq!(
+            edge.write(echo.device.file(), &vec![b'e'; length], 0),
+            Ok(length),
+            "bytes taken"
+        );
+        echo.expect(&[vec![b'e'; length]])?;
+    }
+    Ok(())
+}
+
+fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Bench) -> Outcome {
+    // The message is readable, what is behind it is not: both answers are
+    // right, but not a message with an error, or a count without a message.
+    for readable in [255, 256, 300] {
+        let mut echo = EchoBench::new()?;
+        let text = vec![b'l'; readable];
+        match PageEdge::new()?.write(echo.device.file(), &text, 300) {
+            Ok(255) => echo.expect(&[&text[..255]])?,
+            Err(Errno::EFAULT) => echo.expect::<&str>(&[])?,
+            other => return fail(format!("{readable} readable bytes: {other:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn echo_cannot_be_read(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    let error = File::open(ECHO_DEVICE)?
+        .read(&mut [0; 16])
+        .map_err(|e| e.raw_os_error());
+    ensure_eq!(error, Err(Some(Errno::EINVAL as i32)), "read(2)");
+    ensure_eq!(echo.accepted()?, 0, "messages accepted");
+    echo.expect::<&str>(&[])
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One write, one message, one line.
+
+use std::path::Path;
+
+use super::cases;
+use crate::bench::echo::EchoBench;
+use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::kmsg::Log;
+use crate::model::PREFIX;
+
+cases! {
+    echo_prints_the_documented_line,
+    echo_prints_a_line_for_each_write,
+    echo_needs_no_line_end,
+    echo_strips_the_trailing_run_of_line_ends,
+    echo_keeps_blanks_and_inner_line_ends,
+    echo_prints_a_line_end_alone_as_an_empty_message,
+    echo_makes_no_message_of_a_write_of_0_bytes,
+    echo_takes_a_writev_as_one_message,
+    echo_logs_at_level_info,
+    echo_prints_from_a_workqueue_of_its_own,
+}
+
+fn echo_prints_the_documented_line(_: &Bench) -> Outcome {
+    let echo = EchoBench::new()?;
+    let mut log = Log::from_now()?;
+    echo.write(b"william wq test\n", 16)?;
+    echo.accepted()?;
+    let lines: Vec<String> = log
+        .drain()?
+        .iter()
+        .filter(|record| record.is_from(PREFIX))
+        .map(|record| record.lossy().into_owned())
+        .collect();
+    ensure_eq!(lines, [r#"wq_echo: "william wq test" (len=15)"#], "the log");
+    Ok(())
+}
+
+fn echo_prints_a_line_for_each_write(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    for text in ["one\n", "two\n", "two\n", "three"] {
+        echo.write(text.as_bytes(), text.len())?;
+    }
+    echo.expect(&["one", "two", "two", "three"])
+}
+
+fn echo_needs_no_line_end(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    echo.write(b"no line end", 11)?;
+    echo.expect(&["no line end"])
+}
+
+fn echo_strips_the_trailing_run_of_line_ends(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    for text in ["a\n", "a\r\n", "a\r", "a\n\n\n", "a\r\n\r\n", "a\n\r\r\n"] {
+        echo.write(text.as_bytes(), text.len())?;
+        echo.expect(&["a"])?;
+    }
+    Ok(())
+}
+
+fn echo_keeps_blanks_and_inner_line_ends(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    for (written, text) in [
+        ("  a \t\n", "  a \t"),
+        ("\n\na\nb\r\nc\n", "\n\na\nb\r\nc"),
+        ("\r\n a", "\r\n a"),
+        (" \n", " "),
+    ] {
+        echo.write(written.as_bytes(), written.len())?;
+        echo.expect(&[text])?;
+    }
+    Ok(())
+}
+
+fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    let mut log = Log::from_now()?;
+    echo.write(b"\n", 1)?;
+    echo.accepted()?;
+    let records = log.drain()?;
+    ensure!(
+        records
+            .iter()
+            .any(|record| record.text == br#"wq_echo: "" (len=0)"#),
+        "no empty line among {records:?}"
+    );
+    for written in ["\r\n", "\r", "\n\n\r\n"] {
+        echo.write(written.as_bytes(), written.len())?;
+    }
+    echo.expect(&["", "", "", ""])
+}
+
+fn echo_makes_no_message_of_a_write_of_0_bytes(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    echo.write(b"", 0)?;
+    ensure_eq!(
+        echo.device.write_vectored(&[b"", b""])?,
+        0,
+        "writev of empty parts"
+    );
+    ensure_eq!(echo.accepted()?, 0, "messages accepted");
+    echo.expect::<&str>(&[])
+}
+
+fn echo_takes_a_writev_as_one_message(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    let long = [b'v'; 200];
+    for parts in [
+        &[&b"one"[..], b"", b" two", b"\n"][..],
+        &[b"", b"\xe4", b"\xb8\xad", b"\xe6\x96", b"\x87", b""],
+        &[b"\r", b"\n"],
+        &[&b"x"[..]; 64],
+        // Longer than a message, its end within a part.
+        &[&long, &long, &long],
+        // The line end of a full message in a part of its own.
+        &[&long, &long[..55], b"\r", b"\n", b"more"],
+    ] {
+        let bytes = parts.concat();
+        let (count, text) = crate::model::accept(&bytes);
+        ensure_eq!(
+            echo.device.write_vectored(parts)?,
+            count,
+            "bytes taken of {parts:?}"
+        );
+        echo.expect(&Vec::from_iter(text))?;
+    }
+    Ok(())
+}
+
+fn echo_logs_at_level_info(_: &Bench) -> Outcome {
+    const INFO: u32 = 6;
+    let echo = EchoBench::new()?;
+    let mut log = Log::from_now()?;
+    echo.write(b"level", 5)?;
+    echo.accepted()?;
+    for record in log.drain()?.iter().filter(|record| record.is_from(PREFIX)) {
+        ensure_eq!(record.level, INFO, "the level of {:?}", record.lossy());
+    }
+    Ok(())
+}
+
+fn echo_prints_from_a_workqueue_of_its_own(_: &Bench) -> Outcome {
+    let queue = Path::new("/sys/devices/virtual/workqueue/wq_echo");
+    ensure!(queue.is_dir(), "{}: not found", queue.display());
+    // That messages wait for this queue is what the cases at the bound stand
+    // on, which hold it still.
+    Ok(())
+}

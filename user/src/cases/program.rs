@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! This program's own commands, run as a user runs them.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+use super::cases;
+use crate::bench::demo::{send, table};
+use crate::bench::echo::EchoBench;
+use crate::bench::loaded::removed;
+use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+
+cases! {
+    wqtest_echo_says_what_it_wrote,
+    wqtest_echo_writes_long_texts_whole,
+    wqtest_send_sends_words_and_quoted_commands,
+    wqtest_send_does_nothing_if_any_command_is_bad,
+    wqtest_stats_shows_both_modules,
+    wqtest_stats_speaks_json,
+    wqtest_names_what_is_missing_and_what_to_do,
+    wqtest_watch_ends_cleanly_on_ctrl_c,
+}
+
+fn wqtest(args: &[&str]) -> Outcome<Output> {
+    Ok(Command::new("/proc/self/exe")
+        .args(args)
+        .stdin(Stdio::null())
+        .output()?)
+}
+
+/// What the program prints when it succeeds.
+fn output_of(args: &[&str]) -> Outcome<String> {
+    let output = wqtest(args)?;
+    ensure!(output.status.success(), "wqtest {args:?}: {output:?}");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn wqtest_echo_says_what_it_wrote(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    let said = output_of(&["echo", "william wq test", "two"])?;
+    ensure_eq!(
+        said,
+        "wrote 15 bytes: \"william wq test\"\nwrote 3 bytes: \"two\"\n",
+        "the output"
+    );
+    echo.expect(&["william wq test", "two"])
+}
+
+fn wqtest_echo_writes_long_texts_whole(_: &Bench) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    let long = "l".repeat(600);
+    let said = output_of(&["echo", &long])?;
+    ensure_eq!(said.lines().count(), 3, "lines of {said:?}");
+    echo.expect(&[&long[..255], &long[255..510], &long[510..]])
+}
+
+fn wqtest_send_sends_words_and_quoted_commands(_: &Bench) -> Outcome {
+    send("reset\n")?;
+    let said = output_of(&["send", "custom", "4", "data", "-7", "flush"])?;
+    ensure_eq!(
+        said,
+        "sent \"custom 4\"\nsent \"data -7\"\nsent \"flush\"\n",
+        "the output"
+    );
+    output_of(&["send", "custom 2", "flush"])?;
+    let table = table()?;
+    ensure_eq!(
+        (table.row("custom").executed, table.row("data").executed),
+        (6, 1),
+        "executed"
+    );
+    Ok(())
+}
+
+fn wqtest_send_does_nothing_if_any_command_is_bad(_: &Bench) -> Outcome {
+    let before = table()?;
+    let output = wqtest(&["send", "data 1", "frob"])?;
+    ensure_eq!(output.status.code(), Some(1), "the status");
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        said.contains("/proc/workqueue_demo: invalid argument"),
+        "the error: {said}"
+    );
+    ensure_eq!(table()?.rows, before.rows, "the table");
+    Ok(())
+}
+
+fn wqtest_stats_shows_both_modules(_: &Bench) -> Outcome {
+    let said = output_of(&["stats"])?;
+    for part in [
+        "wq_echo\n",
+        "accepted",
+        "batches",
+        "workqueue_demo\n",
+        "periodic: ",
+        "commands: ",
+    ] {
+        ensure!(said.contains(part), "no {part:?} in {said}");
+    }
+    Ok(())
+}
+
+fn wqtest_stats_speaks_json(_: &Bench) -> Outcome {
+    send("reset\ndata 1\nflush\n")?;
+    let said = output_of(&["stats", "--json"])?;
+    let value: serde_json::Value = match serde_json::from_str(&said) {
+        Ok(value) => value,
+        Err(error) => return fail(format!("{error} in {said}")),
+    };
+    ensure!(
+        value["wq_echo"]["accepted"].is_u64(),
+        "no accepted in {said}"
+    );
+    ensure_eq!(
+        value["workqueue_demo"]["rows"]["data"]["executed"],
+        1,
+        "executed in {said}"
+    );
+    Ok(())
+}
+
+fn wqtest_names_what_is_missing_and_what_to_do(bench: &Bench) -> Outcome {
+    let expect = |args: &[&str], error: &str| {
+        let output = wqtest(args)?;
+        ensure_eq!(output.status.code(), Some(1), "the status of {args:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(said.contains(error), "wqtest {args:?} says {said:?}");
+        Ok(())
+    };
+    let echo = removed(&bench.echo)?;
+    expect(
+        &["echo", "x"],
+        "/dev/wq_echo: not found: is wq_echo.ko loaded?",
+    )?;
+    expect(&["stats"], "is wq_echo.ko loaded?")?;
+    echo.finish()?;
+    let demo = removed(&bench.demo)?;
+    expect(
+        &["send", "flush"],
+        "/proc/workqueue_demo: not found: is workqueue_demo.ko loaded?",
+    )?;
+    expect(&["stats", "--json"], "is workqueue_demo.ko loaded?")?;
+    demo.finish()
+}
+
+fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Bench) -> Outcome {
+    let mut child = Command::new("/proc/self/exe")
+        .arg("watch")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut output = BufReader::new(child.stdout.take().expect("the output is a pipe"));
+    let mut seen = String::new();
+    // The last line of the second view: it has been drawn anew.
+    while seen.matches("commands: ").count() < 2 {
+        if output.read_line(&mut seen)? == 0 {
+            break;
+        }
+    }
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT)?;
+    output.read_to_string(&mut seen)?;
+    let status = child.wait()?;
+    ensure!(status.success(), "it ended with {status}");
+    ensure_eq!(
+        seen.matches("accepted").count(),
+        seen.matches("commands: ").count(),
+        "views of both modules in {seen}"
+    );
+    ensure!(
+        !seen.contains('\x1b'),
+        "escape sequences where there is no terminal: {seen:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/proc/workqueue_demo`, as a program uses it.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+
+use nix::unistd::write;
+
+use crate::demo_table::Table;
+use crate::error::Error;
+use crate::paths::DEMO_NODE;
+
+/// Reads and parses one snapshot.
+pub fn read_table() -> Result<Table, Error> {
+    read_text()?
+        .parse()
+        .map_err(|reason: String| Error::new(DEMO_NODE, reason))
+}
+
+/// What a read shows, as the kernel prints it.
+pub fn read_text() -> Result<String, Error> {
+    fs::read_to_string(DEMO_NODE).map_err(|error| Error::from_io(DEMO_NODE, &error))
+}
+
+/// Opens for writing.
+pub fn open() -> Result<File, Error> {
+    OpenOptions::new()
+        .write(true)
+        .open(DEMO_NODE)
+        .map_err(|error| Error::from_io(DEMO_NODE, &error))
+}
+
+/// Opens, and gives `lines` to one write(2). Says how many bytes were taken,
+/// which is less than all where a later line failed when it ran.
+pub fn write_once(lines: impl AsRef<[u8]>) -> Result<usize, Error> {
+    write(&open()?, lines.as_ref()).map_err(|errno| Error::from_errno(DEMO_NODE, errno))
+}
+
+/// Makes command lines of words.
+///
+/// A word that begins with a letter begins a command, any other belongs to
+/// the command before it: no command begins with a digit or a sign, and no
+/// command takes another's name. `custom 4 flush` and `'custom 4' flush` so
+/// mean the same two lines.
+pub fn command_lines(words: &[OsString]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for word in words.iter().map(|word| word.as_bytes()) {
+        let is_argument = word.first().is_some_and(|b| !b.is_ascii_alphabetic());
+        match lines.last_mut() {
+            Some(line) if is_argument => {
+                line.push(b' ');
+                line.extend_from_slice(word);
+            }
+            _ => lines.push(word.to_vec()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(words: &[&str]) -> Vec<String> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        command_lines(&words)
+            .into_iter()
+            .map(|line| String::from_utf8(line).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn joins_numbers_to_the_command_before_them() {
+        assert_eq!(lines(&["custom", "4"]), ["custom 4"]);
+        assert_eq!(lines(&["data", "-5"]), ["data -5"]);
+        assert_eq!(lines(&["custom", "4", "flush"]), ["custom 4", "flush"]);
+        assert_eq!(
+            lines(&["immediate", "delayed", "50"]),
+            ["immediate", "delayed 50"]
+        );
+    }
+
+    #[test]
+    fn takes_a_quoted_command_as_it_is() {
+        assert_eq!(lines(&["custom 4", "flush"]), ["custom 4", "flush"]);
+        assert_eq!(lines(&["custom 4\nflush"]), ["custom 4\nflush"]);
+    }
+
+    #[test]
+    fn leaves_it_to_the_module_to_refuse() {
+        assert_eq!(lines(&["4", "frob", "x"]), ["4", "frob", "x"]);
+        assert_eq!(lines(&["custom", "4x", "?"]), ["custom 4x ?"]);
+        assert_eq!(lines(&[]), [""; 0]);
+    }
+}

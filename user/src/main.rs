@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `wqtest`: drives the modules `wq_echo` and `workqueue_demo`, shows what
+//! they do, and tests them end to end.
+//!
+//! - [`cli`]: the command line; [`commands`]: one file a command
+//! - [`echo_device`], [`echo_counters`], [`demo_node`], [`demo_table`],
+//!   [`kmsg`], [`modules`]: what the program sees of the kernel
+//! - [`model`]: what `wq_echo` ought to do, told a second time
+//! - [`bench`], [`cases`], [`runner`], [`ktap`]: the tests
+//! - [`raw`]: all `unsafe`
+
+mod bench;
+mod cases;
+mod cli;
+mod commands;
+mod demo_node;
+mod demo_table;
+mod echo_counters;
+mod echo_device;
+mod error;
+mod kmsg;
+mod ktap;
+mod model;
+mod modules;
+mod paths;
+mod raw;
+mod runner;
+
+use std::process::ExitCode;
+
+use cli::Action;
+
+fn main() -> ExitCode {
+    let done = match cli::parse() {
+        Action::Echo { texts } => commands::echo::run(&texts),
+        Action::Send { words } => commands::send::run(&words),
+        Action::Stats { json } => commands::stats::run(json),
+        Action::Watch => commands::watch::run(),
+        Action::Test {
+            filter, list: true, ..
+        } => commands::test::list(filter.as_deref()),
+        Action::Test {
+            filter, modules, ..
+        } => commands::test::run(filter.as_deref(), &modules),
+        Action::ChildWrite {
+            signals,
+            path,
+            text,
+        } => bench::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("wqtest: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The few system calls that no crate offers safely. All `unsafe` of the
+//! program is here.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::mman::{mmap_anonymous, mprotect, munmap, MapFlags, ProtFlags};
+use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
+
+const PAGE: usize = 4096;
+
+/// A page that can be read, and behind it one that cannot.
+///
+/// # Invariants
+///
+/// `start` is the start of a mapping of `2 * PAGE` bytes that this owns. The
+/// first page is readable and writable.
+pub struct PageEdge {
+    start: NonNull<c_void>,
+}
+
+impl PageEdge {
+    pub fn new() -> Result<PageEdge, Errno> {
+        let length = NonZeroUsize::new(2 * PAGE).expect("a page is not empty");
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: A new private mapping at an address that the kernel chooses
+        // changes no memory that anybody uses.
+        let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
+        // INVARIANT: The mapping is new and of this length.
+        let edge = PageEdge { start };
+        // SAFETY: The second page belongs to the mapping; nothing refers to it.
+        unsafe { mprotect(edge.start.byte_add(PAGE), PAGE, ProtFlags::PROT_NONE)? };
+        Ok(edge)
+    }
+
+    /// write(2) of `readable`, laid against the edge, and of `beyond` bytes
+    /// behind it that cannot be read.
+    pub fn write(&self, file: &File, readable: &[u8], beyond: usize) -> Result<usize, Errno> {
+        assert!(readable.len() <= PAGE && beyond <= PAGE, "more than a page");
+        // SAFETY: Still within the first page, since `readable` fits it.
+        let from = unsafe { self.start.byte_add(PAGE - readable.len()) };
+        // SAFETY: By the type invariants the first page is writable, and from
+        // here to its end there are as many bytes as are copied. `readable`
+        // lies elsewhere: nobody has a reference into the mapping.
+        unsafe {
+            from.cast::<u8>()
+                .copy_from_nonoverlapping(NonNull::from(readable).cast::<u8>(), readable.len());
+        }
+        // SAFETY: The kernel checks the range itself and says EFAULT; write(2)
+        // changes nothing in this process.
+        let count =
+            unsafe { libc::write(file.as_raw_fd(), from.as_ptr(), readable.len() + beyond) };
+        Errno::result(count).map(|count| count as usize)
+    }
+}
+
+impl Drop for PageEdge {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the mapping is owned; no reference
+        // into it is left.
+        let unmapped = unsafe { munmap(self.start, 2 * PAGE) };
+        unmapped.expect("munmap of a mapping of one's own");
+    }
+}
+
+/// How often [`count_signal`] has run.
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count_signal(_: libc::c_int) {
+    SIGNALS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Catches `signal` from now on. With `restart` the kernel takes interrupted
+/// system calls up again, without it they fail with EINTR.
+pub fn count_signals(signal: Signal, restart: bool) -> Result<(), Errno> {
+    let flags = if restart {
+        SaFlags::SA_RESTART
+    } else {
+        SaFlags::empty()
+    };
+    let action = SigAction::new(SigHandler::Handler(count_signal), flags, SigSet::empty());
+    // SAFETY: The handler does nothing but an atomic addition, which may
+    // happen at any point of the program.
+    unsafe { sigaction(signal, &action) }.map(drop)
+}
+
+/// How many signals have been caught.
+pub fn signals_seen() -> usize {
+    SIGNALS.load(Ordering::Relaxed)
+}
+
+/// Gives the calling thread the lowest priority of SCHED_FIFO: all ordinary
+/// threads of its CPU wait until it sleeps or ends.
+pub fn become_realtime() -> Result<(), Errno> {
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: 0 is the calling thread; the parameters are read during the
+    // call only.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) };
+    Errno::result(result).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn writes_what_is_readable_and_faults_beyond_the_edge() {
+        let edge = PageEdge::new().unwrap();
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let (mut reader, writer) = (File::from(reader), File::from(writer));
+        assert_eq!(edge.write(&writer, b"abc", 0), Ok(3));
+        assert_eq!(edge.write(&writer, b"", 10), Err(Errno::EFAULT));
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abc");
+    }
+
+    #[test]
+    fn counts_the_signals_it_catches() {
+        count_signals(Signal::SIGUSR2, true).unwrap();
+        let before = signals_seen();
+        nix::sys::signal::raise(Signal::SIGUSR2).unwrap();
+        assert_eq!(signals_seen(), before + 1);
+        // The process goes on as it did.
+        OpenOptions::new().read(true).open("/dev/null").unwrap();
+    }
+}

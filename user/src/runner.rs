@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs cases one after the other, and survives all they do.
+
+use std::any::Any;
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bench::loaded::{prepare, why_not_testable};
+use crate::bench::{Bench, Outcome, Stop};
+use crate::cases::Case;
+use crate::ktap::{Ktap, Totals, Verdict};
+
+/// How long one case may take. No case comes near it unless it hangs.
+const CASE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs `cases` and prints KTAP to `out`.
+pub fn run(cases: &[Case], bench: &Bench, out: impl Write) -> io::Result<Totals> {
+    let started = Instant::now();
+    let mut ktap = Ktap::begin(out, cases.len())?;
+    let mut reason_to_skip = why_not_testable();
+    if cases.is_empty() {
+        ktap.diagnostic("no case has such a name: wqtest test --list shows all")?;
+    }
+    keep_panics();
+    for case in cases {
+        let verdict = match &reason_to_skip {
+            Some(reason) => Verdict::Skipped(reason.clone()),
+            None => run_one(*case, bench),
+        };
+        if let Verdict::TimedOut(_) = verdict {
+            // Its thread still holds whatever it holds.
+            reason_to_skip = Some(format!("{} hangs", case.name));
+        }
+        ktap.result(case.name, &verdict)?;
+    }
+    let totals = ktap.totals();
+    ktap.diagnostic(&format!(
+        "{} passed, {} failed, {} skipped in {:.1} s",
+        totals.passed,
+        totals.failed,
+        totals.skipped,
+        started.elapsed().as_secs_f64()
+    ))?;
+    Ok(totals)
+}
+
+/// Runs a case in a thread of its own, which can be left behind if it hangs.
+fn run_one(case: Case, bench: &Bench) -> Verdict {
+    let (report, reported) = mpsc::channel();
+    let bench = bench.clone();
+    thread::spawn(move || {
+        let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+            prepare(&bench)?;
+            (case.run)(&bench)
+        }));
+        // After a time-out nobody listens any more.
+        let _ = report.send(verdict(outcome));
+    });
+    match reported.recv_timeout(CASE_LIMIT) {
+        Ok(verdict) => verdict,
+        Err(RecvTimeoutError::Timeout) => {
+            Verdict::TimedOut(format!("{} seconds", CASE_LIMIT.as_secs()))
+        }
+        Err(RecvTimeoutError::Disconnected) => Verdict::Failed("the case's thread has gone".into()),
+    }
+}
+
+fn verdict(outcome: thread::Result<Outcome>) -> Verdict {
+    match outcome {
+        Ok(Ok(())) => Verdict::Passed,
+        Ok(Err(Stop::Fail(reason))) => Verdict::Failed(reason),
+        Ok(Err(Stop::Skip(reason))) => Verdict::Skipped(reason),
+        Err(payload) => Verdict::Failed(format!("panicked: {}", panic_message(&*payload))),
+    }
+}
+
+/// The last panic with its place, as the hook saw it.
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Keeps what a panic says for the verdict: on stderr it would stand beside
+/// the results, without a name.
+fn keep_panics() {
+    panic::set_hook(Box::new(|info| {
+        if let Ok(mut last) = LAST_PANIC.lock() {
+            *last = Some(info.to_string());
+        }
+    }));
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let kept = LAST_PANIC.lock().ok().and_then(|mut last| last.take());
+    let said = payload
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string()));
+    kept.or(said).unwrap_or_else(|| "without a message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_every_outcome_into_a_verdict() {
+        assert_eq!(verdict(Ok(Ok(()))), Verdict::Passed);
+        assert_eq!(
+            verdict(Ok(Err(Stop::Fail("a".into())))),
+            Verdict::Failed("a".into())
+        );
+        assert_eq!(
+            verdict(Ok(Err(Stop::Skip("b".into())))),
+            Verdict::Skipped("b".into())
+        );
+    }
+
+    #[test]
+    fn survives_a_panic() {
+        let outcome = panic::catch_unwind(|| -> Outcome { panic!("oh no") });
+        match verdict(outcome) {
+            Verdict::Failed(reason) => assert!(reason.contains("oh no"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
