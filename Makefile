@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# People's way in: each target calls a script. What is built is said in Kbuild,
+# which is what a kernel's `make M=...` reads.
+#
+#   KDIR=...	the kernel build folder to build against; the running kernel's
+#		by default. A kernel that scripts/qemu-run.sh has prepared:
+#		make KDIR="$(scripts/qemu-run.sh --print-kdir)"
+
+export KDIR
+
+all modules:
+	@scripts/build.sh modules
+
+modules_install:
+	@scripts/build.sh install
+
+rust-analyzer:
+	@scripts/build.sh rust-analyzer
+
+demo:
+	@scripts/qemu-run.sh
+
+test:
+	@scripts/test.sh
+
+check:
+	@scripts/check.sh
+
+clean:
+	rm -rf build *.ko rust-project.json
+
+help:
+	@echo 'make                  build the modules for the running kernel, or for KDIR=...'
+	@echo 'make modules_install  install them, for modprobe (as root)'
+	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
+	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
+	@echo 'make check            formats, lints, warnings as errors, style'
+	@echo 'make rust-analyzer    write rust-project.json, for an editor'
+	@echo 'make clean            remove all of that; compilers and kernels stay cached'
+
+.PHONY: all modules modules_install rust-analyzer demo test check clean help

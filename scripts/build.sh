@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# build.sh modules|install|rust-analyzer: the modules for a kernel that runs on
+# real machines, not for the guest of qemu-run.sh.
+#
+# Environment: KDIR, the kernel build folder; KREL, the release to build for
+# where KDIR is not set, by default that of the running kernel.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+
+guest_hint="Without such a kernel there is 'make demo', which brings one along."
+
+main() {
+	case ${1:-} in
+	modules) build_modules ;;
+	install) install_modules ;;
+	rust-analyzer) build_rust_project ;;
+	*) die "usage: build.sh modules|install|rust-analyzer" ;;
+	esac
+}
+
+# Sets $kdir, and $run (see lib/build.sh).
+find_kernel() {
+	local release=${KREL:-$(uname -r)} folder
+	folder=/lib/modules/$release/build
+	if [[ -n ${KDIR:-} ]]; then
+		use_folder "$(realpath -m "$KDIR")"
+		return
+	fi
+	release_check "$release" "$guest_hint"
+	if [[ $release == *+deb13-amd64 && ! -e $folder/rust/libkernel.rmeta ]]; then
+		use_debian "$release"
+	else
+		use_folder "$folder"
+	fi
+}
+
+use_folder() { # KDIR
+	kdir=$1
+	cache_init
+	root_find
+	if [[ $kdir == "$cache"/* ]]; then
+		kdir_check "$kdir" "$(in_root rustc --version)" \
+			"Make it anew with: scripts/qemu-run.sh --print-kdir"
+	else
+		run=()
+		kdir_check "$kdir" "$(rustc --version 2>/dev/null || true)" "$guest_hint"
+	fi
+}
+
+# The distribution's kernel, whose headers lack the Rust metadata.
+use_debian() { # RELEASE
+	local version=''
+	# Of the running kernel the version is known too.
+	[[ $1 != "$(uname -r)" ]] || version=$(uname -v | sed -n 's/.* Debian \([^ ]*\) .*/\1/p')
+	cache_init
+	root_find
+	run_dir_init
+	prepare_kernel debian "$1" "$version"
+	join_kernel
+}
+
+build() { # TARGET
+	out=$top/build/modules/$(key "$kdir")
+	module_build "$top" "$out" "$1"
+}
+
+build_modules() {
+	find_kernel
+	build modules
+	cp "$out"/*.ko "$top"
+	say "built wq_echo.ko and workqueue_demo.ko for Linux $(kdir_release "$kdir")"
+}
+
+install_modules() {
+	local release dir module
+	[[ -e $top/wq_echo.ko && -e $top/workqueue_demo.ko ]] ||
+		die "nothing to install: run 'make' first"
+	release=$(sed -nz 's/^vermagic=\([^ ]*\) .*/\1/p' "$top/wq_echo.ko")
+	dir=${INSTALL_MOD_PATH:-}/lib/modules/$release/updates
+	mkdir -p "$dir" || die "cannot write to $dir: run this as root"
+	for module in wq_echo workqueue_demo; do
+		install -m 644 "$top/$module.ko" "$dir"
+	done
+	PATH=$PATH:/usr/sbin:/sbin depmod ${INSTALL_MOD_PATH:+-b "$INSTALL_MOD_PATH"} "$release"
+	say "installed into $dir: now 'modprobe wq_echo'"
+}
+
+# For an editor any kernel will do; outside, the root's own paths are in the cache.
+build_rust_project() {
+	if [[ -n ${KDIR:-} ]]; then
+		find_kernel
+	else
+		use_debian ''
+	fi
+	build rust-analyzer
+	if ((${#run[@]})); then
+		sed "s|\"/usr/|\"$(realpath "$root")/usr/|g" "$out/rust-project.json" \
+			>"$top/rust-project.json"
+	else
+		cp "$out/rust-project.json" "$top"
+	fi
+	say "wrote rust-project.json"
+}
+
+main "$@"

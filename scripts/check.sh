@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh [NAME...]: what can be said of the sources without running them. Each
+# check prints `ok` or `not ok`, and what it has to say only in the latter case.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+
+# Not asked of checkpatch, which knows patches to C drivers best:
+ignored_types=(
+	FILE_PATH_CHANGES	# MAINTAINERS is the kernel's
+	LINUX_VERSION_CODE
+	CONFIG_DESCRIPTION	# a help text may be short
+)
+
+sources=('*.rs' '*.h' '*.sh' Kbuild Kconfig Makefile init run)
+licence='-Identifier: GPL-2.0'
+
+# find_files PATTERN...: files of this tree, not what was built of them
+find_files() {
+	local names=() pattern
+	for pattern; do
+		names+=(-o -name "$pattern")
+	done
+	find . \( -path ./build -o -path ./.git -o -path ./user/target \) -prune -o \
+		-type f \( "${names[@]:1}" \) -print | sort
+}
+
+kernel_sources() { find_files '*.rs' | grep -v '^\./user/'; }
+
+# One file at a time, from stdin: rustfmt would follow `mod`, and look beside a
+# crate root for what is in a directory of its name.
+check_rustfmt() {
+	mapfile -t files < <(kernel_sources)
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	in_root bash -c '
+		config=$1 status=0
+		shift
+		for file; do
+			diff=$(rustfmt --check --config-path "$config" <"$file" 2>&1) || status=1
+			[[ -z $diff ]] || printf "%s\n" "${diff//<stdin>/$file}"
+		done
+		exit $status' rustfmt "$linux/src/.rustfmt.toml" "${files[@]}"
+}
+
+# In folders of their own: what clippy has compiled is not to be loaded.
+check_warnings() { module_build "$top" "$top/build/check/warnings" W=e; }
+
+check_clippy() { module_build "$top" "$top/build/check/clippy" CLIPPY=1 W=e; }
+
+check_checkpatch() {
+	local types
+	types=$(IFS=,; echo "${ignored_types[*]}")
+	mapfile -t files < <(find_files "${sources[@]}" | grep -v '^\./user/')
+	in_root "$linux/src/scripts/checkpatch.pl" --no-tree --strict --quiet --no-summary \
+		--ignore "$types" -f "${files[@]}"
+}
+
+check_shellcheck() {
+	# What is in lib/ is checked where it is brought in.
+	mapfile -t files < <(find_files '*.sh' init run | grep -v '/lib/[^/]*\.sh')
+	in_root shellcheck -x -a "${files[@]}" scripts/lib/enter-root.sh
+}
+
+check_unsafe_only_in_abstractions() {
+	local found
+	# Line comments aside: they may speak of it.
+	found=$(kernel_sources | grep -v '^\./abstractions/' |
+		xargs sed -s -n '\|^\s*//|!{/\bunsafe\b\|kernel::bindings\|\bbindings::/F;//p}')
+	[[ -z $found ]] || { echo "$found"; return 1; }
+}
+
+check_licences() {
+	local file status=0
+	while IFS= read -r file; do
+		head -n 3 "$file" | grep -qe "$licence" && continue
+		echo "$file: no SPDX line"
+		status=1
+	done < <(find_files "${sources[@]}" '*.config' '*.cmdline' '*.toml' '*.txt')
+	return $status
+}
+
+in_user() { (cd user && in_root env CARGO_TARGET_DIR="$top/build/user" "$@"); }
+
+check_cargo_fmt() { in_user cargo fmt --check; }
+
+check_cargo_clippy() { in_user cargo clippy --locked --all-targets -- -D warnings; }
+
+checks=(rustfmt warnings clippy checkpatch unsafe_only_in_abstractions licences
+	shellcheck cargo_fmt cargo_clippy)
+
+# report NUMBER NAME: waits for the check's job
+report() {
+	local pid=${job_pid[$2]}
+	if wait "$pid"; then
+		printf 'ok %d - %s\n' "$1" "$2"
+	else
+		printf 'not ok %d - %s\n' "$1" "$2"
+		sed 's/^/    /' "$run_dir/$2.log"
+		failed=1
+	fi
+	unset "job_pid[$2]"
+}
+
+main() {
+	local check number=0 failed=0
+	(($# == 0)) || checks=("$@")
+	cd "$top"
+	cache_init
+	run_dir_init
+	root_find
+	prepare_kernel debian '' ''
+	join_kernel
+	printf '1..%d\n' "${#checks[@]}"
+	for check in "${checks[@]}"; do
+		spawn "$check" "check_$check"
+		report $((++number)) "$check"
+	done
+	return $failed
+}
+
+main "$@"

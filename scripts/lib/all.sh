@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Brings in what every script needs, for one that has set $top. It only defines
+# functions, names paths and gives options their defaults.
+
+set -euo pipefail
+
+no_install=0
+run_dir=$top/build/run-$$
+
+# shellcheck source=scripts/lib/log.sh
+. "$top/scripts/lib/log.sh"
+# shellcheck source=scripts/lib/cache.sh
+. "$top/scripts/lib/cache.sh"
+# shellcheck source=scripts/lib/root.sh
+. "$top/scripts/lib/root.sh"
+# shellcheck source=scripts/lib/host.sh
+. "$top/scripts/lib/host.sh"
+# shellcheck source=scripts/lib/debian.sh
+. "$top/scripts/lib/debian.sh"
+# shellcheck source=scripts/lib/kdir.sh
+. "$top/scripts/lib/kdir.sh"
+# shellcheck source=scripts/lib/kernel.sh
+. "$top/scripts/lib/kernel.sh"
+# shellcheck source=scripts/lib/build.sh
+. "$top/scripts/lib/build.sh"
+
+# Each run has a directory of its own. It is kept where a log in it is of use.
+keep_run_dir=0
+run_dir_remove() {
+	stop_jobs
+	((keep_run_dir)) || rm -rf "$run_dir"
+}
+
+run_dir_init() {
+	local old
+	for old in "$top"/build/run-*; do
+		[[ ! -d $old ]] || kill -0 "${old##*-}" 2>/dev/null || rm -rf "$old"
+	done
+	mkdir -p "$run_dir"
+	mkfifo "$run_dir/never"
+	exec {never}<>"$run_dir/never"
+	trap run_dir_remove EXIT
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What is built for each run: the modules, modules of the user's own, wqtest.
+
+# What runs the compilers. Nothing, where this machine's own built the kernel.
+run=(in_root)
+
+# module_build DIR OUT [ARG...]: builds the out-of-tree module in DIR against $kdir
+module_build() {
+	local compiler
+	compiler=$(kdir_compiler "$kdir")
+	mkdir -p "$2"
+	"${run[@]}" make -C "$kdir" "$compiler" -j"$(nproc)" M="$1" MO="$2" "${@:3}"
+}
+
+wqtest_build() {
+	cd "$top/user"
+	in_root env CARGO_TARGET_DIR="$top/build/user" cargo build --release --locked
+}
+
+wqtest_path() {
+	local path
+	# cargo puts the target's name into the path where one is configured.
+	for path in "$top"/build/user/{x86_64-unknown-linux-gnu/,}release/wqtest; do
+		[[ ! -x $path ]] || { echo "$path"; return; }
+	done
+	die "cargo built no build/user/.../release/wqtest"
+}

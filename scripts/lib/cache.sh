@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The cache: what is dear to make, made once.
+#
+# An entry is a symbolic link to a directory under made/. The directory is
+# filled where it will stay (kernel build folders know their own path), and the
+# link is made last, in one step: an entry is there whole or not at all. While
+# it is being made its lock is held, also by the processes that fill it; so a
+# run that was killed leaves nothing that a later one could take for good, and
+# two runs at once make it once.
+
+cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/workqueue-rs
+
+cache_init() {
+	mkdir -p "$cache/made" "$cache/locks" || die "cannot write to $cache"
+	cache=$(realpath "$cache")
+	[[ -O $cache ]] ||
+		die "$cache belongs to another user: set XDG_CACHE_HOME to a directory of your own"
+}
+
+# cached NAME FUNC ARG...: makes entry NAME with `FUNC DIR ARG...` if it is missing
+cached() {
+	local name=$1 make=$2 lock dir
+	shift 2
+	[[ -e $cache/$name ]] && return
+	exec {lock}>"$cache/locks/$name"
+	flock -n "$lock" || {
+		echo "another run is making $name: waiting for it"
+		flock "$lock"
+	}
+	if [[ ! -e $cache/$name ]]; then
+		remove "$cache/made/$name".*	# left by a run that was killed
+		dir=$(mktemp -d "$cache/made/$name.XXXXXX")
+		chmod 755 "$dir"
+		"$make" "$dir" "$@"
+		ln -s "made/${dir##*/}" "$cache/$name"
+	fi
+	exec {lock}>&-
+}
+
+# key TEXT...: a short name for what an entry is made from
+key() { printf '%s\n' "$@" | sha256sum | cut -c -10; }

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The kernels. Each is a cache entry that holds kdir/, a KDIR for `make M=`:
+#
+#   debian      the distribution's own binary; here only the Rust metadata is
+#               made again, which its headers package lacks
+#   NAME        built here, from the same source, from configs/NAME.config on
+#               top of tinyconfig; configs/NAME.cmdline has its boot arguments
+#   $KDIR       a build folder that the user has
+
+configs=$top/scripts/configs
+
+# kernel_find NAME [RELEASE [VERSION]]: sets $linux, $kernel_entry, $kdir and
+# $image, made or not. RELEASE and VERSION are the distribution's, see linux_find.
+kernel_find() {
+	local name=$1 made_from
+	if [[ -n ${KDIR:-} ]]; then
+		kernel_entry=$(key "$KDIR")
+		kdir=$KDIR image=$KDIR/arch/x86/boot/bzImage
+		return
+	fi
+	linux_find "${2:-}" "${3:-}"
+	if [[ $name == debian ]]; then
+		made_from=$(declare -f kernel_make_debian)
+	else
+		made_from=$(cat "$configs/$name.config"; declare -f kernel_make_own)
+	fi
+	made_from+=$root_key$(readlink "$linux" || true)
+	kernel_entry=kernel-$name-$(key "$made_from")
+	kdir=$cache/$kernel_entry/kdir
+	image=$kdir/arch/x86/boot/bzImage
+}
+
+kernel_make_debian() { # DIR
+	local out=$1/kdir release
+	release=$(<"$linux/release")
+	mkdir "$out"
+	cp "$linux/config" "$out/.config"
+	in_root make -C "$linux/src" O="$out" -j"$(nproc)" \
+		CC=x86_64-linux-gnu-gcc-14 HOSTCC=x86_64-linux-gnu-gcc-14 KERNELRELEASE="$release" \
+		olddefconfig prepare modules_prepare
+	cp "$linux/Module.symvers" "$linux/vmlinux" "$out"
+	# Where a kernel that was built here has it.
+	install -D -m 644 "$linux/vmlinuz" "$out/arch/x86/boot/bzImage"
+	kernel_check_symbols "$out"
+}
+
+# The same compiler gives the same symbols. Were it another, no module that is
+# built here would load, so say it now. (A few may differ: some generic code
+# exists in the one build only.)
+kernel_check_symbols() { # KDIR
+	local exports=$1/rust/exports_kernel_generated.h missing
+	missing=$(comm -23 \
+		<(sed -nE 's/^EXPORT_SYMBOL_RUST_GPL\(([^)]*)\);.*/\1/p' "$exports" | sort -u) \
+		<(cut -f 2 "$1/Module.symvers" | sort -u) | wc -l)
+	((missing <= 10)) ||
+		die "$missing Rust symbols are not those of the distribution's kernel: its" \
+			"compiler is not the root's any more. Remove $cache and try again"
+}
+
+kernel_make_own() { # DIR NAME
+	local out=$1/kdir fragment=$configs/$2.config
+	mkdir "$out"
+	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" LLVM=1)
+	"${make[@]}" tinyconfig
+	cat "$fragment" >>"$out/.config"
+	"${make[@]}" olddefconfig
+	config_check "$fragment" "$out/.config"
+	"${make[@]}" all
+}
+
+# olddefconfig drops without a word what depends on something that is not set.
+config_check() { # FRAGMENT CONFIG
+	local line name lost=0
+	while IFS= read -r line; do
+		case $line in
+		CONFIG_*) grep -qxF "$line" "$2" || { echo "lost: $line"; lost=1; } ;;
+		'# CONFIG_'*' is not set')
+			name=${line#\# } name=${name% is not set}
+			! grep -q "^$name=" "$2" || { echo "lost: $line"; lost=1; }
+			;;
+		esac
+	done <"$1"
+	((!lost)) || die "$1: the options above did not survive olddefconfig"
+}
+
+kernel_need() { # NAME
+	if [[ $1 == debian ]]; then
+		cached "$kernel_entry" kernel_make_debian
+	else
+		cached "$kernel_entry" kernel_make_own "$1"
+	fi
+}
+
+# KDIR in the environment: it has to fit the root's compiler, and to have an image.
+kernel_check_own() {
+	local source
+	kdir=$(realpath "$KDIR") || die "KDIR=$KDIR: no such directory"
+	image=$kdir/arch/x86/boot/bzImage
+	shared_paths+=("$kdir")
+	source=$(readlink -f "$kdir/source" || true)
+	[[ ! -d $source ]] || shared_paths+=("$source")
+	kdir_check "$kdir" "$(in_root rustc --version)" \
+		"Build it with: scripts/in-root.sh make -C SOURCE O=$kdir LLVM=1"
+	[[ -e $image ]] ||
+		die "$image: no such file. Build it with: scripts/in-root.sh make -C $kdir bzImage"
+}
+
+# What is said once, when a kernel is made: whether anybody tried it before.
+kernel_notice() {
+	local version
+	version=$(cat "$linux/version")
+	grep -qxF "$version" "$top/scripts/tested-kernels.txt" ||
+		say "notice: nobody has tried linux $version yet (scripts/tested-kernels.txt)"
+}
+
+# prepare_kernel NAME [RELEASE [VERSION]]: makes the root and the kernel. What is
+# not needed for the one is made beside it; join_kernel waits for the kernel.
+prepare_kernel() {
+	local name=$1 own_kernel=${KDIR:+1}
+	kernel_find "$@"
+	if [[ -z $own_kernel && ! -e $linux ]]; then
+		host_prepare
+		spawn linux linux_need "${@:2}"
+	fi
+	if [[ ! -e $root ]]; then
+		host_prepare
+		step "making the toolchain root" root root_need
+	fi
+	if [[ -n $own_kernel ]]; then
+		kernel_check_own
+		return
+	fi
+	if [[ -n ${job_pid[linux]:-} ]]; then
+		join linux "taking Debian's kernel packages"
+		kernel_find "$@"
+		kernel_notice
+	fi
+	[[ -e $cache/$kernel_entry ]] || spawn make-kernel kernel_need "$name"
+}
+
+join_kernel() {
+	[[ -z ${job_pid[make-kernel]:-} ]] ||
+		join make-kernel "making the kernel ready for Rust modules"
+}

@@ -1,0 +1,223 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots a Linux 7.3 kernel in QEMU with both modules loaded and runs a command
+# in it. Makes what is missing for that: the compilers, the kernel's Rust
+# metadata, the modules, wqtest. See usage() below.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+# shellcheck source=scripts/lib/initramfs.sh
+. "$top/scripts/lib/initramfs.sh"
+# shellcheck source=scripts/lib/kernel-log.sh
+. "$top/scripts/lib/kernel-log.sh"
+# shellcheck source=scripts/lib/guest.sh
+. "$top/scripts/lib/guest.sh"
+
+usage() {
+	cat <<'EOF'
+Usage: scripts/qemu-run.sh [OPTIONS] [-- COMMAND [ARG...]]
+
+Boots a kernel in QEMU, loads wq_echo and workqueue_demo and runs COMMAND in the
+guest; without COMMAND, a demonstration of both. COMMAND alone is a line for the
+guest's shell; with ARGs it is a program and its arguments, passed on as they are.
+Its output is the script's output, its exit status the script's: 124 where the
+time ran out, not 0 where the kernel reported a fault. The kernel's log is in
+build/kernel.log. In the guest: busybox, wqtest, the modules in /lib/modules.
+
+  --shell             an interactive shell instead (Ctrl-D ends it, Ctrl-A X kills it)
+  --kernel NAME       debian (the default): Debian 13's own, from its backports;
+                      plain: a small one, built here (see scripts/configs/)
+  --no-load           do not load the modules
+  --insmod-args 'MODULE NAME=VALUE...'
+                      module parameters; may be repeated
+  --add HOSTPATH[:GUESTPATH]
+                      put a file or directory into the guest; may be repeated
+  --module DIR        build the out-of-tree module in DIR too and put it into
+                      the guest's /; may be repeated
+  --cpus N            default 2
+  --memory SIZE       default 512M
+  --append ARGS       more arguments for the kernel
+  --timeout S         stop the guest after S seconds; 0: never. Default 600, with
+                      --shell and --gdb 0
+  --icount            count instructions instead of time: 1 ns each, one CPU
+  --gdb               wait for a debugger on port 1234
+  --print-kdir        make what is missing, print the KDIR of the kernel, and end
+  --no-install        install nothing on this machine, say what is missing
+  --help
+
+Environment:
+  KDIR                a kernel build folder of your own, instead of --kernel
+  XDG_CACHE_HOME      where workqueue-rs/ is kept: compilers and kernels, 4 GB.
+                      Remove it for a newer kernel from the distribution.
+EOF
+}
+
+guest_mode=demo guest_command='sh /demo.sh' guest_terminal=''
+kernel=debian load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0 print_kdir=0
+extra_files=() extra_modules=() insmod_args=() module_args=()
+
+main() {
+	parse_options "$@"
+	cache_init
+	run_dir_init
+	root_find
+	if ((print_kdir)); then
+		prepare_kernel "$kernel"
+		join_kernel
+		echo "$kdir"
+		return
+	fi
+	prepare
+	boot
+}
+
+parse_options() {
+	local given
+	while (($#)); do
+		given=$1
+		case $given in
+		--kernel | --insmod-args | --add | --module | --cpus | --memory | \
+			--append | --timeout)
+			(($# >= 2)) || usage_error "$given needs a value"
+			shift
+			;;
+		esac
+		case $given in
+		--shell) shell_mode ;;
+		--kernel) kernel=$1 ;;
+		--no-load) load=0 ;;
+		--insmod-args) insmod_args+=("$1") ;;
+		--add) extra_files+=("$1") ;;
+		--module) extra_modules+=("$1") ;;
+		--cpus) cpus=$1 ;;
+		--memory) memory=$1 ;;
+		--append) append=$1 ;;
+		--timeout) timeout=$1 ;;
+		--icount) icount=1 ;;
+		--gdb) gdb=1 ;;
+		--print-kdir) print_kdir=1 ;;
+		--no-install) no_install=1 ;;
+		--help | -h) usage; exit ;;
+		--) shift; break ;;
+		*) usage_error "$given: no such option (COMMAND follows --)" ;;
+		esac
+		shift
+	done
+	parse_command "$@"
+	check_options
+}
+
+# The guest cannot ask the terminal what it is.
+shell_mode() {
+	local rows cols
+	guest_mode=shell guest_terminal="export TERM=$(quoted "${TERM:-dumb}")"
+	[[ -t 0 ]] || return 0
+	read -r rows cols < <(stty size)
+	guest_terminal+="; stty rows $rows cols $cols"
+}
+
+parse_command() { # [COMMAND [ARG...]]
+	(($#)) || return 0
+	[[ $guest_mode != shell ]] || usage_error "--shell takes no COMMAND"
+	guest_mode=command guest_command=$1
+	(($# == 1)) || guest_command=$(quoted "$@")
+}
+
+# quoted WORD...: in a form that any shell reads as the same words
+quoted() {
+	local word
+	for word; do
+		printf "'%s' " "${word//\'/\'\\\'\'}"
+	done
+}
+
+check_options() {
+	local spec dir
+	[[ $kernel == debian || -e $configs/$kernel.config ]] ||
+		usage_error "--kernel $kernel: there is debian, and what has a file in $configs"
+	[[ $cpus =~ ^[1-9][0-9]*$ ]] || usage_error "--cpus $cpus: not a number"
+	[[ $memory =~ ^[1-9][0-9]*[MG]?$ ]] || usage_error "--memory $memory: not a size like 512M"
+	[[ $timeout =~ ^[0-9]*$ ]] || usage_error "--timeout $timeout: not a number of seconds"
+	if [[ -z $timeout ]]; then
+		timeout=600
+		! [[ $guest_mode == shell || $gdb == 1 ]] || timeout=0
+	fi
+	for spec in "${extra_files[@]}"; do
+		[[ -e ${spec%%:*} ]] || usage_error "--add ${spec%%:*}: no such file"
+	done
+	for dir in "${extra_modules[@]}"; do
+		[[ -e $dir/Kbuild || -e $dir/Makefile ]] ||
+			usage_error "--module $dir: no Kbuild or Makefile there"
+		shared_paths+=("$(realpath "$dir")")
+	done
+	check_insmod_args
+}
+
+# Sets module_args: the lines that the guest's init reads.
+check_insmod_args() {
+	local module spec line
+	for spec in "${insmod_args[@]}"; do
+		[[ $spec =~ ^(wq_echo|workqueue_demo)\  ]] ||
+			usage_error "--insmod-args '$spec': it begins with the module's name"
+	done
+	if [[ $guest_mode == demo ]]; then
+		((load && ${#insmod_args[@]} == 0)) ||
+			usage_error "--no-load and --insmod-args: the demo loads the modules itself"
+		return
+	fi
+	((load)) || return 0
+	for module in wq_echo workqueue_demo; do
+		line=$module
+		for spec in "${insmod_args[@]}"; do
+			[[ $spec != "$module "* ]] || line+=" ${spec#* }"
+		done
+		module_args+=("$line")
+	done
+}
+
+usage_error() {
+	printf '%s: %s\nTry scripts/qemu-run.sh --help\n' "${0##*/}" "$1" >&2
+	exit 2
+}
+
+prepare() {
+	local lock dir
+	prepare_kernel "$kernel"
+	# One run at a time builds in a tree.
+	mkdir -p "$top/build"
+	exec {lock}>"$top/build/lock"
+	flock -n "$lock" || {
+		say "another run is building in this tree: waiting for it"
+		flock "$lock"
+	}
+	spawn wqtest wqtest_build
+	join_kernel
+	modules_out=$top/build/modules/$kernel_entry
+	spawn modules module_build "$top" "$modules_out"
+	for dir in "${extra_modules[@]}"; do
+		step "building $dir" "module-$(key "$dir")" \
+			module_build "$(realpath "$dir")" "$(extra_module_out "$dir")"
+	done
+	join modules "building the modules"
+	join wqtest "building wqtest"
+	step "packing the guest" initramfs initramfs_make
+	exec {lock}>&-
+}
+
+extra_module_out() { echo "$modules_out-$(key "$(realpath "$1")")"; }
+
+boot() {
+	local status ready=$SECONDS
+	local -A what=([command]=COMMAND [demo]="the demo" [shell]="the shell")
+	((!gdb)) || say "waiting for a debugger: gdb -ex 'target remote :1234' $kdir/vmlinux"
+	guest_run
+	say "ready in $ready s, ${what[$guest_mode]} took $((SECONDS - ready)) s with the boot," \
+		"status $status"
+	return "$status"
+}
+
+main "$@"
