@@ -14,26 +14,12 @@ use crate::modules;
 /// What the user wants.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    Echo {
-        texts: Vec<OsString>,
-    },
-    Send {
-        words: Vec<OsString>,
-    },
-    Stats {
-        json: bool,
-    },
+    Echo { texts: Vec<OsString> },
+    Send { words: Vec<OsString> },
+    Stats { json: bool },
     Watch,
-    Test {
-        filter: Option<String>,
-        list: bool,
-        modules: PathBuf,
-    },
-    ChildWrite {
-        signals: Signals,
-        path: PathBuf,
-        text: OsString,
-    },
+    Test { filter: Option<String>, list: bool, modules: PathBuf },
+    ChildWrite { signals: Signals, path: PathBuf, text: OsString },
 }
 
 /// Takes the program's arguments apart; explains and ends where they make no
@@ -65,11 +51,7 @@ fn echo() -> Command {
             "Each TEXT is written as it is, without a line end. What is longer than a message\n\
              (255 bytes) takes several writes, and one line is printed for each.",
         )
-        .arg(
-            os_strings("TEXT")
-                .allow_hyphen_values(true)
-                .help("What to write"),
-        )
+        .arg(os_strings("TEXT").allow_hyphen_values(true).help("What to write"))
 }
 
 fn send() -> Command {
@@ -91,12 +73,7 @@ fn send() -> Command {
 fn stats() -> Command {
     Command::new("stats")
         .about("Shows the counters of both modules")
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Prints them as JSON"),
-        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints them as JSON"))
 }
 
 fn test() -> Command {
@@ -134,36 +111,19 @@ fn child_write() -> Command {
                 .required(true)
                 .value_parser(PossibleValuesParser::new(Signals::NAMES)),
         )
-        .arg(
-            Arg::new("path")
-                .required(true)
-                .value_parser(ValueParser::path_buf()),
-        )
-        .arg(
-            Arg::new("text")
-                .required(true)
-                .value_parser(ValueParser::os_string()),
-        )
+        .arg(Arg::new("path").required(true).value_parser(ValueParser::path_buf()))
+        .arg(Arg::new("text").required(true).value_parser(ValueParser::os_string()))
 }
 
 fn os_strings(name: &'static str) -> Arg {
-    Arg::new(name)
-        .required(true)
-        .num_args(1..)
-        .value_parser(ValueParser::os_string())
+    Arg::new(name).required(true).num_args(1..).value_parser(ValueParser::os_string())
 }
 
 fn action(matches: &ArgMatches) -> Action {
     match matches.subcommand() {
-        Some(("echo", args)) => Action::Echo {
-            texts: many(args, "TEXT"),
-        },
-        Some(("send", args)) => Action::Send {
-            words: many(args, "COMMAND"),
-        },
-        Some(("stats", args)) => Action::Stats {
-            json: args.get_flag("json"),
-        },
+        Some(("echo", args)) => Action::Echo { texts: many(args, "TEXT") },
+        Some(("send", args)) => Action::Send { words: many(args, "COMMAND") },
+        Some(("stats", args)) => Action::Stats { json: args.get_flag("json") },
         Some(("watch", _)) => Action::Watch,
         Some(("test", args)) => Action::Test {
             filter: args.get_one("FILTER").cloned(),
@@ -194,17 +154,11 @@ mod tests {
     use super::*;
 
     fn parsed(args: &[&str]) -> Action {
-        action(
-            &command()
-                .try_get_matches_from([&["wqtest"], args].concat())
-                .unwrap(),
-        )
+        action(&command().try_get_matches_from([&["wqtest"], args].concat()).unwrap())
     }
 
     fn refused(args: &[&str]) -> bool {
-        command()
-            .try_get_matches_from([&["wqtest"], args].concat())
-            .is_err()
+        command().try_get_matches_from([&["wqtest"], args].concat()).is_err()
     }
 
     #[test]
@@ -215,24 +169,9 @@ mod tests {
     #[test]
     fn takes_texts_as_they_are() {
         let texts = |texts: &[&str]| texts.iter().map(OsString::from).collect();
-        assert_eq!(
-            parsed(&["echo", "a b", ""]),
-            Action::Echo {
-                texts: texts(&["a b", ""])
-            }
-        );
-        assert_eq!(
-            parsed(&["echo", "-n", "--x"]),
-            Action::Echo {
-                texts: texts(&["-n", "--x"])
-            }
-        );
-        assert_eq!(
-            parsed(&["send", "data", "-5"]),
-            Action::Send {
-                words: texts(&["data", "-5"])
-            }
-        );
+        assert_eq!(parsed(&["echo", "a b", ""]), Action::Echo { texts: texts(&["a b", ""]) });
+        assert_eq!(parsed(&["echo", "-n", "--x"]), Action::Echo { texts: texts(&["-n", "--x"]) });
+        assert_eq!(parsed(&["send", "data", "-5"]), Action::Send { words: texts(&["data", "-5"]) });
     }
 
     #[test]
@@ -243,40 +182,23 @@ mod tests {
         let modules = PathBuf::from("/lib/modules");
         assert_eq!(
             parsed(&["test"]),
-            Action::Test {
-                filter: None,
-                list: false,
-                modules: modules.clone()
-            }
+            Action::Test { filter: None, list: false, modules: modules.clone() }
         );
         assert_eq!(
             parsed(&["test", "demo_", "--list"]),
-            Action::Test {
-                filter: Some("demo_".into()),
-                list: true,
-                modules
-            }
+            Action::Test { filter: Some("demo_".into()), list: true, modules }
         );
         assert_eq!(
             parsed(&["test", "--modules", "/x"]),
-            Action::Test {
-                filter: None,
-                list: false,
-                modules: "/x".into()
-            }
+            Action::Test { filter: None, list: false, modules: "/x".into() }
         );
     }
 
     #[test]
     fn refuses_what_makes_no_sense() {
-        for args in [
-            &[][..],
-            &["echo"],
-            &["send"],
-            &["frob"],
-            &["stats", "x"],
-            &["watch", "--fast"],
-        ] {
+        for args in
+            [&[][..], &["echo"], &["send"], &["frob"], &["stats", "x"], &["watch", "--fast"]]
+        {
             assert!(refused(args), "{args:?}");
         }
     }
@@ -286,11 +208,7 @@ mod tests {
         assert!(!command().render_help().to_string().contains(child::COMMAND));
         assert_eq!(
             parsed(&[child::COMMAND, "restart", "/x", "t"]),
-            Action::ChildWrite {
-                signals: Signals::Restart,
-                path: "/x".into(),
-                text: "t".into()
-            }
+            Action::ChildWrite { signals: Signals::Restart, path: "/x".into(), text: "t".into() }
         );
     }
 }

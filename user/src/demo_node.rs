@@ -14,9 +14,7 @@ use crate::paths::DEMO_NODE;
 
 /// Reads and parses one snapshot.
 pub fn read_table() -> Result<Table, Error> {
-    read_text()?
-        .parse()
-        .map_err(|reason: String| Error::new(DEMO_NODE, reason))
+    read_text()?.parse().map_err(|reason: String| Error::new(DEMO_NODE, reason))
 }
 
 /// What a read shows, as the kernel prints it.
@@ -65,10 +63,7 @@ mod tests {
 
     fn lines(words: &[&str]) -> Vec<String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        command_lines(&words)
-            .into_iter()
-            .map(|line| String::from_utf8(line).unwrap())
-            .collect()
+        command_lines(&words).into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
     }
 
     #[test]
@@ -76,10 +71,7 @@ mod tests {
         assert_eq!(lines(&["custom", "4"]), ["custom 4"]);
         assert_eq!(lines(&["data", "-5"]), ["data -5"]);
         assert_eq!(lines(&["custom", "4", "flush"]), ["custom 4", "flush"]);
-        assert_eq!(
-            lines(&["immediate", "delayed", "50"]),
-            ["immediate", "delayed 50"]
-        );
+        assert_eq!(lines(&["immediate", "delayed", "50"]), ["immediate", "delayed 50"]);
     }
 
     #[test]

@@ -5,16 +5,8 @@
 use std::str::FromStr;
 
 pub const KINDS: [&str; 5] = ["immediate", "delayed", "custom", "data", "periodic"];
-pub const COLUMNS: [&str; 8] = [
-    "kind",
-    "queued",
-    "coalesced",
-    "cancelled",
-    "executed",
-    "pending",
-    "running",
-    "wait_us",
-];
+pub const COLUMNS: [&str; 8] =
+    ["kind", "queued", "coalesced", "cancelled", "executed", "pending", "running", "wait_us"];
 
 /// One consistent snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,24 +96,14 @@ impl FromStr for Table {
             return Err(format!("the last line does not end: {text:?}"));
         }
         let mut lines = text.lines();
-        let mut line = |what: &str| {
-            lines
-                .next()
-                .ok_or_else(|| format!("no {what} line: {text:?}"))
-        };
+        let mut line = |what: &str| lines.next().ok_or_else(|| format!("no {what} line: {text:?}"));
 
         let header = line("header")?;
-        if !header
-            .split(' ')
-            .filter(|word| !word.is_empty())
-            .eq(COLUMNS)
-        {
+        if !header.split(' ').filter(|word| !word.is_empty()).eq(COLUMNS) {
             return Err(format!("unexpected header {header:?}"));
         }
-        let rows = KINDS
-            .iter()
-            .map(|kind| parse_row(kind, line(kind)?))
-            .collect::<Result<_, _>>()?;
+        let rows =
+            KINDS.iter().map(|kind| parse_row(kind, line(kind)?)).collect::<Result<_, _>>()?;
         let queue = parse_queue(line("queue")?)?;
         let periodic = parse_periodic(line("periodic")?)?;
         let commands = line("commands")?;
@@ -130,12 +112,7 @@ impl FromStr for Table {
             .ok_or_else(|| format!("expected the commands: {commands:?}"))?
             .to_owned();
         match lines.next() {
-            None => Ok(Table {
-                rows,
-                queue,
-                periodic,
-                commands,
-            }),
+            None => Ok(Table { rows, queue, periodic, commands }),
             Some(more) => Err(format!("unexpected line {more:?}")),
         }
     }
@@ -147,10 +124,7 @@ fn parse_row(kind: &str, line: &str) -> Result<Row, String> {
     if words.next() != Some(kind) {
         return Err(bad());
     }
-    let numbers: Vec<u64> = words
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|_| bad())?;
+    let numbers: Vec<u64> = words.map(str::parse).collect::<Result<_, _>>().map_err(|_| bad())?;
     let [queued, coalesced, cancelled, executed, pending, running, wait_us] = numbers[..] else {
         return Err(bad());
     };
@@ -174,11 +148,7 @@ fn parse_queue(line: &str) -> Result<Queue, String> {
     };
     Ok(Queue {
         name: name.to_owned(),
-        flags: value("flags", flags)
-            .ok_or_else(bad)?
-            .split(',')
-            .map(str::to_owned)
-            .collect(),
+        flags: value("flags", flags).ok_or_else(bad)?.split(',').map(str::to_owned).collect(),
         max_active: number("max_active", max_active).ok_or_else(bad)?,
         peak_running: number("peak_running", peak_running).ok_or_else(bad)?,
     })
@@ -224,30 +194,14 @@ commands: immediate | delayed [MS] | custom [COUNT] | data VALUE | start [MS] | 
     #[test]
     fn takes_the_documented_table_apart() {
         let table: Table = EXAMPLE.parse().unwrap();
-        assert_eq!(
-            table
-                .rows
-                .iter()
-                .map(|row| &row.kind[..])
-                .collect::<Vec<_>>(),
-            KINDS
-        );
+        assert_eq!(table.rows.iter().map(|row| &row.kind[..]).collect::<Vec<_>>(), KINDS);
         let custom = table.row("custom");
-        assert_eq!(
-            (custom.queued, custom.executed, custom.wait_us),
-            (10, 4, 98765)
-        );
+        assert_eq!((custom.queued, custom.executed, custom.wait_us), (10, 4, 98765));
         assert_eq!(custom.outstanding(), 6);
         assert_eq!(table.row("delayed").named()[1], ("coalesced", 3));
         assert_eq!(table.queue.flags, ["unbound", "mem_reclaim", "sysfs"]);
         assert_eq!((table.queue.max_active, table.queue.peak_running), (4, 4));
-        assert_eq!(
-            table.periodic,
-            Periodic {
-                started: false,
-                period_ms: 1000
-            }
-        );
+        assert_eq!(table.periodic, Periodic { started: false, period_ms: 1000 });
         assert!(table.rows.iter().all(Row::balances));
         assert!(!table.at_rest());
     }
@@ -263,13 +217,7 @@ commands: immediate | delayed [MS] | custom [COUNT] | data VALUE | start [MS] | 
     fn sees_whether_the_periodic_work_is_started() {
         let text = EXAMPLE.replace("stopped period_ms=1000", "running period_ms=10");
         let table: Table = text.parse().unwrap();
-        assert_eq!(
-            table.periodic,
-            Periodic {
-                started: true,
-                period_ms: 10
-            }
-        );
+        assert_eq!(table.periodic, Periodic { started: true, period_ms: 10 });
     }
 
     #[test]

@@ -25,9 +25,8 @@ pub struct EchoCounters {
 
 impl EchoCounters {
     /// The names of the files, in the order in which people read them.
-    pub const NAMES: [&'static str; 6] = [
-        "accepted", "printed", "pending", "blocked", "refused", "batches",
-    ];
+    pub const NAMES: [&'static str; 6] =
+        ["accepted", "printed", "pending", "blocked", "refused", "batches"];
 
     pub fn read() -> Result<EchoCounters, Error> {
         EchoCounters::read_from(Path::new(ECHO_COUNTERS))
@@ -50,14 +49,8 @@ impl EchoCounters {
 
     /// Names and values, in the order of [`EchoCounters::NAMES`].
     pub fn named(&self) -> [(&'static str, u64); 6] {
-        let values = [
-            self.accepted,
-            self.printed,
-            self.pending,
-            self.blocked,
-            self.refused,
-            self.batches,
-        ];
+        let values =
+            [self.accepted, self.printed, self.pending, self.blocked, self.refused, self.batches];
         std::array::from_fn(|i| (Self::NAMES[i], values[i]))
     }
 
@@ -88,9 +81,7 @@ mod tests {
     fn takes_one_number_a_file_and_nothing_else() {
         assert_eq!(parse_number("0\n"), Some(0));
         assert_eq!(parse_number("18446744073709551615\n"), Some(u64::MAX));
-        for bad in [
-            "", "\n", "1", "-1\n", "+1\n", "1 2\n", "1\n2\n", " 1\n", "0x1\n",
-        ] {
+        for bad in ["", "\n", "1", "-1\n", "+1\n", "1 2\n", "1\n2\n", " 1\n", "0x1\n"] {
             assert_eq!(parse_number(bad), None, "{bad:?}");
         }
     }
@@ -114,11 +105,7 @@ mod tests {
 
     #[test]
     fn is_at_rest_when_all_accepted_is_printed() {
-        let mut counters = EchoCounters {
-            accepted: 7,
-            printed: 7,
-            ..Default::default()
-        };
+        let mut counters = EchoCounters { accepted: 7, printed: 7, ..Default::default() };
         assert!(counters.at_rest());
         counters.pending = 1;
         assert!(!counters.at_rest());

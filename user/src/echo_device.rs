@@ -50,9 +50,7 @@ impl EchoDevice {
     pub fn write_all(&self, bytes: &[u8], mut taken: impl FnMut(&[u8])) -> Result<(), Error> {
         let mut rest = bytes;
         loop {
-            let count = self
-                .write(rest)
-                .map_err(|errno| Error::from_errno(ECHO_DEVICE, errno))?;
+            let count = self.write(rest).map_err(|errno| Error::from_errno(ECHO_DEVICE, errno))?;
             let (done, left) = rest.split_at(count);
             taken(done);
             if left.is_empty() {

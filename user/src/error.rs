@@ -22,12 +22,7 @@ pub struct Error {
 impl Error {
     /// For reasons that are not an errno.
     pub fn new(path: impl AsRef<Path>, reason: impl Into<String>) -> Error {
-        Error {
-            path: path.as_ref().to_owned(),
-            reason: reason.into(),
-            advice: None,
-            errno: None,
-        }
+        Error { path: path.as_ref().to_owned(), reason: reason.into(), advice: None, errno: None }
     }
 
     pub fn from_errno(path: impl AsRef<Path>, errno: Errno) -> Error {
@@ -104,20 +99,14 @@ mod tests {
     #[test]
     fn names_file_reason_and_way_out() {
         let missing = Error::from_errno(paths::ECHO_DEVICE, Errno::ENOENT);
-        assert_eq!(
-            missing.to_string(),
-            "/dev/wq_echo: not found: is wq_echo.ko loaded?"
-        );
+        assert_eq!(missing.to_string(), "/dev/wq_echo: not found: is wq_echo.ko loaded?");
         let missing = Error::from_errno(paths::DEMO_NODE, Errno::ENOENT);
         assert_eq!(
             missing.to_string(),
             "/proc/workqueue_demo: not found: is workqueue_demo.ko loaded?"
         );
         let denied = Error::from_errno(paths::ECHO_DEVICE, Errno::EACCES);
-        assert_eq!(
-            denied.to_string(),
-            "/dev/wq_echo: permission denied: run as root"
-        );
+        assert_eq!(denied.to_string(), "/dev/wq_echo: permission denied: run as root");
         assert_eq!(denied.errno(), Some(Errno::EACCES));
     }
 

@@ -42,17 +42,11 @@ impl Record {
     /// Takes apart `prio,seq,usec,flags[,...];text\n[ KEY=value\n...]`.
     pub fn parse(raw: &[u8]) -> Result<Record, String> {
         let bad = |what: &str| format!("{what} in {:?}", String::from_utf8_lossy(raw));
-        let semicolon = raw
-            .iter()
-            .position(|&b| b == b';')
-            .ok_or_else(|| bad("no ';'"))?;
+        let semicolon = raw.iter().position(|&b| b == b';').ok_or_else(|| bad("no ';'"))?;
         let header = std::str::from_utf8(&raw[..semicolon]).map_err(|_| bad("not UTF-8"))?;
         let mut fields = header.split(',');
         let mut number = |name: &str| {
-            fields
-                .next()
-                .and_then(|field| field.parse::<u64>().ok())
-                .ok_or_else(|| bad(name))
+            fields.next().and_then(|field| field.parse::<u64>().ok()).ok_or_else(|| bad(name))
         };
         let priority = number("no priority")? as u32;
         let seq = number("no sequence number")?;
@@ -251,14 +245,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_record() {
-        for raw in [
-            &b""[..],
-            b"6,1,2,-",
-            b"a,1,2,-;x",
-            b"6,,2,-;x",
-            b"6,1;x",
-            b"\xff;x",
-        ] {
+        for raw in [&b""[..], b"6,1,2,-", b"a,1,2,-;x", b"6,,2,-;x", b"6,1;x", b"\xff;x"] {
             assert!(Record::parse(raw).is_err());
         }
     }

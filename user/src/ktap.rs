@@ -45,11 +45,7 @@ impl<W: Write> Ktap<W> {
     pub fn begin(mut out: W, planned: usize) -> io::Result<Ktap<W>> {
         writeln!(out, "KTAP version 1\n1..{planned}")?;
         out.flush()?;
-        Ok(Ktap {
-            out,
-            number: 0,
-            totals: Totals::default(),
-        })
+        Ok(Ktap { out, number: 0, totals: Totals::default() })
     }
 
     /// Free text; each of its lines becomes a diagnostic line.
@@ -106,13 +102,7 @@ impl<W: Write> Ktap<W> {
 /// What tests quote must not break a line or work on a terminal.
 fn printable(text: &str) -> String {
     text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
         .collect()
 }
 
@@ -143,14 +133,7 @@ mod tests {
             "KTAP version 1\n1..4\nok 1 a\nnot ok 2 b # left is right\n\
              ok 3 c # SKIP no device\nnot ok 4 d # TIMEOUT 60 seconds\n"
         );
-        assert_eq!(
-            totals,
-            Totals {
-                passed: 1,
-                failed: 2,
-                skipped: 1
-            }
-        );
+        assert_eq!(totals, Totals { passed: 1, failed: 2, skipped: 1 });
     }
 
     #[test]
@@ -165,26 +148,13 @@ mod tests {
     #[test]
     fn keeps_diagnostics_in_their_lines() {
         let mut out = Vec::new();
-        Ktap::begin(&mut out, 0)
-            .unwrap()
-            .diagnostic("one\ntwo\r中文")
-            .unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "KTAP version 1\n1..0\n# one\n# two\\r中文\n"
-        );
+        Ktap::begin(&mut out, 0).unwrap().diagnostic("one\ntwo\r中文").unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "KTAP version 1\n1..0\n# one\n# two\\r中文\n");
     }
 
     #[test]
     fn ends_with_the_status_of_kselftest() {
-        let totals = |passed, failed, skipped| {
-            Totals {
-                passed,
-                failed,
-                skipped,
-            }
-            .exit_status()
-        };
+        let totals = |passed, failed, skipped| Totals { passed, failed, skipped }.exit_status();
         assert_eq!(totals(2, 0, 0), 0);
         assert_eq!(totals(2, 0, 1), 0);
         assert_eq!(totals(2, 1, 1), 1);

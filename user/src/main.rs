@@ -37,17 +37,11 @@ fn main() -> ExitCode {
         Action::Send { words } => commands::send::run(&words),
         Action::Stats { json } => commands::stats::run(json),
         Action::Watch => commands::watch::run(),
-        Action::Test {
-            filter, list: true, ..
-        } => commands::test::list(filter.as_deref()),
-        Action::Test {
-            filter, modules, ..
-        } => commands::test::run(filter.as_deref(), &modules),
-        Action::ChildWrite {
-            signals,
-            path,
-            text,
-        } => bench::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS),
+        Action::Test { filter, list: true, .. } => commands::test::list(filter.as_deref()),
+        Action::Test { filter, modules, .. } => commands::test::run(filter.as_deref(), &modules),
+        Action::ChildWrite { signals, path, text } => {
+            bench::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS)
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("wqtest: {error}");

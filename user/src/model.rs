@@ -40,10 +40,8 @@ pub fn messages(mut buf: &[u8]) -> Vec<&[u8]> {
 }
 
 fn strip_line_ends(text: &[u8]) -> &[u8] {
-    let kept = text
-        .iter()
-        .rposition(|byte| !matches!(byte, b'\n' | b'\r'))
-        .map_or(0, |last| last + 1);
+    let kept =
+        text.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
     &text[..kept]
 }
 
@@ -162,22 +160,14 @@ mod tests {
         assert_eq!(accept(&long(b'a', 255, "\r\n")), (257, Some(text)));
         assert_eq!(accept(&long(b'a', 255, "\r")), (255, Some(text)));
         assert_eq!(accept(&long(b'a', 255, "\n\n")), (256, Some(text)));
-        assert_eq!(
-            accept(&long(b'a', 254, "\r\n")),
-            (256, Some(&[b'a'; 254][..]))
-        );
-        assert_eq!(
-            accept(&long(b'a', 254, "\nb")),
-            (255, Some(&long(b'a', 254, "")[..]))
-        );
+        assert_eq!(accept(&long(b'a', 254, "\r\n")), (256, Some(&[b'a'; 254][..])));
+        assert_eq!(accept(&long(b'a', 254, "\nb")), (255, Some(&long(b'a', 254, "")[..])));
     }
 
     #[test]
     fn splits_what_is_longer_and_loses_nothing() {
-        let parts = messages(&long(b'a', 600, "\n"))
-            .iter()
-            .map(|text| text.len())
-            .collect::<Vec<_>>();
+        let parts =
+            messages(&long(b'a', 600, "\n")).iter().map(|text| text.len()).collect::<Vec<_>>();
         assert_eq!(parts, [255, 255, 90]);
         assert_eq!(messages(&long(b'a', 255, "\n\n")), [&[b'a'; 255][..], b""]);
     }
@@ -194,10 +184,7 @@ mod tests {
             ),
             ("中文 é 😀 \u{fffd}".as_bytes(), "中文 é 😀 \u{fffd}"),
             (b"\xe4\xb8", r"\xe4\xb8"),
-            (
-                b"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80",
-                r"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80",
-            ),
+            (b"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80", r"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80"),
             (b"%s%n", "%s%n"),
         ] {
             assert_eq!(escape(text), escaped);
@@ -216,10 +203,7 @@ mod tests {
 
     #[test]
     fn prints_the_documented_line() {
-        assert_eq!(
-            line(b"william wq test"),
-            r#"wq_echo: "william wq test" (len=15)"#
-        );
+        assert_eq!(line(b"william wq test"), r#"wq_echo: "william wq test" (len=15)"#);
         assert_eq!(line(b""), r#"wq_echo: "" (len=0)"#);
     }
 }

@@ -23,10 +23,7 @@ pub struct Module {
 
 impl Module {
     pub fn new(name: &'static str, folder: &Path) -> Module {
-        Module {
-            name,
-            file: folder.join(format!("{name}.ko")),
-        }
+        Module { name, file: folder.join(format!("{name}.ko")) }
     }
 
     pub fn name(&self) -> &'static str {
@@ -81,9 +78,7 @@ mod tests {
 
     #[test]
     fn names_a_file_that_is_missing() {
-        let error = Module::new("wq_echo", Path::new("/nowhere"))
-            .load("")
-            .unwrap_err();
+        let error = Module::new("wq_echo", Path::new("/nowhere")).load("").unwrap_err();
         assert_eq!(error.to_string(), "/nowhere/wq_echo.ko: not found");
     }
 }

@@ -83,11 +83,7 @@ extern "C" fn count_signal(_: libc::c_int) {
 /// Catches `signal` from now on. With `restart` the kernel takes interrupted
 /// system calls up again, without it they fail with EINTR.
 pub fn count_signals(signal: Signal, restart: bool) -> Result<(), Errno> {
-    let flags = if restart {
-        SaFlags::SA_RESTART
-    } else {
-        SaFlags::empty()
-    };
+    let flags = if restart { SaFlags::SA_RESTART } else { SaFlags::empty() };
     let action = SigAction::new(SigHandler::Handler(count_signal), flags, SigSet::empty());
     // SAFETY: The handler does nothing but an atomic addition, which may
     // happen at any point of the program.

@@ -108,14 +108,8 @@ mod tests {
     #[test]
     fn turns_every_outcome_into_a_verdict() {
         assert_eq!(verdict(Ok(Ok(()))), Verdict::Passed);
-        assert_eq!(
-            verdict(Ok(Err(Stop::Fail("a".into())))),
-            Verdict::Failed("a".into())
-        );
-        assert_eq!(
-            verdict(Ok(Err(Stop::Skip("b".into())))),
-            Verdict::Skipped("b".into())
-        );
+        assert_eq!(verdict(Ok(Err(Stop::Fail("a".into())))), Verdict::Failed("a".into()));
+        assert_eq!(verdict(Ok(Err(Stop::Skip("b".into())))), Verdict::Skipped("b".into()));
     }
 
     #[test]

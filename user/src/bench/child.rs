@@ -60,10 +60,8 @@ pub fn child_main(signals: Signals, path: &Path, text: &OsString) -> Result<(), 
         Signals::Interrupt => raw::count_signals(SIGNAL, false).map_err(explain)?,
         Signals::Restart => raw::count_signals(SIGNAL, true).map_err(explain)?,
     }
-    let file = OpenOptions::new()
-        .write(true)
-        .open(path)
-        .map_err(|error| Error::from_io(path, &error))?;
+    let file =
+        OpenOptions::new().write(true).open(path).map_err(|error| Error::from_io(path, &error))?;
     say("ready");
     let result = nix::unistd::write(&file, text.as_bytes());
     let (count, errno) = match result {
@@ -138,21 +136,14 @@ impl Writer {
             let pending = self.status_field("ShdPnd")?;
             let mask = u64::from_str_radix(&pending, 16).unwrap_or(u64::MAX);
             let is_pending = mask & (1 << (SIGNAL as i32 - 1)) != 0;
-            Ok(if is_pending {
-                Err(format!("ShdPnd {pending}"))
-            } else {
-                Ok(())
-            })
+            Ok(if is_pending { Err(format!("ShdPnd {pending}")) } else { Ok(()) })
         })
     }
 
     /// What came of the write, when it is over.
     pub fn report(mut self) -> Outcome<Report> {
         let line = self.line()?;
-        let numbers: Vec<i32> = line
-            .split(' ')
-            .filter_map(|word| word.parse().ok())
-            .collect();
+        let numbers: Vec<i32> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
         let [count, errno, signals] = numbers[..] else {
             return fail(format!("the child process did not report: {line:?}"));
         };
@@ -177,9 +168,7 @@ impl Writer {
 
     fn status_field(&self, name: &str) -> Outcome<String> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let field = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let field = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         match field {
             Some(value) => Ok(value.trim().to_owned()),
             None => fail(format!("no {name} in the status of a process")),

@@ -48,11 +48,7 @@ pub fn expect_balance(table: &Table) -> Outcome {
 pub fn table_when(what: &str, wanted: impl Fn(&Table) -> bool) -> Outcome<Table> {
     wait_until(what, || {
         let table = table()?;
-        Ok(if wanted(&table) {
-            Ok(table)
-        } else {
-            Err(format!("{table:?}"))
-        })
+        Ok(if wanted(&table) { Ok(table) } else { Err(format!("{table:?}")) })
     })
 }
 
@@ -83,9 +79,7 @@ impl Change {
         let (before, after) = (before.row(kind), after.row(kind));
         let grown = |count: fn(&Row) -> u64| match count(after).checked_sub(count(before)) {
             Some(change) => Ok(change),
-            None => fail(format!(
-                "a count fell without a reset: {before:?}, then {after:?}"
-            )),
+            None => fail(format!("a count fell without a reset: {before:?}, then {after:?}")),
         };
         Ok(Change {
             queued: grown(|row| row.queued)?,

@@ -10,9 +10,9 @@ use crate::kmsg::{Log, Record};
 
 const PREFIX: &str = "workqueue_demo: ";
 
-/// How much earlier than asked for a timer may seem to fire. Timers count
-/// jiffies; where an emulated machine is late with its jiffies when a timer is
-/// armed, catching up takes from the timer's time.
+/// How much earlier than asked for a timer may seem to fire, or a sleep to
+/// end. Both count jiffies; where an emulated machine is late with its jiffies
+/// at the start, catching up takes from the time.
 pub const EARLY: Duration = Duration::from_millis(40);
 
 /// The line that each run logs:
@@ -54,9 +54,7 @@ pub struct DemoLog {
 
 impl DemoLog {
     pub fn from_now() -> Outcome<DemoLog> {
-        Ok(DemoLog {
-            log: Log::from_now()?,
-        })
+        Ok(DemoLog { log: Log::from_now()? })
     }
 
     /// The next line, without the module's name; waits for it.
@@ -88,9 +86,7 @@ impl DemoLog {
     pub fn lines_already(&mut self) -> Outcome<Vec<String>> {
         let records = self.log.drain()?.into_iter();
         let own = records.filter(|record| record.is_from(PREFIX));
-        Ok(own
-            .map(|record| record.lossy()[PREFIX.len()..].to_owned())
-            .collect())
+        Ok(own.map(|record| record.lossy()[PREFIX.len()..].to_owned()).collect())
     }
 
     /// All runs that have been logged already.

@@ -27,11 +27,7 @@ impl EchoBench {
 
     pub fn with_flags(flags: OFlag) -> Outcome<EchoBench> {
         let before = counters_at_rest()?;
-        Ok(EchoBench {
-            device: EchoDevice::open_with(flags)?,
-            log: EchoLog::from_now()?,
-            before,
-        })
+        Ok(EchoBench { device: EchoDevice::open_with(flags)?, log: EchoLog::from_now()?, before })
     }
 
     /// One write, which has to take `count` bytes.
@@ -114,12 +110,7 @@ pub fn expect_messages<T: AsRef<[u8]>>(printed: &[Message], texts: &[T]) -> Outc
                     model::line(text)
                 ))
             }
-            None => {
-                return fail(format!(
-                    "message {number} is missing: {}",
-                    model::line(text)
-                ))
-            }
+            None => return fail(format!("message {number} is missing: {}", model::line(text))),
         }
     }
     match printed.get(texts.len()) {
@@ -137,11 +128,7 @@ pub fn counters_at_rest() -> Outcome<EchoCounters> {
 pub fn counters_when(what: &str, wanted: impl Fn(&EchoCounters) -> bool) -> Outcome<EchoCounters> {
     wait_until(what, || {
         let counters = EchoCounters::read()?;
-        Ok(if wanted(&counters) {
-            Ok(counters)
-        } else {
-            Err(format!("{counters:?}"))
-        })
+        Ok(if wanted(&counters) { Ok(counters) } else { Err(format!("{counters:?}")) })
     })
 }
 

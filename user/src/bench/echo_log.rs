@@ -45,8 +45,7 @@ pub struct Assembler {
 impl Assembler {
     /// Takes the next record of `wq_echo`; has a message when it is complete.
     pub fn add(&mut self, record: &Record) -> Result<Option<Message>, String> {
-        self.add_line(record)
-            .map_err(|reason| format!("{reason} in {:?}", record.lossy()))
+        self.add_line(record).map_err(|reason| format!("{reason} in {:?}", record.lossy()))
     }
 
     fn add_line(&mut self, record: &Record) -> Result<Option<Message>, String> {
@@ -82,11 +81,7 @@ impl Assembler {
     fn finish(&mut self, last: &str, len: Option<usize>) -> Result<Message, String> {
         self.parts.push(last.to_owned());
         let parts = std::mem::take(&mut self.parts);
-        Ok(Message {
-            records: parts.len(),
-            escaped: parts.concat(),
-            len,
-        })
+        Ok(Message { records: parts.len(), escaped: parts.concat(), len })
     }
 }
 
@@ -94,10 +89,9 @@ impl Assembler {
 fn without_half_escape(text: &str) -> &str {
     let from = text.len().saturating_sub(4);
     (from..=text.len())
-        .filter(|&end| text.is_char_boundary(end))
-        .map(|end| &text[..end])
-        .filter(|start| model::unescape(start).is_ok())
-        .last()
+        .rev()
+        .filter_map(|end| text.get(..end))
+        .find(|start| model::unescape(start).is_ok())
         .unwrap_or("")
 }
 
@@ -109,10 +103,7 @@ pub struct EchoLog {
 
 impl EchoLog {
     pub fn from_now() -> Outcome<EchoLog> {
-        Ok(EchoLog {
-            log: Log::from_now()?,
-            assembler: Assembler::default(),
-        })
+        Ok(EchoLog { log: Log::from_now()?, assembler: Assembler::default() })
     }
 
     /// The next message; waits for it.
@@ -158,11 +149,7 @@ mod tests {
     fn assemble(lines: &[&str]) -> Result<Vec<Message>, String> {
         let mut assembler = Assembler::default();
         let messages = lines.iter().map(|line| assembler.add(&record(line)));
-        Ok(messages
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect())
+        Ok(messages.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     #[test]
@@ -177,11 +164,8 @@ mod tests {
 
     #[test]
     fn puts_continued_messages_together() {
-        let lines = [
-            r#"wq_echo: "one \" +" +"#,
-            r#"wq_echo: + "two" +"#,
-            r#"wq_echo: + "!" (len=11)"#,
-        ];
+        let lines =
+            [r#"wq_echo: "one \" +" +"#, r#"wq_echo: + "two" +"#, r#"wq_echo: + "!" (len=11)"#];
         let messages = assemble(&lines).unwrap();
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].records, 3);

@@ -53,11 +53,7 @@ impl HeldQueue {
             Setting::change("/proc/sys/kernel/sched_rt_runtime_us", "-1")?,
         ];
         settings.extend(Setting::change_if_present(BUSY_CPU_FAIR_SERVER, "0")?);
-        Ok(HeldQueue {
-            spinner: Spinner::start()?,
-            _settings: settings,
-            _pinned: pinned,
-        })
+        Ok(HeldQueue { spinner: Spinner::start()?, _settings: settings, _pinned: pinned })
     }
 
     /// Lets the queue run. Fails if it was not held until now, in which case
@@ -65,9 +61,7 @@ impl HeldQueue {
     pub fn release(&mut self) -> Outcome {
         match self.spinner.stop() {
             true => Ok(()),
-            false => fail(format!(
-                "the queue could not be held for more than {LIMIT:?}"
-            )),
+            false => fail(format!("the queue could not be held for more than {LIMIT:?}")),
         }
     }
 
@@ -108,10 +102,7 @@ impl Spinner {
                 is_ready && spin(&enough)
             }
         });
-        let spinner = Spinner {
-            enough,
-            thread: Some(thread),
-        };
+        let spinner = Spinner { enough, thread: Some(thread) };
         match start.recv() {
             Ok(Ok(())) => Ok(spinner),
             failure => skip(format!(
@@ -122,9 +113,7 @@ impl Spinner {
 
     fn stop(&mut self) -> bool {
         self.enough.store(true, Ordering::Release);
-        self.thread
-            .take()
-            .is_none_or(|thread| thread.join().unwrap_or(false))
+        self.thread.take().is_none_or(|thread| thread.join().unwrap_or(false))
     }
 }
 

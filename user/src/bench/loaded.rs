@@ -62,10 +62,7 @@ fn need_file(module: &Module) -> Outcome {
     let file = module.file();
     match file.exists() {
         true => Ok(()),
-        false => skip(format!(
-            "{}: not found: say where with --modules",
-            file.display()
-        )),
+        false => skip(format!("{}: not found: say where with --modules", file.display())),
     }
 }
 
@@ -79,21 +76,16 @@ fn remove(module: &Module) -> Outcome {
     let what = format!("{} to be free", module.name());
     wait_until(&what, || match module.remove() {
         Ok(()) | Err(Errno::ENOENT) => Ok(Ok(())),
-        Err(Errno::EAGAIN | Errno::EBUSY) => Ok(Err(format!(
-            "{:?}, {:?} references",
-            module.state(),
-            module.reference_count()
-        ))),
+        Err(Errno::EAGAIN | Errno::EBUSY) => {
+            Ok(Err(format!("{:?}, {:?} references", module.state(), module.reference_count())))
+        }
         Err(errno) => fail(format!("cannot remove {}: {errno}", module.name())),
     })
 }
 
 /// Whether there is anything to test at all.
 pub fn why_not_testable() -> Option<String> {
-    for (node, module) in [
-        (paths::ECHO_DEVICE, "wq_echo"),
-        (paths::DEMO_NODE, "workqueue_demo"),
-    ] {
+    for (node, module) in [(paths::ECHO_DEVICE, "wq_echo"), (paths::DEMO_NODE, "workqueue_demo")] {
         if !Path::new(node).exists() {
             return Some(format!("{node}: not found: is {module}.ko loaded?"));
         }

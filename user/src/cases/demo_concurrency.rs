@@ -49,21 +49,13 @@ fn demo_balances_at_any_moment_under_any_load(_: &Bench) -> Outcome {
             .iter()
             .map(|load| scope.spawn(move || (0..ROUNDS).try_for_each(|_| send(load))))
             .collect();
-        let written: Vec<Outcome> = writers
-            .into_iter()
-            .map(|writer| joined(writer.join()))
-            .collect();
+        let written: Vec<Outcome> =
+            writers.into_iter().map(|writer| joined(writer.join())).collect();
         done.store(true, Ordering::Relaxed);
-        let read: Vec<Outcome> = readers
-            .into_iter()
-            .map(|reader| joined(reader.join()))
-            .collect();
+        let read: Vec<Outcome> = readers.into_iter().map(|reader| joined(reader.join())).collect();
         written.into_iter().chain(read).collect()
     })?;
-    ensure!(
-        snapshots.load(Ordering::Relaxed) > ROUNDS,
-        "{snapshots:?} snapshots only"
-    );
+    ensure!(snapshots.load(Ordering::Relaxed) > ROUNDS, "{snapshots:?} snapshots only");
     send("stop\ncancel\nflush\n")?;
     let table = table()?;
     ensure!(table.at_rest(), "outstanding at the end: {table:?}");
@@ -82,9 +74,7 @@ fn demo_counts_every_command_of_many_writers(_: &Bench) -> Outcome {
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| scope.spawn(|| (0..ROUNDS).try_for_each(|_| send("data 1\nimmediate\n"))))
             .collect();
-        writers
-            .into_iter()
-            .try_for_each(|writer| joined(writer.join()))
+        writers.into_iter().try_for_each(|writer| joined(writer.join()))
     })?;
     send("flush\n")?;
     let after = table()?;
@@ -96,17 +86,9 @@ fn demo_counts_every_command_of_many_writers(_: &Bench) -> Outcome {
             after.executed - before.executed,
         )
     };
-    ensure_eq!(
-        grown("data"),
-        (WRITERS * ROUNDS, 0, WRITERS * ROUNDS),
-        "data"
-    );
+    ensure_eq!(grown("data"), (WRITERS * ROUNDS, 0, WRITERS * ROUNDS), "data");
     let (queued, coalesced, executed) = grown("immediate");
-    ensure_eq!(
-        queued + coalesced,
-        WRITERS * ROUNDS,
-        "immediate, queued and coalesced"
-    );
+    ensure_eq!(queued + coalesced, WRITERS * ROUNDS, "immediate, queued and coalesced");
     ensure_eq!(executed, queued, "immediate, executed");
     Ok(())
 }
@@ -114,9 +96,7 @@ fn demo_counts_every_command_of_many_writers(_: &Bench) -> Outcome {
 fn demo_never_runs_more_than_four_of_many_writers_items(_: &Bench) -> Outcome {
     thread::scope(|scope| {
         let writers: Vec<_> = (0..6).map(|_| scope.spawn(|| send("custom 6\n"))).collect();
-        writers
-            .into_iter()
-            .try_for_each(|writer| joined(writer.join()))
+        writers.into_iter().try_for_each(|writer| joined(writer.join()))
     })?;
     loop {
         let now = table()?;

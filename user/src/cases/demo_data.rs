@@ -22,10 +22,7 @@ fn data_lines(commands: &str) -> Outcome<Vec<String>> {
     send(commands)?;
     send("flush\n")?;
     let lines = log.lines_already()?;
-    Ok(lines
-        .into_iter()
-        .filter(|line| line.starts_with("Data"))
-        .collect())
+    Ok(lines.into_iter().filter(|line| line.starts_with("Data")).collect())
 }
 
 fn demo_data_prints_its_value(_: &Bench) -> Outcome {
@@ -34,44 +31,22 @@ fn demo_data_prints_its_value(_: &Bench) -> Outcome {
     send("data 42\n")?;
     send("flush\n")?;
     let lines = log.lines_already()?;
-    ensure!(
-        lines.iter().any(|line| line == "Data: 42"),
-        "no value in {lines:?}"
-    );
+    ensure!(lines.iter().any(|line| line == "Data: 42"), "no value in {lines:?}");
     let is_run = |line: &&String| line.starts_with("data work ran on kworker/");
-    ensure_eq!(
-        lines.iter().filter(is_run).count(),
-        1,
-        "lines on the run in {lines:?}"
-    );
-    let expected = Change {
-        queued: 1,
-        executed: 1,
-        ..Change::default()
-    };
+    ensure_eq!(lines.iter().filter(is_run).count(), 1, "lines on the run in {lines:?}");
+    let expected = Change { queued: 1, executed: 1, ..Change::default() };
     ensure_eq!(Change::of("data", &before, &table()?)?, expected, "data");
     Ok(())
 }
 
 fn demo_data_takes_every_i32_and_nothing_else(_: &Bench) -> Outcome {
     for value in [0, -1, 1, i32::MIN, i32::MAX] {
-        ensure_eq!(
-            data_lines(&format!("data {value}\n"))?,
-            [format!("Data: {value}")],
-            "the log"
-        );
+        ensure_eq!(data_lines(&format!("data {value}\n"))?, [format!("Data: {value}")], "the log");
     }
     let before = table()?;
-    for value in [
-        "2147483648",
-        "-2147483649",
-        "99999999999999999999999",
-        "0x10",
-        "1.5",
-        "1e3",
-        "--1",
-        "-",
-    ] {
+    for value in
+        ["2147483648", "-2147483649", "99999999999999999999999", "0x10", "1.5", "1e3", "--1", "-"]
+    {
         send_expecting(format!("data {value}\n"), Errno::EINVAL)?;
     }
     ensure_eq!(table()?.rows, before.rows, "the table");
@@ -88,10 +63,7 @@ fn demo_data_needs_a_value(_: &Bench) -> Outcome {
 
 fn demo_data_carries_each_value_in_an_item_of_its_own(_: &Bench) -> Outcome {
     let values = 1000..1200;
-    let commands: Vec<String> = values
-        .clone()
-        .map(|value| format!("data {value}\n"))
-        .collect();
+    let commands: Vec<String> = values.clone().map(|value| format!("data {value}\n")).collect();
     let mut lines = data_lines(&commands.concat())?;
     lines.sort();
     let expected: Vec<String> = values.map(|value| format!("Data: {value}")).collect();

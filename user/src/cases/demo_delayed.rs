@@ -45,16 +45,8 @@ fn demo_delayed_runs_after_its_time(_: &Bench) -> Outcome {
     let run = run_of("delayed 300\n")?;
     expect_after(&run, Duration::from_millis(300))?;
     send("flush\n")?;
-    let expected = Change {
-        queued: 1,
-        executed: 1,
-        ..Change::default()
-    };
-    ensure_eq!(
-        Change::of("delayed", &before, &table()?)?,
-        expected,
-        "delayed"
-    );
+    let expected = Change { queued: 1, executed: 1, ..Change::default() };
+    ensure_eq!(Change::of("delayed", &before, &table()?)?, expected, "delayed");
     Ok(())
 }
 
@@ -67,11 +59,7 @@ fn demo_delayed_is_coalesced_while_it_is_armed(_: &Bench) -> Outcome {
     send("delayed 60000\n")?;
     send("delayed 1\ndelayed\n")?;
     let now = table()?;
-    let expected = Change {
-        queued: 1,
-        coalesced: 2,
-        ..Change::default()
-    };
+    let expected = Change { queued: 1, coalesced: 2, ..Change::default() };
     ensure_eq!(Change::of("delayed", &before, &now)?, expected, "delayed");
     ensure_eq!(now.row("delayed").pending, 1, "pending");
     send("cancel\n")
@@ -81,11 +69,7 @@ fn demo_delayed_takes_1_to_3600000_ms(_: &Bench) -> Outcome {
     expect_after(&run_of("delayed 1\n")?, Duration::from_millis(1))?;
     send("flush\n")?;
     send("delayed 3600000\n")?;
-    ensure_eq!(
-        table()?.row("delayed").pending,
-        1,
-        "pending with an hour to go"
-    );
+    ensure_eq!(table()?.row("delayed").pending, 1, "pending with an hour to go");
     send("cancel\n")?;
     let before = table()?;
     for bad in ["delayed 0\n", "delayed 3600001\n", "delayed -1\n"] {
@@ -110,11 +94,7 @@ fn demo_cancel_takes_the_armed_item_back(_: &Bench) -> Outcome {
     send("delayed 60000\n")?;
     send("cancel\n")?;
     let now = table()?;
-    let expected = Change {
-        queued: 1,
-        cancelled: 1,
-        ..Change::default()
-    };
+    let expected = Change { queued: 1, cancelled: 1, ..Change::default() };
     ensure_eq!(Change::of("delayed", &before, &now)?, expected, "delayed");
     ensure_eq!(now.row("delayed").pending, 0, "pending");
     Ok(())
@@ -123,18 +103,10 @@ fn demo_cancel_takes_the_armed_item_back(_: &Bench) -> Outcome {
 fn demo_cancel_counts_nothing_where_nothing_is_armed(_: &Bench) -> Outcome {
     let before = table()?;
     send("cancel\ncancel\n")?;
-    ensure_eq!(
-        table()?.rows,
-        before.rows,
-        "the table after a cancel of nothing"
-    );
+    ensure_eq!(table()?.rows, before.rows, "the table after a cancel of nothing");
     run_of("delayed 1\n")?;
     send("flush\ncancel\n")?;
-    ensure_eq!(
-        Change::of("delayed", &before, &table()?)?.cancelled,
-        0,
-        "cancelled after the run"
-    );
+    ensure_eq!(Change::of("delayed", &before, &table()?)?.cancelled, 0, "cancelled after the run");
     Ok(())
 }
 
@@ -164,16 +136,9 @@ fn demo_delayed_that_was_cancelled_never_runs(_: &Bench) -> Outcome {
     // the clock: it and no other is seen.
     send("delayed 250\n")?;
     let run = log.next_run("delayed")?;
-    ensure!(
-        run.after >= Duration::from_millis(200),
-        "the cancelled run: {run:?}"
-    );
+    ensure!(run.after >= Duration::from_millis(200), "the cancelled run: {run:?}");
     send("flush\n")?;
     let change = Change::of("delayed", &before, &table()?)?;
-    ensure_eq!(
-        (change.executed, change.cancelled),
-        (1, 1),
-        "executed and cancelled"
-    );
+    ensure_eq!((change.executed, change.cancelled), (1, 1), "executed and cancelled");
     Ok(())
 }

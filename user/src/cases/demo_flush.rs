@@ -47,11 +47,7 @@ fn demo_flush_waits_within_its_own_write(_: &Bench) -> Outcome {
 fn demo_flush_returns_at_once_where_nothing_is_queued(_: &Bench) -> Outcome {
     let started = Instant::now();
     send("flush\nflush\nflush\n")?;
-    ensure!(
-        started.elapsed() < SOON,
-        "three flushes of nothing took {:?}",
-        started.elapsed()
-    );
+    ensure!(started.elapsed() < SOON, "three flushes of nothing took {:?}", started.elapsed());
     Ok(())
 }
 
@@ -59,22 +55,14 @@ fn demo_flush_does_not_wait_for_armed_timers_and_ticks(_: &Bench) -> Outcome {
     let started = Instant::now();
     send("delayed 60000\nstart 60000\n")?;
     send("custom 2\nflush\n")?;
-    ensure!(
-        started.elapsed() < SOON,
-        "the flush took {:?}",
-        started.elapsed()
-    );
+    ensure!(started.elapsed() < SOON, "the flush took {:?}", started.elapsed());
     let now = table()?;
     ensure_eq!(now.row("delayed").pending, 1, "delayed pending");
     ensure_eq!(now.row("periodic").pending, 1, "periodic pending");
     ensure_eq!(now.row("custom").outstanding(), 0, "custom outstanding");
     send("start 10\n")?;
     send("flush\n")?;
-    ensure!(
-        started.elapsed() < SOON,
-        "the flush took {:?}",
-        started.elapsed()
-    );
+    ensure!(started.elapsed() < SOON, "the flush took {:?}", started.elapsed());
     send("stop\ncancel\n")
 }
 
@@ -92,16 +80,10 @@ fn demo_flush_is_interrupted_by_a_signal(bench: &Bench) -> Outcome {
     let reload = loaded_with(&bench.demo, "")?;
     let flusher = sleeping_flusher(Signals::Interrupt, "flush\n")?;
     flusher.signal()?;
-    let expected = Report {
-        result: Err(Errno::EINTR),
-        signals: 1,
-    };
+    let expected = Report { result: Err(Errno::EINTR), signals: 1 };
     ensure_eq!(flusher.report()?, expected, "the flush");
     let now = table()?;
-    ensure!(
-        now.row("custom").outstanding() > 0,
-        "nothing was left to wait for"
-    );
+    ensure!(now.row("custom").outstanding() > 0, "nothing was left to wait for");
     ensure_eq!(now.row("custom").cancelled, 0, "cancelled by the signal");
     reload.finish()
 }
@@ -110,37 +92,19 @@ fn demo_flush_that_is_interrupted_counts_the_lines_before_it(bench: &Bench) -> O
     let reload = loaded_with(&bench.demo, "")?;
     let flusher = sleeping_flusher(Signals::Interrupt, "delayed 60000\nflush\ndata 1\n")?;
     flusher.signal()?;
-    let expected = Report {
-        result: Ok("delayed 60000\n".len()),
-        signals: 1,
-    };
-    ensure_eq!(
-        flusher.report()?,
-        expected,
-        "a write of three lines, the second a flush"
-    );
+    let expected = Report { result: Ok("delayed 60000\n".len()), signals: 1 };
+    ensure_eq!(flusher.report()?, expected, "a write of three lines, the second a flush");
     let now = table()?;
     ensure_eq!(now.row("delayed").pending, 1, "delayed pending");
-    ensure_eq!(
-        now.row("data").queued,
-        0,
-        "queued by the line behind the flush"
-    );
+    ensure_eq!(now.row("data").queued, 0, "queued by the line behind the flush");
     reload.finish()
 }
 
 fn demo_flush_can_be_killed(bench: &Bench) -> Outcome {
     let reload = loaded_with(&bench.demo, "")?;
     let flusher = sleeping_flusher(Signals::Deadly, "flush\n")?;
-    ensure_eq!(
-        flusher.kill()?.signal(),
-        Some(SIGKILL),
-        "the signal that ended the writer"
-    );
-    ensure!(
-        table()?.row("custom").outstanding() > 0,
-        "nothing was left to wait for"
-    );
+    ensure_eq!(flusher.kill()?.signal(), Some(SIGKILL), "the signal that ended the writer");
+    ensure!(table()?.row("custom").outstanding() > 0, "nothing was left to wait for");
     reload.finish()
 }
 
@@ -152,11 +116,7 @@ fn demo_flush_holds_up_nobody_else(bench: &Bench) -> Outcome {
         send("immediate\ndelayed 60000\ncancel\nstart 60000\nstop\ncustom 1\ndata 1\n")?;
     }
     let after = table()?;
-    ensure_eq!(
-        after.row("delayed").cancelled,
-        before.row("delayed").cancelled + 10,
-        "cancelled"
-    );
+    ensure_eq!(after.row("delayed").cancelled, before.row("delayed").cancelled + 10, "cancelled");
     ensure!(flusher.is_asleep()?, "the flush is over");
     drop(flusher);
     reload.finish()

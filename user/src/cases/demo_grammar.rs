@@ -45,11 +45,7 @@ fn demo_takes_a_last_line_without_a_line_end(_: &Bench) -> Outcome {
     let before = table()?;
     send("data 1\ndata 2")?;
     send("flush")?;
-    ensure_eq!(
-        table()?.row("data").executed,
-        before.row("data").executed + 2,
-        "executed"
-    );
+    ensure_eq!(table()?.row("data").executed, before.row("data").executed + 2, "executed");
     Ok(())
 }
 
@@ -139,10 +135,7 @@ fn demo_quotes_the_offending_word(_: &Bench) -> Outcome {
         ("data\n", "data"),
     ] {
         let line = refusal_line(text)?;
-        ensure!(
-            line.contains(&format!("\"{word}\"")),
-            "the word {word:?} is not quoted: {line:?}"
-        );
+        ensure!(line.contains(&format!("\"{word}\"")), "the word {word:?} is not quoted: {line:?}");
     }
     Ok(())
 }
@@ -160,21 +153,12 @@ fn demo_escapes_the_offending_word(_: &Bench) -> Outcome {
         ("中文\n".as_bytes(), "中文"),
     ] {
         let line = refusal_line(text)?;
-        ensure!(
-            line.contains(&format!("\"{word}\"")),
-            "the word {word:?} is not quoted: {line:?}"
-        );
-        ensure!(
-            !line.contains(char::is_control),
-            "a control character is logged: {line:?}"
-        );
+        ensure!(line.contains(&format!("\"{word}\"")), "the word {word:?} is not quoted: {line:?}");
+        ensure!(!line.contains(char::is_control), "a control character is logged: {line:?}");
     }
     // A word that no record could hold still makes one line.
     let line = refusal_line([b'\x1b'; 4000])?;
-    ensure!(
-        line.contains(r#""\x1b\x1b"#),
-        "the start of the word is not quoted: {line:?}"
-    );
+    ensure!(line.contains(r#""\x1b\x1b"#), "the start of the word is not quoted: {line:?}");
     Ok(())
 }
 
@@ -187,10 +171,7 @@ fn demo_logs_refusals_at_a_limited_rate(_: &Bench) -> Outcome {
     // How many depends on what was refused before and on how long this took,
     // at ten in five seconds.
     let lines = log.lines_already()?.len();
-    ensure!(
-        lines <= REFUSALS / 4,
-        "{lines} lines logged for {REFUSALS} refusals"
-    );
+    ensure!(lines <= REFUSALS / 4, "{lines} lines logged for {REFUSALS} refusals");
     Ok(())
 }
 
@@ -215,17 +196,9 @@ fn demo_refuses_a_bad_pointer(_: &Bench) -> Outcome {
     let edge = PageEdge::new()?;
     let node = demo_node::open()?;
     for readable in [&b""[..], b"data 1\n", b"data 1\ndata"] {
-        ensure_eq!(
-            edge.write(&node, readable, 100),
-            Err(Errno::EFAULT),
-            "a write beyond a page"
-        );
+        ensure_eq!(edge.write(&node, readable, 100), Err(Errno::EFAULT), "a write beyond a page");
     }
     ensure_eq!(table()?, before, "the table");
-    ensure_eq!(
-        edge.write(&node, b"reset\n", 0),
-        Ok(6),
-        "a write that ends at a bad page"
-    );
+    ensure_eq!(edge.write(&node, b"reset\n", 0), Ok(6), "a write that ends at a bad page");
     Ok(())
 }

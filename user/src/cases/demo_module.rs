@@ -46,11 +46,7 @@ fn expect_quick_removal(bench: &Bench) -> Outcome {
     ensure!(!Path::new(DEMO_NODE).exists(), "{DEMO_NODE} has stayed");
     bench.demo.load("")?;
     send("immediate\ncustom 2\nflush\n")?;
-    ensure_eq!(
-        table()?.row("custom").executed,
-        2,
-        "executed by the module loaded anew"
-    );
+    ensure_eq!(table()?.row("custom").executed, 2, "executed by the module loaded anew");
     Ok(())
 }
 
@@ -136,48 +132,26 @@ fn demo_can_be_removed_while_files_are_open(bench: &Bench) -> Outcome {
     let mut half_read = File::open(DEMO_NODE)?;
     let writer = OpenOptions::new().write(true).open(DEMO_NODE)?;
     half_read.read_exact(&mut [0; 20])?;
-    ensure_eq!(
-        write(&writer, b"data 1\n"),
-        Ok(7),
-        "a write before the removal"
-    );
+    ensure_eq!(write(&writer, b"data 1\n"), Ok(7), "a write before the removal");
 
     ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
     let mut buffer = [0; 4096];
     for file in [&mut fresh, &mut half_read] {
         let error = file.read(&mut buffer).map_err(|error| error.raw_os_error());
-        ensure_eq!(
-            error,
-            Err(Some(Errno::EIO as i32)),
-            "a read after the removal"
-        );
+        ensure_eq!(error, Err(Some(Errno::EIO as i32)), "a read after the removal");
     }
-    ensure_eq!(
-        write(&writer, b"data 1\n"),
-        Err(Errno::EIO),
-        "a write after the removal"
-    );
-    ensure!(
-        half_read.seek(SeekFrom::Start(0)).is_err(),
-        "a seek after the removal"
-    );
+    ensure_eq!(write(&writer, b"data 1\n"), Err(Errno::EIO), "a write after the removal");
+    ensure!(half_read.seek(SeekFrom::Start(0)).is_err(), "a seek after the removal");
 
     // The old files stay dead when the node is there again.
     bench.demo.load("")?;
-    ensure!(
-        fresh.read(&mut buffer).is_err(),
-        "a read through a file of the old module"
-    );
+    ensure!(fresh.read(&mut buffer).is_err(), "a read through a file of the old module");
     ensure_eq!(
         write(&writer, b"data 1\n"),
         Err(Errno::EIO),
         "a write through a file of the old module"
     );
-    ensure_eq!(
-        table()?.row("data").queued,
-        0,
-        "queued through a file of the old module"
-    );
+    ensure_eq!(table()?.row("data").queued, 0, "queued through a file of the old module");
     guard.finish()
 }
 

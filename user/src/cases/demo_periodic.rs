@@ -30,43 +30,23 @@ fn demo_start_ticks_every_period(_: &Bench) -> Outcome {
     let mut log = DemoLog::from_now()?;
     let started = Instant::now();
     send("start 100\n")?;
-    ensure_eq!(
-        table()?.periodic,
-        Periodic {
-            started: true,
-            period_ms: 100
-        },
-        "the periodic work"
-    );
+    ensure_eq!(table()?.periodic, Periodic { started: true, period_ms: 100 }, "the periodic work");
     for _ in 0..TICKS {
         log.next_run("periodic")?;
     }
     // Ticks may be late and catch up, but none runs ahead of its time.
     let took = started.elapsed();
     send("stop\n")?;
-    ensure!(
-        took + EARLY >= PERIOD * TICKS,
-        "{TICKS} ticks within {took:?}"
-    );
+    ensure!(took + EARLY >= PERIOD * TICKS, "{TICKS} ticks within {took:?}");
     let change = Change::of("periodic", &before, &table()?)?;
-    ensure!(
-        change.executed >= TICKS.into(),
-        "{change:?} after {TICKS} ticks"
-    );
+    ensure!(change.executed >= TICKS.into(), "{change:?} after {TICKS} ticks");
     Ok(())
 }
 
 fn demo_start_ticks_every_1000_ms_by_default(_: &Bench) -> Outcome {
     let mut log = DemoLog::from_now()?;
     send("start\n")?;
-    ensure_eq!(
-        table()?.periodic,
-        Periodic {
-            started: true,
-            period_ms: 1000
-        },
-        "the periodic work"
-    );
+    ensure_eq!(table()?.periodic, Periodic { started: true, period_ms: 1000 }, "the periodic work");
     let tick = log.next_run("periodic")?;
     send("stop\n")?;
     ensure!(
@@ -84,22 +64,10 @@ fn demo_start_is_idempotent(_: &Bench) -> Outcome {
     send("start 60000\n")?;
     let often = table()?;
     ensure_eq!(often.row("periodic").pending, 1, "ticks armed");
-    ensure_eq!(
-        often.rows,
-        once.rows,
-        "the table after start was said again"
-    );
+    ensure_eq!(often.rows, once.rows, "the table after start was said again");
     send("stop\n")?;
-    let expected = Change {
-        queued: 1,
-        cancelled: 1,
-        ..Change::default()
-    };
-    ensure_eq!(
-        Change::of("periodic", &before, &table()?)?,
-        expected,
-        "periodic"
-    );
+    let expected = Change { queued: 1, cancelled: 1, ..Change::default() };
+    ensure_eq!(Change::of("periodic", &before, &table()?)?, expected, "periodic");
     Ok(())
 }
 
@@ -107,14 +75,7 @@ fn demo_start_takes_a_new_period_over(_: &Bench) -> Outcome {
     let mut log = DemoLog::from_now()?;
     send("start 60000\n")?;
     send("start 20\n")?;
-    ensure_eq!(
-        table()?.periodic,
-        Periodic {
-            started: true,
-            period_ms: 20
-        },
-        "the periodic work"
-    );
+    ensure_eq!(table()?.periodic, Periodic { started: true, period_ms: 20 }, "the periodic work");
     // It would not come for a minute.
     log.next_run("periodic")?;
     log.next_run("periodic")?;
@@ -140,25 +101,13 @@ fn demo_stop_is_final(_: &Bench) -> Outcome {
     log.next_run("periodic")?;
     send("stop\n")?;
     let stopped = table()?;
-    ensure!(
-        !stopped.periodic.started,
-        "{:?} after stop",
-        stopped.periodic
-    );
-    ensure_eq!(
-        stopped.row("periodic").outstanding(),
-        0,
-        "ticks outstanding after stop"
-    );
+    ensure!(!stopped.periodic.started, "{:?} after stop", stopped.periodic);
+    ensure_eq!(stopped.row("periodic").outstanding(), 0, "ticks outstanding after stop");
     log.lines_already()?;
     // Delayed work is the clock: ten ticks would come until it runs.
     send("delayed 200\n")?;
     log.next_run("delayed")?;
-    ensure_eq!(
-        *table()?.row("periodic"),
-        *stopped.row("periodic"),
-        "periodic long after stop"
-    );
+    ensure_eq!(*table()?.row("periodic"), *stopped.row("periodic"), "periodic long after stop");
     Ok(())
 }
 
@@ -174,11 +123,7 @@ fn demo_ticks_can_be_started_and_stopped_again_and_again(_: &Bench) -> Outcome {
     for _ in 0..20 {
         send("start 10\n")?;
         send("stop\n")?;
-        ensure_eq!(
-            table()?.row("periodic").outstanding(),
-            0,
-            "ticks outstanding after stop"
-        );
+        ensure_eq!(table()?.row("periodic").outstanding(), 0, "ticks outstanding after stop");
     }
     let before = table()?;
     send("start 10\n")?;

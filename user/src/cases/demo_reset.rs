@@ -16,11 +16,7 @@ cases! {
 
 /// executed, cancelled and coalesced are 0, queued is what is outstanding.
 fn expect_counted_anew(row: &Row, outstanding: u64) -> Outcome {
-    ensure_eq!(
-        (row.executed, row.cancelled, row.coalesced),
-        (0, 0, 0),
-        "counts of {row:?}"
-    );
+    ensure_eq!((row.executed, row.cancelled, row.coalesced), (0, 0, 0), "counts of {row:?}");
     ensure_eq!(row.queued, outstanding, "queued of {row:?}");
     ensure_eq!(row.outstanding(), outstanding, "outstanding of {row:?}");
     Ok(())
@@ -41,42 +37,19 @@ fn demo_reset_keeps_what_is_outstanding(_: &Bench) -> Outcome {
     let mut held = HeldQueue::hold("workqueue_demo")?;
     send("delayed 60000\ndelayed\nstart 60000\ncustom 10\ndata 7\nreset\n")?;
     let now = table()?;
-    for (kind, outstanding) in [
-        ("immediate", 0),
-        ("delayed", 1),
-        ("custom", 10),
-        ("data", 1),
-        ("periodic", 1),
-    ] {
+    for (kind, outstanding) in
+        [("immediate", 0), ("delayed", 1), ("custom", 10), ("data", 1), ("periodic", 1)]
+    {
         expect_counted_anew(now.row(kind), outstanding)?;
     }
     ensure!(now.periodic.started, "reset has stopped the periodic work");
     held.release()?;
     send("flush\nstop\ncancel\n")?;
     let after = table()?;
-    ensure_eq!(
-        (after.row("custom").queued, after.row("custom").executed),
-        (10, 10),
-        "custom"
-    );
-    ensure_eq!(
-        (after.row("data").queued, after.row("data").executed),
-        (1, 1),
-        "data"
-    );
-    ensure_eq!(
-        (after.row("delayed").queued, after.row("delayed").cancelled),
-        (1, 1),
-        "delayed"
-    );
-    ensure_eq!(
-        (
-            after.row("periodic").queued,
-            after.row("periodic").cancelled
-        ),
-        (1, 1),
-        "periodic"
-    );
+    ensure_eq!((after.row("custom").queued, after.row("custom").executed), (10, 10), "custom");
+    ensure_eq!((after.row("data").queued, after.row("data").executed), (1, 1), "data");
+    ensure_eq!((after.row("delayed").queued, after.row("delayed").cancelled), (1, 1), "delayed");
+    ensure_eq!((after.row("periodic").queued, after.row("periodic").cancelled), (1, 1), "periodic");
     Ok(())
 }
 

@@ -48,11 +48,7 @@ fn demo_node_can_be_read_by_anyone_and_written_by_root(_: &Bench) -> Outcome {
     setfsgid(Gid::from_raw(NOBODY));
     table()?;
     let error = demo_node::open().err().and_then(|error| error.errno());
-    ensure_eq!(
-        error,
-        Some(Errno::EACCES),
-        "nobody opens the node for writing"
-    );
+    ensure_eq!(error, Some(Errno::EACCES), "nobody opens the node for writing");
     Ok(())
 }
 
@@ -63,11 +59,7 @@ fn demo_shows_the_documented_lines(_: &Bench) -> Outcome {
     ensure_eq!(lines[0], HEADER, "the header");
     ensure_eq!(lines[8], COMMANDS, "the last line");
     let queue = "queue: workqueue_demo flags=unbound,mem_reclaim,sysfs max_active=4 peak_running=";
-    ensure!(
-        lines[6].starts_with(queue),
-        "the line of the queue: {:?}",
-        lines[6]
-    );
+    ensure!(lines[6].starts_with(queue), "the line of the queue: {:?}", lines[6]);
     ensure!(
         lines[7].starts_with("periodic: stopped period_ms="),
         "the line of the periodic work: {:?}",
@@ -90,39 +82,19 @@ fn demo_starts_from_zero(bench: &Bench) -> Outcome {
     let fresh = loaded_with(&bench.demo, "")?;
     let table = table()?;
     for row in &table.rows {
-        ensure_eq!(
-            *row,
-            Row {
-                kind: row.kind.clone(),
-                ..Row::default()
-            },
-            "a row of a new module"
-        );
+        ensure_eq!(*row, Row { kind: row.kind.clone(), ..Row::default() }, "a row of a new module");
     }
     ensure_eq!(table.queue.peak_running, 0, "peak_running");
-    ensure_eq!(
-        table.periodic,
-        Periodic {
-            started: false,
-            period_ms: 1000
-        },
-        "the periodic work"
-    );
+    ensure_eq!(table.periodic, Periodic { started: false, period_ms: 1000 }, "the periodic work");
     fresh.finish()
 }
 
 fn demo_shows_its_queue_in_sysfs_too(_: &Bench) -> Outcome {
     let attribute = |name: &str| {
-        fs::read_to_string(format!(
-            "/sys/devices/virtual/workqueue/workqueue_demo/{name}"
-        ))
+        fs::read_to_string(format!("/sys/devices/virtual/workqueue/workqueue_demo/{name}"))
     };
     ensure_eq!(attribute("max_active")?.trim(), "4", "max_active");
-    ensure_eq!(
-        attribute("per_cpu")?.trim(),
-        "0",
-        "per_cpu of an unbound queue"
-    );
+    ensure_eq!(attribute("per_cpu")?.trim(), "0", "per_cpu of an unbound queue");
     Ok(())
 }
 
@@ -139,9 +111,7 @@ fn demo_read_in_small_pieces_is_one_snapshot(_: &Bench) -> Outcome {
                 count => text.extend(&piece[..count]),
             }
         }
-        let table: Table = String::from_utf8_lossy(&text)
-            .parse()
-            .or_else(crate::bench::fail)?;
+        let table: Table = String::from_utf8_lossy(&text).parse().or_else(crate::bench::fail)?;
         expect_balance(&table)?;
     }
     send("flush\n")
@@ -158,11 +128,7 @@ fn demo_can_be_read_from_the_start_again(_: &Bench) -> Outcome {
     let before = read()?;
     send("data 1\nflush\n")?;
     let after = read()?;
-    ensure_eq!(
-        after.row("data").executed,
-        before.row("data").executed + 1,
-        "executed"
-    );
+    ensure_eq!(after.row("data").executed, before.row("data").executed + 1, "executed");
     Ok(())
 }
 
@@ -170,9 +136,7 @@ fn demo_logs_one_line_for_each_run_of_every_kind(_: &Bench) -> Outcome {
     send("reset\n")?;
     let mut log = DemoLog::from_now()?;
     send("immediate\ndelayed 10\ncustom 5\ndata 1\nstart 10\n")?;
-    table_when("runs of every kind", |table| {
-        table.rows.iter().all(|row| row.executed > 0)
-    })?;
+    table_when("runs of every kind", |table| table.rows.iter().all(|row| row.executed > 0))?;
     send("stop\nflush\n")?;
     let runs = log.runs_already()?;
     for row in &table()?.rows {

@@ -49,25 +49,14 @@ impl FullQueue<'_> {
         // Opened before the queue is held, with nothing under way.
         let echo = EchoBench::with_flags(OFlag::O_NONBLOCK)?;
         let held = HeldQueue::hold("wq_echo")?;
-        let texts: Vec<String> = (0..max_pending)
-            .map(|number| format!("pending {number}"))
-            .collect();
+        let texts: Vec<String> =
+            (0..max_pending).map(|number| format!("pending {number}")).collect();
         for text in &texts {
             echo.write(text.as_bytes(), text.len())?;
         }
         let counters = EchoCounters::read()?;
-        ensure_eq!(
-            counters.pending,
-            max_pending,
-            "pending in a full queue that is held"
-        );
-        Ok(FullQueue {
-            held,
-            echo,
-            texts,
-            counters,
-            _reload: reload,
-        })
+        ensure_eq!(counters.pending, max_pending, "pending in a full queue that is held");
+        Ok(FullQueue { held, echo, texts, counters, _reload: reload })
     }
 
     /// Lets the queue run. What is printed then is what filled the queue, and
@@ -75,12 +64,8 @@ impl FullQueue<'_> {
     pub fn release_and_expect(&mut self, more: &[&str]) -> Outcome {
         self.held.release()?;
         counters_at_rest()?;
-        let texts: Vec<&str> = self
-            .texts
-            .iter()
-            .map(String::as_str)
-            .chain(more.iter().copied())
-            .collect();
+        let texts: Vec<&str> =
+            self.texts.iter().map(String::as_str).chain(more.iter().copied()).collect();
         expect_messages(&self.echo.log.printed_already()?, &texts)
     }
 
@@ -94,17 +79,9 @@ impl FullQueue<'_> {
     /// Nothing has been accepted or printed since the queue was full.
     pub fn expect_nothing_accepted(&self) -> Outcome {
         let now = EchoCounters::read()?;
-        ensure_eq!(
-            now.accepted,
-            self.counters.accepted,
-            "accepted at the bound"
-        );
+        ensure_eq!(now.accepted, self.counters.accepted, "accepted at the bound");
         ensure_eq!(now.pending, self.counters.pending, "pending at the bound");
-        ensure_eq!(
-            now.printed,
-            self.counters.printed,
-            "printed by a held queue"
-        );
+        ensure_eq!(now.printed, self.counters.printed, "printed by a held queue");
         Ok(())
     }
 }
@@ -112,11 +89,7 @@ impl FullQueue<'_> {
 fn echo_refuses_at_the_bound_when_opened_with_o_nonblock(bench: &Bench) -> Outcome {
     let mut full = FullQueue::new(bench, 8)?;
     for _ in 0..3 {
-        ensure_eq!(
-            full.echo.device.write(b"too much"),
-            Err(Errno::EAGAIN),
-            "write at the bound"
-        );
+        ensure_eq!(full.echo.device.write(b"too much"), Err(Errno::EAGAIN), "write at the bound");
     }
     let now = EchoCounters::read()?;
     ensure_eq!(now.refused - full.counters.refused, 3, "refused");
@@ -129,16 +102,8 @@ fn echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock(bench: &Bench) -> Outcom
     let mut full = FullQueue::new(bench, 8)?;
     let device = EchoDevice::open()?;
     device.set_nonblocking()?;
-    ensure_eq!(
-        device.write(b"too much"),
-        Err(Errno::EAGAIN),
-        "write at the bound"
-    );
-    ensure_eq!(
-        EchoCounters::read()?.refused - full.counters.refused,
-        1,
-        "refused"
-    );
+    ensure_eq!(device.write(b"too much"), Err(Errno::EAGAIN), "write at the bound");
+    ensure_eq!(EchoCounters::read()?.refused - full.counters.refused, 1, "refused");
     full.expect_nothing_accepted()?;
     full.release_and_expect(&[])
 }
@@ -165,25 +130,18 @@ fn echo_lets_all_writers_on_who_sleep_at_the_bound(bench: &Bench) -> Outcome {
         for writer in 0..WRITERS {
             scope.spawn(move || {
                 let device = EchoDevice::open().expect("the device was there");
-                device
-                    .write_all(format!("waited {writer}").as_bytes(), |_| ())
-                    .expect("a write");
+                device.write_all(format!("waited {writer}").as_bytes(), |_| ()).expect("a write");
             });
         }
-        let all_asleep = full
-            .wait_for_blocked(WRITERS)
-            .and_then(|()| full.expect_nothing_accepted());
+        let all_asleep =
+            full.wait_for_blocked(WRITERS).and_then(|()| full.expect_nothing_accepted());
         // Whatever was seen: the writers have to come to their ends.
         releaser.release();
         all_asleep
     })?;
     full.held.release()?;
     let after = counters_at_rest()?;
-    ensure_eq!(
-        after.accepted - full.counters.accepted,
-        WRITERS,
-        "accepted of those who waited"
-    );
+    ensure_eq!(after.accepted - full.counters.accepted, WRITERS, "accepted of those who waited");
     ensure_eq!(after.blocked - full.counters.blocked, WRITERS, "blocked");
     ensure_eq!(after.refused, full.counters.refused, "refused");
 
@@ -194,30 +152,20 @@ fn echo_lets_all_writers_on_who_sleep_at_the_bound(bench: &Bench) -> Outcome {
         .map(|message| String::from_utf8_lossy(&message.text()).into_owned())
         .collect();
     waited.sort();
-    let expected: Vec<String> = (0..WRITERS)
-        .map(|writer| format!("waited {writer}"))
-        .collect();
+    let expected: Vec<String> = (0..WRITERS).map(|writer| format!("waited {writer}")).collect();
     ensure_eq!(waited, expected, "messages of those who waited");
     Ok(())
 }
 
 fn echo_holds_one_message_with_max_pending_1(bench: &Bench) -> Outcome {
     let mut full = FullQueue::new(bench, 1)?;
-    ensure_eq!(
-        full.echo.device.write(b"too much"),
-        Err(Errno::EAGAIN),
-        "the second message"
-    );
+    ensure_eq!(full.echo.device.write(b"too much"), Err(Errno::EAGAIN), "the second message");
     full.release_and_expect(&[])
 }
 
 fn echo_holds_1024_messages_by_default(bench: &Bench) -> Outcome {
     let mut full = FullQueue::fill(1024, loaded_with(&bench.echo, "")?)?;
-    ensure_eq!(
-        full.echo.device.write(b"too much"),
-        Err(Errno::EAGAIN),
-        "message 1,025"
-    );
+    ensure_eq!(full.echo.device.write(b"too much"), Err(Errno::EAGAIN), "message 1,025");
     full.release_and_expect(&[])
 }
 
@@ -225,22 +173,14 @@ fn echo_prints_all_that_is_pending_in_one_batch(bench: &Bench) -> Outcome {
     let mut full = FullQueue::new(bench, 100)?;
     full.release_and_expect(&[])?;
     // The item was queued by the first message and found the others with it.
-    ensure_eq!(
-        counters_at_rest()?.batches - full.counters.batches,
-        1,
-        "runs of the work item"
-    );
+    ensure_eq!(counters_at_rest()?.batches - full.counters.batches, 1, "runs of the work item");
     Ok(())
 }
 
 fn echo_makes_no_message_of_0_bytes_at_the_bound_either(bench: &Bench) -> Outcome {
     let mut full = FullQueue::new(bench, 2)?;
     ensure_eq!(EchoDevice::open()?.write(b""), Ok(0), "a write of 0 bytes");
-    ensure_eq!(
-        full.echo.device.write(b""),
-        Ok(0),
-        "a write of 0 bytes with O_NONBLOCK"
-    );
+    ensure_eq!(full.echo.device.write(b""), Ok(0), "a write of 0 bytes with O_NONBLOCK");
     full.expect_nothing_accepted()?;
     full.release_and_expect(&[])
 }

@@ -24,15 +24,8 @@ fn echo_shows_one_number_a_file(_: &Bench) -> Outcome {
     for entry in fs::read_dir(ECHO_COUNTERS)? {
         let path = entry?.path();
         let text = fs::read_to_string(&path)?;
-        ensure!(
-            parse_number(&text).is_some(),
-            "{}: not one number: {text:?}",
-            path.display()
-        );
-        names.extend(
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned()),
-        );
+        ensure!(parse_number(&text).is_some(), "{}: not one number: {text:?}", path.display());
+        names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
     }
     let expected: BTreeSet<String> = EchoCounters::NAMES.map(str::to_owned).into();
     ensure_eq!(names, expected, "the files in {ECHO_COUNTERS}");
@@ -41,11 +34,7 @@ fn echo_shows_one_number_a_file(_: &Bench) -> Outcome {
 
 fn echo_counts_from_zero(bench: &Bench) -> Outcome {
     let fresh = loaded_with(&bench.echo, "")?;
-    ensure_eq!(
-        EchoCounters::read()?,
-        EchoCounters::default(),
-        "the counters of a new module"
-    );
+    ensure_eq!(EchoCounters::read()?, EchoCounters::default(), "the counters of a new module");
     fresh.finish()
 }
 
@@ -74,9 +63,6 @@ fn echo_counts_batches(_: &Bench) -> Outcome {
     let after = counters_at_rest()?;
     let batches = after.batches - before.batches;
     // A run takes what there is: from one run for all to one for each.
-    ensure!(
-        (1..=10).contains(&batches),
-        "{batches} runs for 10 messages"
-    );
+    ensure!((1..=10).contains(&batches), "{batches} runs for 10 messages");
     Ok(())
 }

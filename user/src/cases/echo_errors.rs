@@ -27,10 +27,7 @@ cases! {
 fn echo_device_is_a_misc_device_of_mode_0600(_: &Bench) -> Outcome {
     const MISC_MAJOR: u64 = 10;
     let metadata = fs::metadata(ECHO_DEVICE)?;
-    ensure!(
-        metadata.file_type().is_char_device(),
-        "{ECHO_DEVICE} is no character device"
-    );
+    ensure!(metadata.file_type().is_char_device(), "{ECHO_DEVICE} is no character device");
     ensure_eq!(major(metadata.rdev()), MISC_MAJOR, "the major number");
     ensure_eq!(format!("{:o}", metadata.mode() & 0o7777), "600", "the mode");
     Ok(())
@@ -40,12 +37,7 @@ fn echo_device_is_a_misc_device_of_mode_0600(_: &Bench) -> Outcome {
 fn expect_fault(readable: &[u8], beyond: usize) -> Outcome {
     let mut echo = EchoBench::new()?;
     let result = PageEdge::new()?.write(echo.device.file(), readable, beyond);
-    ensure_eq!(
-        result,
-        Err(Errno::EFAULT),
-        "{} bytes and {beyond} bad ones",
-        readable.len()
-    );
+    ensure_eq!(result, Err(Errno::EFAULT), "{} bytes and {beyond} bad ones", readable.len());
     ensure_eq!(echo.accepted()?, 0, "messages accepted");
     echo.expect::<&str>(&[])
 }
@@ -96,9 +88,7 @@ fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Bench) -> 
 
 fn echo_cannot_be_read(_: &Bench) -> Outcome {
     let mut echo = EchoBench::new()?;
-    let error = File::open(ECHO_DEVICE)?
-        .read(&mut [0; 16])
-        .map_err(|e| e.raw_os_error());
+    let error = File::open(ECHO_DEVICE)?.read(&mut [0; 16]).map_err(|e| e.raw_os_error());
     ensure_eq!(error, Err(Some(Errno::EINVAL as i32)), "read(2)");
     ensure_eq!(echo.accepted()?, 0, "messages accepted");
     echo.expect::<&str>(&[])

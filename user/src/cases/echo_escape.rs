@@ -35,11 +35,7 @@ fn records_of(text: &[u8]) -> Outcome<Vec<Record>> {
     let mut log = Log::from_now()?;
     echo.write_all(text)?;
     echo.accepted()?;
-    Ok(log
-        .drain()?
-        .into_iter()
-        .filter(|record| record.is_from(PREFIX))
-        .collect())
+    Ok(log.drain()?.into_iter().filter(|record| record.is_from(PREFIX)).collect())
 }
 
 /// Each text is printed in one record that has this between its quotes.
@@ -71,11 +67,7 @@ fn echo_escapes_control_bytes(_: &Bench) -> Outcome {
 }
 
 fn echo_goes_on_behind_a_nul(_: &Bench) -> Outcome {
-    expect_lines(&[
-        (&b"a\0b"[..], r"a\x00b"),
-        (b"\0", r"\x00"),
-        (b"\0\0c", r"\x00\x00c"),
-    ])
+    expect_lines(&[(&b"a\0b"[..], r"a\x00b"), (b"\0", r"\x00"), (b"\0\0c", r"\x00\x00c")])
 }
 
 fn echo_prints_valid_utf8_as_it_is(_: &Bench) -> Outcome {
@@ -161,14 +153,8 @@ fn echo_prints_format_specifiers_as_they_are(_: &Bench) -> Outcome {
 
 fn echo_cannot_be_made_to_forge_a_line(_: &Bench) -> Outcome {
     expect_lines(&[
-        (
-            b"a\" (len=1)\nwq_echo: \"forged",
-            r#"a\" (len=1)\nwq_echo: \"forged"#,
-        ),
-        (
-            b"\n[    1.000000] Kernel panic",
-            r"\n[    1.000000] Kernel panic",
-        ),
+        (b"a\" (len=1)\nwq_echo: \"forged", r#"a\" (len=1)\nwq_echo: \"forged"#),
+        (b"\n[    1.000000] Kernel panic", r"\n[    1.000000] Kernel panic"),
         // The kernel's own marks of level and continuation.
         (b"\x01c forged", r"\x01c forged"),
         (b"a\n\x010forged", r"a\n\x010forged"),
@@ -176,10 +162,7 @@ fn echo_cannot_be_made_to_forge_a_line(_: &Bench) -> Outcome {
 }
 
 fn echo_cannot_be_made_to_forge_a_continuation(_: &Bench) -> Outcome {
-    expect_lines(&[
-        (b"first\" +", r#"first\" +"#),
-        (b"+ \"second", r#"+ \"second"#),
-    ])?;
+    expect_lines(&[(b"first\" +", r#"first\" +"#), (b"+ \"second", r#"+ \"second"#)])?;
     let mut echo = EchoBench::new()?;
     let texts = ["a\" +", "+ \"b\" (len=7)", "+"];
     for text in texts {
@@ -193,24 +176,11 @@ fn echo_prints_255_escaped_bytes_whole_in_marked_records(_: &Bench) -> Outcome {
     let text = [0xff; 255];
     let records = records_of(&text)?;
     let lines: Vec<_> = records.iter().map(|record| record.lossy()).collect();
-    ensure!(
-        lines.len() >= 2,
-        "1,020 bytes and the marks do not fit a record: {lines:?}"
-    );
-    ensure!(
-        lines[0].ends_with("\" +"),
-        "the first record is not marked: {lines:?}"
-    );
-    ensure!(
-        lines[1].starts_with("wq_echo: + \""),
-        "the second is not marked: {lines:?}"
-    );
+    ensure!(lines.len() >= 2, "1,020 bytes and the marks do not fit a record: {lines:?}");
+    ensure!(lines[0].ends_with("\" +"), "the first record is not marked: {lines:?}");
+    ensure!(lines[1].starts_with("wq_echo: + \""), "the second is not marked: {lines:?}");
     for line in &lines {
-        ensure!(
-            line.len() < RECORD_MAX,
-            "{} bytes: the kernel may have cut it",
-            line.len()
-        );
+        ensure!(line.len() < RECORD_MAX, "{} bytes: the kernel may have cut it", line.len());
     }
     let mut echo = EchoBench::new()?;
     echo.write(&text, 255)?;
@@ -248,9 +218,7 @@ fn echo_puts_nothing_between_the_records_of_a_message(_: &Bench) -> Outcome {
             scope.spawn(move || {
                 let device = EchoDevice::open().expect("the device was there");
                 for _ in 0..MESSAGES {
-                    device
-                        .write_all(&[0xf0 + writer; 255], |_| ())
-                        .expect("a write");
+                    device.write_all(&[0xf0 + writer; 255], |_| ()).expect("a write");
                 }
             });
         }

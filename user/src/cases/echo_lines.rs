@@ -82,9 +82,7 @@ fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Bench) -> Outcome {
     echo.accepted()?;
     let records = log.drain()?;
     ensure!(
-        records
-            .iter()
-            .any(|record| record.text == br#"wq_echo: "" (len=0)"#),
+        records.iter().any(|record| record.text == br#"wq_echo: "" (len=0)"#),
         "no empty line among {records:?}"
     );
     for written in ["\r\n", "\r", "\n\n\r\n"] {
@@ -96,11 +94,7 @@ fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Bench) -> Outcome {
 fn echo_makes_no_message_of_a_write_of_0_bytes(_: &Bench) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(b"", 0)?;
-    ensure_eq!(
-        echo.device.write_vectored(&[b"", b""])?,
-        0,
-        "writev of empty parts"
-    );
+    ensure_eq!(echo.device.write_vectored(&[b"", b""])?, 0, "writev of empty parts");
     ensure_eq!(echo.accepted()?, 0, "messages accepted");
     echo.expect::<&str>(&[])
 }
@@ -120,11 +114,7 @@ fn echo_takes_a_writev_as_one_message(_: &Bench) -> Outcome {
     ] {
         let bytes = parts.concat();
         let (count, text) = crate::model::accept(&bytes);
-        ensure_eq!(
-            echo.device.write_vectored(parts)?,
-            count,
-            "bytes taken of {parts:?}"
-        );
+        ensure_eq!(echo.device.write_vectored(parts)?, count, "bytes taken of {parts:?}");
         echo.expect(&Vec::from_iter(text))?;
     }
     Ok(())

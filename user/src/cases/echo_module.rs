@@ -38,27 +38,11 @@ fn load_refused(bench: &Bench, parameters: &str) -> Outcome<(Option<Errno>, Vec<
     let Err(error) = bench.echo.load(parameters) else {
         return fail(format!("loaded with {parameters}"));
     };
-    ensure_eq!(
-        bench.echo.state(),
-        None,
-        "the state of a module that did not load"
-    );
-    ensure!(
-        !Path::new(ECHO_DEVICE).exists(),
-        "{ECHO_DEVICE} is there without its module"
-    );
-    ensure!(
-        !Path::new(ECHO_COUNTERS).exists(),
-        "{ECHO_COUNTERS} is there without its module"
-    );
-    let records = log
-        .drain()?
-        .into_iter()
-        .filter(|record| record.is_from(PREFIX));
-    Ok((
-        error.errno(),
-        records.map(|record| record.lossy().into_owned()).collect(),
-    ))
+    ensure_eq!(bench.echo.state(), None, "the state of a module that did not load");
+    ensure!(!Path::new(ECHO_DEVICE).exists(), "{ECHO_DEVICE} is there without its module");
+    ensure!(!Path::new(ECHO_COUNTERS).exists(), "{ECHO_COUNTERS} is there without its module");
+    let records = log.drain()?.into_iter().filter(|record| record.is_from(PREFIX));
+    Ok((error.errno(), records.map(|record| record.lossy().into_owned()).collect()))
 }
 
 fn echo_refuses_to_load_with_max_pending_0(bench: &Bench) -> Outcome {
@@ -66,21 +50,13 @@ fn echo_refuses_to_load_with_max_pending_0(bench: &Bench) -> Outcome {
     let (errno, lines) = load_refused(bench, "max_pending=0")?;
     ensure_eq!(errno, Some(Errno::EINVAL), "loading with max_pending=0");
     ensure_eq!(lines.len(), 1, "lines logged, {lines:?}");
-    ensure!(
-        lines[0].contains("max_pending"),
-        "the line does not say why: {lines:?}"
-    );
+    ensure!(lines[0].contains("max_pending"), "the line does not say why: {lines:?}");
     reload.finish()
 }
 
 fn echo_refuses_to_load_with_parameters_that_make_no_sense(bench: &Bench) -> Outcome {
     let reload = removed(&bench.echo)?;
-    for parameters in [
-        "max_pending=many",
-        "max_pending=-1",
-        "max_pending=",
-        "quiet=perhaps",
-    ] {
+    for parameters in ["max_pending=many", "max_pending=-1", "max_pending=", "quiet=perhaps"] {
         let (errno, _) = load_refused(bench, parameters)?;
         ensure_eq!(errno, Some(Errno::EINVAL), "loading with {parameters}");
     }
@@ -96,11 +72,7 @@ fn echo_counts_without_printing_when_quiet(bench: &Bench) -> Outcome {
             ensure_eq!(device.write(b"unseen\n"), Ok(7), "bytes taken");
         }
         let counters = counters_at_rest()?;
-        ensure_eq!(
-            (counters.accepted, counters.printed),
-            (10, 10),
-            "accepted and printed"
-        );
+        ensure_eq!((counters.accepted, counters.printed), (10, 10), "accepted and printed");
         expect_messages::<&str>(&log.printed_already()?, &[])?;
         drop(device);
         reload.finish()?;
@@ -111,39 +83,25 @@ fn echo_counts_without_printing_when_quiet(bench: &Bench) -> Outcome {
 fn echo_cannot_be_removed_while_a_file_is_open(bench: &Bench) -> Outcome {
     let guard = reloaded_afterwards(&bench.echo)?;
     let mut echo = EchoBench::new()?;
-    ensure_eq!(
-        bench.echo.reference_count(),
-        Some(1),
-        "references with one open file"
-    );
+    ensure_eq!(bench.echo.reference_count(), Some(1), "references with one open file");
     // delete_module(2) says EWOULDBLOCK of a module in use, and EBUSY only of
     // one that is being loaded or removed; rmmod(8) says "in use" of both.
     match bench.echo.remove() {
         Err(Errno::EBUSY | Errno::EWOULDBLOCK) => {}
         other => return fail(format!("removing the module of an open file: {other:?}")),
     }
-    ensure!(
-        bench.echo.is_live(),
-        "the module is {:?}",
-        bench.echo.state()
-    );
+    ensure!(bench.echo.is_live(), "the module is {:?}", bench.echo.state());
     echo.write(b"still there", 11)?;
     echo.expect(&["still there"])?;
     drop(echo);
-    ensure_eq!(
-        bench.echo.remove(),
-        Ok(()),
-        "removing it when the file is closed"
-    );
+    ensure_eq!(bench.echo.remove(), Ok(()), "removing it when the file is closed");
     guard.finish()
 }
 
 fn echo_prints_all_that_was_accepted_before_it_is_removed(bench: &Bench) -> Outcome {
     let guard = reloaded_afterwards(&bench.echo)?;
     let mut log = EchoLog::from_now()?;
-    let texts: Vec<String> = (0..500)
-        .map(|number| format!("before removal {number}"))
-        .collect();
+    let texts: Vec<String> = (0..500).map(|number| format!("before removal {number}")).collect();
     let device = EchoDevice::open()?;
     for text in &texts {
         ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
@@ -163,11 +121,7 @@ fn echo_prints_a_held_queue_before_it_is_removed(bench: &Bench) -> Outcome {
     for text in &texts {
         ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
     }
-    ensure_eq!(
-        EchoCounters::read()?.pending,
-        100,
-        "pending in a queue that is held"
-    );
+    ensure_eq!(EchoCounters::read()?.pending, 100, "pending in a queue that is held");
     drop(device);
 
     let remover = thread::spawn({
@@ -176,11 +130,7 @@ fn echo_prints_a_held_queue_before_it_is_removed(bench: &Bench) -> Outcome {
     });
     wait_until("the removal to begin", || {
         let state = bench.echo.state();
-        Ok(if state.as_deref() == Some("going") {
-            Ok(())
-        } else {
-            Err(format!("{state:?}"))
-        })
+        Ok(if state.as_deref() == Some("going") { Ok(()) } else { Err(format!("{state:?}")) })
     })?;
     ensure!(!remover.is_finished(), "removed with messages pending");
     held.release()?;
@@ -195,10 +145,7 @@ fn echo_prints_a_held_queue_before_it_is_removed(bench: &Bench) -> Outcome {
 fn echo_takes_its_files_with_it(bench: &Bench) -> Outcome {
     let guard = removed(&bench.echo)?;
     ensure!(!Path::new(ECHO_DEVICE).exists(), "{ECHO_DEVICE} has stayed");
-    ensure!(
-        !Path::new(ECHO_COUNTERS).exists(),
-        "{ECHO_COUNTERS} has stayed"
-    );
+    ensure!(!Path::new(ECHO_COUNTERS).exists(), "{ECHO_COUNTERS} has stayed");
     let queue = Path::new("/sys/devices/virtual/workqueue/wq_echo");
     ensure!(!queue.exists(), "{} has stayed", queue.display());
     guard.finish()

@@ -76,16 +76,8 @@ fn expect_order_per_writer(writer: impl Fn(usize) + Sync) -> Outcome {
     ensure_eq!(next, [MESSAGES; WRITERS], "messages of each writer");
     let before = *echo.before();
     let after = counters_at_rest()?;
-    ensure_eq!(
-        after.accepted - before.accepted,
-        (WRITERS * MESSAGES) as u64,
-        "accepted"
-    );
-    ensure_eq!(
-        after.printed - before.printed,
-        (WRITERS * MESSAGES) as u64,
-        "printed"
-    );
+    ensure_eq!(after.accepted - before.accepted, (WRITERS * MESSAGES) as u64, "accepted");
+    ensure_eq!(after.printed - before.printed, (WRITERS * MESSAGES) as u64, "printed");
     echo.expect::<&str>(&[])
 }
 
@@ -121,11 +113,7 @@ fn echo_keeps_the_parts_of_a_long_text_in_order_among_many_writers(_: &Bench) ->
         Ok(())
     })?;
     for (writer, text) in printed.iter().enumerate() {
-        ensure_eq!(
-            *text == long(writer),
-            true,
-            "writer {writer}'s text is whole and in order"
-        );
+        ensure_eq!(*text == long(writer), true, "writer {writer}'s text is whole and in order");
     }
     Ok(())
 }

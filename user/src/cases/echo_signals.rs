@@ -31,10 +31,7 @@ fn echo_interrupts_a_sleeping_writer_with_eintr(bench: &Bench) -> Outcome {
     let mut full = FullQueue::new(bench, 4)?;
     let writer = sleeping_writer(&full, Signals::Interrupt)?;
     writer.signal()?;
-    let expected = Report {
-        result: Err(Errno::EINTR),
-        signals: 1,
-    };
+    let expected = Report { result: Err(Errno::EINTR), signals: 1 };
     ensure_eq!(writer.report()?, expected, "the writer");
     full.expect_nothing_accepted()?;
     full.release_and_expect(&[])
@@ -47,25 +44,14 @@ fn echo_lets_a_sleeping_writer_sleep_on_after_sa_restart(bench: &Bench) -> Outco
     writer.wait_until_asleep()?;
     full.expect_nothing_accepted()?;
     full.held.release()?;
-    ensure_eq!(
-        writer.report()?,
-        Report {
-            result: Ok(9),
-            signals: 1
-        },
-        "the writer"
-    );
+    ensure_eq!(writer.report()?, Report { result: Ok(9), signals: 1 }, "the writer");
     full.release_and_expect(&["signalled"])
 }
 
 fn echo_lets_a_sleeping_writer_be_killed(bench: &Bench) -> Outcome {
     let mut full = FullQueue::new(bench, 4)?;
     let writer = sleeping_writer(&full, Signals::Deadly)?;
-    ensure_eq!(
-        writer.kill()?.signal(),
-        Some(SIGKILL),
-        "the signal that ended the writer"
-    );
+    ensure_eq!(writer.kill()?.signal(), Some(SIGKILL), "the signal that ended the writer");
     full.expect_nothing_accepted()?;
     full.release_and_expect(&[])
 }

@@ -23,11 +23,7 @@ cases! {
 
 /// Text of this length in which every place can be told from its neighbours.
 fn text(length: usize) -> Vec<u8> {
-    (b'a'..=b'z')
-        .chain(b'0'..=b'9')
-        .cycle()
-        .take(length)
-        .collect()
+    (b'a'..=b'z').chain(b'0'..=b'9').cycle().take(length).collect()
 }
 
 fn text_with(length: usize, tail: &str) -> Vec<u8> {
@@ -77,10 +73,7 @@ fn echo_strips_a_line_end_that_straddles_the_255th_byte(_: &Bench) -> Outcome {
 
 fn echo_splits_as_modelled_around_every_boundary(_: &Bench) -> Outcome {
     let mut echo = EchoBench::new()?;
-    let lengths = [0, 1, 2, 127, 128, 200]
-        .into_iter()
-        .chain(252..=259)
-        .chain(509..=513);
+    let lengths = [0, 1, 2, 127, 128, 200].into_iter().chain(252..=259).chain(509..=513);
     for length in lengths {
         for tail in ["", "\n", "\r", "\r\n", "\n\r", "x\n"] {
             echo.expect_as_modelled(&text_with(length, tail))?;

@@ -73,9 +73,7 @@ const SUBJECTS: &[&[Case]] = &[
 /// The cases whose names contain `filter`; without one, all.
 pub fn matching(filter: Option<&str>) -> Vec<Case> {
     let all = SUBJECTS.iter().flat_map(|cases| cases.iter());
-    all.filter(|case| filter.is_none_or(|part| case.name.contains(part)))
-        .copied()
-        .collect()
+    all.filter(|case| filter.is_none_or(|part| case.name.contains(part))).copied().collect()
 }
 
 #[cfg(test)]
@@ -97,9 +95,7 @@ mod tests {
 
     #[test]
     fn filters_by_a_part_of_the_name() {
-        assert!(matching(Some("demo_"))
-            .iter()
-            .all(|case| case.name.contains("demo_")));
+        assert!(matching(Some("demo_")).iter().all(|case| case.name.contains("demo_")));
         assert!(!matching(Some("echo_")).is_empty());
         assert!(matching(Some("no such case")).is_empty());
     }

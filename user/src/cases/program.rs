@@ -26,10 +26,7 @@ cases! {
 }
 
 fn wqtest(args: &[&str]) -> Outcome<Output> {
-    Ok(Command::new("/proc/self/exe")
-        .args(args)
-        .stdin(Stdio::null())
-        .output()?)
+    Ok(Command::new("/proc/self/exe").args(args).stdin(Stdio::null()).output()?)
 }
 
 /// What the program prints when it succeeds.
@@ -42,11 +39,7 @@ fn output_of(args: &[&str]) -> Outcome<String> {
 fn wqtest_echo_says_what_it_wrote(_: &Bench) -> Outcome {
     let mut echo = EchoBench::new()?;
     let said = output_of(&["echo", "william wq test", "two"])?;
-    ensure_eq!(
-        said,
-        "wrote 15 bytes: \"william wq test\"\nwrote 3 bytes: \"two\"\n",
-        "the output"
-    );
+    ensure_eq!(said, "wrote 15 bytes: \"william wq test\"\nwrote 3 bytes: \"two\"\n", "the output");
     echo.expect(&["william wq test", "two"])
 }
 
@@ -61,18 +54,10 @@ fn wqtest_echo_writes_long_texts_whole(_: &Bench) -> Outcome {
 fn wqtest_send_sends_words_and_quoted_commands(_: &Bench) -> Outcome {
     send("reset\n")?;
     let said = output_of(&["send", "custom", "4", "data", "-7", "flush"])?;
-    ensure_eq!(
-        said,
-        "sent \"custom 4\"\nsent \"data -7\"\nsent \"flush\"\n",
-        "the output"
-    );
+    ensure_eq!(said, "sent \"custom 4\"\nsent \"data -7\"\nsent \"flush\"\n", "the output");
     output_of(&["send", "custom 2", "flush"])?;
     let table = table()?;
-    ensure_eq!(
-        (table.row("custom").executed, table.row("data").executed),
-        (6, 1),
-        "executed"
-    );
+    ensure_eq!((table.row("custom").executed, table.row("data").executed), (6, 1), "executed");
     Ok(())
 }
 
@@ -81,24 +66,15 @@ fn wqtest_send_does_nothing_if_any_command_is_bad(_: &Bench) -> Outcome {
     let output = wqtest(&["send", "data 1", "frob"])?;
     ensure_eq!(output.status.code(), Some(1), "the status");
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        said.contains("/proc/workqueue_demo: invalid argument"),
-        "the error: {said}"
-    );
+    ensure!(said.contains("/proc/workqueue_demo: invalid argument"), "the error: {said}");
     ensure_eq!(table()?.rows, before.rows, "the table");
     Ok(())
 }
 
 fn wqtest_stats_shows_both_modules(_: &Bench) -> Outcome {
     let said = output_of(&["stats"])?;
-    for part in [
-        "wq_echo\n",
-        "accepted",
-        "batches",
-        "workqueue_demo\n",
-        "periodic: ",
-        "commands: ",
-    ] {
+    for part in ["wq_echo\n", "accepted", "batches", "workqueue_demo\n", "periodic: ", "commands: "]
+    {
         ensure!(said.contains(part), "no {part:?} in {said}");
     }
     Ok(())
@@ -111,15 +87,8 @@ fn wqtest_stats_speaks_json(_: &Bench) -> Outcome {
         Ok(value) => value,
         Err(error) => return fail(format!("{error} in {said}")),
     };
-    ensure!(
-        value["wq_echo"]["accepted"].is_u64(),
-        "no accepted in {said}"
-    );
-    ensure_eq!(
-        value["workqueue_demo"]["rows"]["data"]["executed"],
-        1,
-        "executed in {said}"
-    );
+    ensure!(value["wq_echo"]["accepted"].is_u64(), "no accepted in {said}");
+    ensure_eq!(value["workqueue_demo"]["rows"]["data"]["executed"], 1, "executed in {said}");
     Ok(())
 }
 
@@ -132,17 +101,11 @@ fn wqtest_names_what_is_missing_and_what_to_do(bench: &Bench) -> Outcome {
         Ok(())
     };
     let echo = removed(&bench.echo)?;
-    expect(
-        &["echo", "x"],
-        "/dev/wq_echo: not found: is wq_echo.ko loaded?",
-    )?;
+    expect(&["echo", "x"], "/dev/wq_echo: not found: is wq_echo.ko loaded?")?;
     expect(&["stats"], "is wq_echo.ko loaded?")?;
     echo.finish()?;
     let demo = removed(&bench.demo)?;
-    expect(
-        &["send", "flush"],
-        "/proc/workqueue_demo: not found: is workqueue_demo.ko loaded?",
-    )?;
+    expect(&["send", "flush"], "/proc/workqueue_demo: not found: is workqueue_demo.ko loaded?")?;
     expect(&["stats", "--json"], "is workqueue_demo.ko loaded?")?;
     demo.finish()
 }
@@ -170,9 +133,6 @@ fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Bench) -> Outcome {
         seen.matches("commands: ").count(),
         "views of both modules in {seen}"
     );
-    ensure!(
-        !seen.contains('\x1b'),
-        "escape sequences where there is no terminal: {seen:?}"
-    );
+    ensure!(!seen.contains('\x1b'), "escape sequences where there is no terminal: {seen:?}");
     Ok(())
 }

@@ -24,11 +24,7 @@ pub fn run(texts: &[OsString]) -> Done {
 
 fn line(taken: &[u8]) -> String {
     let bytes = if taken.len() == 1 { "byte" } else { "bytes" };
-    format!(
-        "wrote {} {bytes}: \"{}\"\n",
-        taken.len(),
-        model::escape(taken)
-    )
+    format!("wrote {} {bytes}: \"{}\"\n", taken.len(), model::escape(taken))
 }
 
 #[cfg(test)]
@@ -37,10 +33,7 @@ mod tests {
 
     #[test]
     fn prints_the_documented_line() {
-        assert_eq!(
-            line(b"william wq test"),
-            "wrote 15 bytes: \"william wq test\"\n"
-        );
+        assert_eq!(line(b"william wq test"), "wrote 15 bytes: \"william wq test\"\n");
         assert_eq!(line(b"\x1b"), "wrote 1 byte: \"\\x1b\"\n");
     }
 }

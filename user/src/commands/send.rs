@@ -15,10 +15,7 @@ use crate::paths::DEMO_NODE;
 
 pub fn run(words: &[OsString]) -> Done {
     let lines = demo_node::command_lines(words);
-    let text: Vec<u8> = lines
-        .iter()
-        .flat_map(|line| [line, &b"\n"[..]].concat())
-        .collect();
+    let text: Vec<u8> = lines.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
     let node = demo_node::open()?;
     let mut rest = &text[..];
     while !rest.is_empty() {
@@ -37,9 +34,7 @@ pub fn run(words: &[OsString]) -> Done {
 
 /// A line for each command that was carried out.
 fn report(done: &[u8]) -> String {
-    let lines = done
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty());
+    let lines = done.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let lines = lines.map(|line| format!("sent \"{}\"\n", model::escape(line)));
     lines.collect::<Vec<_>>().concat()
 }
@@ -50,10 +45,7 @@ mod tests {
 
     #[test]
     fn reports_each_command() {
-        assert_eq!(
-            report(b"custom 4\nflush\n"),
-            "sent \"custom 4\"\nsent \"flush\"\n"
-        );
+        assert_eq!(report(b"custom 4\nflush\n"), "sent \"custom 4\"\nsent \"flush\"\n");
         assert_eq!(report(b""), "");
     }
 }

@@ -21,22 +21,14 @@ pub fn run(json: bool) -> Done {
         let value = as_json(echo.as_ref().ok(), demo.as_ref().ok());
         print(&format!("{value:#}\n"))?;
     } else {
-        let text = demo
-            .as_ref()
-            .ok()
-            .map(|_| demo_node::read_text())
-            .transpose()?;
+        let text = demo.as_ref().ok().map(|_| demo_node::read_text()).transpose()?;
         print(&as_text(echo.as_ref().ok(), text.as_deref()))?;
     }
     let missing: Vec<Error> = echo.err().into_iter().chain(demo.err()).collect();
     for error in &missing {
         eprintln!("wqtest: {error}");
     }
-    Ok(if missing.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Both parts under the names of the modules.
@@ -66,10 +58,7 @@ fn as_json(echo: Option<&EchoCounters>, demo: Option<&Table>) -> Value {
 }
 
 fn table_as_json(table: &Table) -> Value {
-    let rows = table
-        .rows
-        .iter()
-        .map(|row| (row.kind.clone(), numbers(&row.named())));
+    let rows = table.rows.iter().map(|row| (row.kind.clone(), numbers(&row.named())));
     json!({
         "rows": rows.collect::<Map<String, Value>>(),
         "queue": {
@@ -86,9 +75,7 @@ fn table_as_json(table: &Table) -> Value {
 }
 
 fn numbers(named: &[(&str, u64)]) -> Value {
-    let fields = named
-        .iter()
-        .map(|(name, value)| (name.to_string(), json!(value)));
+    let fields = named.iter().map(|(name, value)| (name.to_string(), json!(value)));
     Value::Object(fields.collect())
 }
 
@@ -99,12 +86,7 @@ mod tests {
 
     #[test]
     fn shows_both_modules() {
-        let echo = EchoCounters {
-            accepted: 12,
-            printed: 11,
-            pending: 1,
-            ..Default::default()
-        };
+        let echo = EchoCounters { accepted: 12, printed: 11, pending: 1, ..Default::default() };
         let text = as_text(Some(&echo), Some("kind queued\nimmediate 1\n"));
         assert_eq!(
             text,
@@ -117,10 +99,7 @@ mod tests {
 
     #[test]
     fn has_everything_in_json() {
-        let echo = EchoCounters {
-            refused: 3,
-            ..Default::default()
-        };
+        let echo = EchoCounters { refused: 3, ..Default::default() };
         let value = as_json(Some(&echo), Some(&EXAMPLE.parse().unwrap()));
         assert_eq!(value["wq_echo"]["refused"], 3);
         assert_eq!(value["workqueue_demo"]["rows"]["custom"]["wait_us"], 98765);
@@ -130,9 +109,6 @@ mod tests {
 
     #[test]
     fn says_null_for_what_is_not_there() {
-        assert_eq!(
-            as_json(None, None).to_string(),
-            r#"{"workqueue_demo":null,"wq_echo":null}"#
-        );
+        assert_eq!(as_json(None, None).to_string(), r#"{"workqueue_demo":null,"wq_echo":null}"#);
     }
 }

@@ -99,11 +99,7 @@ const CLEAR_TO_END_OF_SCREEN: &str = "\x1b[J";
 
 impl<W: Write> Screen<W> {
     fn new(is_terminal: bool, out: W) -> Screen<W> {
-        Screen {
-            out,
-            is_terminal,
-            is_open: false,
-        }
+        Screen { out, is_terminal, is_open: false }
     }
 
     fn show(&mut self, view: &str) -> io::Result<()> {
