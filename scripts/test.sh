@@ -1,14 +1,47 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# test.sh [FILTER]: wqtest's own tests on this machine, then the modules' tests,
-# `wqtest test [FILTER]`, in the distribution's kernel. Fails if any failed.
+# test.sh [FILTER]: all tests, and fails if any failed:
+#
+#   - wqtest's own, on this machine;
+#   - misuse of the abstractions must not compile;
+#   - `wqtest test [FILTER]` in the distribution's kernel, which tests the modules.
 
 set -euo pipefail
 
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
-cd "$top/user"
-status=0
-"$top/scripts/in-root.sh" env CARGO_TARGET_DIR="$top/build/user" cargo test --locked || status=1
-"$top/scripts/qemu-run.sh" --timeout 1800 -- wqtest test "$@" || status=1
-exit $status
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+
+test_wqtest() {
+	cd "$top/user"
+	in_root env CARGO_TARGET_DIR="$top/build/user" cargo test --locked
+}
+
+test_misuse() {
+	in_root python3 scripts/compile-fail.py build/check/compile-fail \
+		-C "$kdir" "$(kdir_compiler "$kdir")"
+}
+
+test_modules() { # [FILTER]
+	scripts/qemu-run.sh --timeout 1800 -- wqtest test "$@"
+}
+
+main() {
+	local status=0
+	cd "$top"
+	cache_init
+	run_dir_init
+	root_find
+	prepare_kernel debian
+	join_kernel
+	say "wqtest's own tests"
+	(test_wqtest) || status=1
+	say "misuse that must not compile"
+	(test_misuse) || status=1
+	say "the modules, in the distribution's kernel"
+	(test_modules "$@") || status=1
+	return $status
+}
+
+main "$@"

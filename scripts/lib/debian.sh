@@ -8,19 +8,20 @@
 kernel_series=7.3
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Prints the mirror that this machine takes Debian from, or nothing.
+# Prints the mirror that this machine takes Debian from. Nothing where it is no
+# Debian, or where its apt has no lists yet: mmdebstrap has a default then.
 debian_mirror() {
 	local ID='' VERSION_CODENAME=''
 	# shellcheck source=/dev/null
 	[[ ! -r /etc/os-release ]] || . /etc/os-release
 	[[ $ID == debian ]] || return 0
 	# shellcheck disable=SC2016 # apt's own format
-	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v suite="$VERSION_CODENAME" '$1 == suite && !seen++ { print $2 }'
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+		"Codename: $VERSION_CODENAME" 'Component: main' | head -n 1
 }
 
-# The backports suite's line for sources.list. Where this machine is no Debian,
-# mmdebstrap has chosen the root's mirror, and its list says which.
+# The backports suite's line for sources.list. Where mmdebstrap has chosen the
+# root's mirror, the root's list says which.
 backports_source() {
 	local mirror
 	mirror=$(debian_mirror)
@@ -28,8 +29,7 @@ backports_source() {
 		echo "deb [signed-by=$keyring] $mirror $suite-backports main"
 	else
 		cached "root-$root_key" root_make
-		cat "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*.list 2>/dev/null |
-			sed -n "s/ $suite / $suite-backports /p" | head -n 1
+		sed -n "/ $suite main/ { s// $suite-backports main/p; q }" "$root/etc/apt/sources.list"
 	fi
 }
 

@@ -17,11 +17,11 @@ host_prepare() {
 
 host_install() { # PACKAGE...
 	local admin=() install=(apt-get install -y --no-install-recommends "$@")
+	((EUID == 0)) || admin=(sudo)
 	command -v apt-get >/dev/null ||
 		die "missing: $*. Install them with this system's package manager."
-	((EUID == 0)) || admin=(sudo)
 	((!no_install)) ||
-		die "missing: $*. Without --no-install this would run: ${admin[*]:+sudo }${install[*]}"
+		die "missing: $*. Without --no-install this would run, as root: ${install[*]}"
 	((EUID == 0)) || command -v sudo >/dev/null ||
 		die "missing: $*. Run as root: ${install[*]}"
 	say "installing on this machine: $*"

@@ -107,7 +107,7 @@ kernel_check_own() {
 		die "$image: no such file. Build it with: scripts/in-root.sh make -C $kdir bzImage"
 }
 
-# What is said once, when a kernel is made: whether anybody tried it before.
+# Whether anybody tried this version before.
 kernel_notice() {
 	local version
 	version=$(cat "$linux/version")
@@ -135,8 +135,8 @@ prepare_kernel() {
 	if [[ -n ${job_pid[linux]:-} ]]; then
 		join linux "taking Debian's kernel packages"
 		kernel_find "$@"
-		kernel_notice
 	fi
+	kernel_notice
 	[[ -e $cache/$kernel_entry ]] || spawn make-kernel kernel_need "$name"
 }
 

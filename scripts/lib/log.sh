@@ -35,7 +35,8 @@ spawn() {
 	job_start[$name]=$SECONDS
 	(
 		trap 'echo $SECONDS >"$run_dir/$name.end"' EXIT
-		set -e
+		trap 'echo "failed: $BASH_COMMAND" >&2' ERR
+		set -eE
 		"$@"
 	) >"$run_dir/$name.log" 2>&1 </dev/null &
 	job_pid[$name]=$!

@@ -24,7 +24,7 @@ in_root() {
 	wanted='^(term|(https?|all|no)_proxy|cargo_(http|net|source|regist).*)$'
 	while IFS= read -r name; do
 		passed+=("$name=${!name}")
-	done < <(compgen -e | grep -Ei "$wanted")
+	done < <(compgen -e | grep -Ei "$wanted" || true)
 	"${namespaces[@]}" bash "$top/scripts/lib/enter-root.sh" "$root" "$PWD" \
 		"${#shared_paths[@]}" "${shared_paths[@]}" "${passed[@]}" \
 		CARGO_HOME="$cache/cargo" -- "$@"
