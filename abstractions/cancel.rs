@@ -59,6 +59,44 @@ pub(crate) unsafe trait HasPlainWork<const ID: u64 = 0> {}
 ///
 /// The `_sync` functions wait for the handler if it runs, and so must not be called by it
 /// (lockdep tells).
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     new_work,
+///     sync::Arc,
+///     workqueue::{Work, WorkItem},
+/// };
+/// use crate::abstractions::{
+///     cancel::{impl_has_plain_work, CancelWork},
+///     owned_queue::OwnedQueue,
+/// };
+///
+/// #[pin_data]
+/// struct Job {
+///     #[pin]
+///     work: Work<Job>,
+/// }
+///
+/// impl_has_plain_work! {
+///     impl HasPlainWork<Self> for Job { self.work }
+/// }
+///
+/// impl WorkItem for Job {
+///     type Pointer = Arc<Self>;
+///
+///     fn run(_: Arc<Self>) {}
+/// }
+///
+/// let queue = OwnedQueue::unbound(c"jobs").build()?;
+/// let job = Arc::pin_init(pin_init!(Job { work <- new_work!("Job") }), GFP_KERNEL)?;
+/// let _ = queue.enqueue(job.clone());
+/// if let Some(_taken_back) = job.cancel_sync() {
+///     pr_info!("it had not run\n");
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) trait CancelWork<const ID: u64 = 0>: Sized {
     /// Takes the item back if it is pending. It may be running, and still be when this returns.
     /// Any context.
@@ -87,6 +125,44 @@ pub(crate) trait CancelWork<const ID: u64 = 0>: Sized {
 }
 
 /// A delayed work item behind an `Arc`: [`CancelWork`] for those that have a timer.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     impl_has_delayed_work, new_delayed_work,
+///     sync::Arc,
+///     workqueue::{DelayedWork, WorkItem},
+/// };
+/// use crate::abstractions::{cancel::CancelDelayedWork, owned_queue::system_percpu};
+///
+/// #[pin_data]
+/// struct Timeout {
+///     #[pin]
+///     work: DelayedWork<Timeout>,
+/// }
+///
+/// impl_has_delayed_work! {
+///     impl HasDelayedWork<Self> for Timeout { self.work }
+/// }
+///
+/// impl WorkItem for Timeout {
+///     type Pointer = Arc<Self>;
+///
+///     fn run(_: Arc<Self>) {
+///         pr_warn!("no answer\n");
+///     }
+/// }
+///
+/// let timeout = Arc::pin_init(
+///     pin_init!(Timeout { work <- new_delayed_work!("Timeout") }),
+///     GFP_KERNEL,
+/// )?;
+/// let _ = system_percpu().enqueue_delayed(timeout.clone(), 100);
+/// // The answer came.
+/// drop(timeout.disable_delayed_sync());
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) trait CancelDelayedWork<const ID: u64 = 0>: Sized {
     /// Takes the item back if it is armed or queued. It may be running, and still be when this
     /// returns. Any context.

@@ -134,6 +134,40 @@ impl<H: DelayedHandler> Rearm<'_, H> {
 /// for the handler, so the handler must not call them (lockdep tells). What [`WorkHandle`] says of
 /// handles that are forgotten holds here too.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::time::Delta;
+/// use crate::abstractions::{
+///     delayed_work::{jiffies_at_least, DelayedHandler, DelayedWorkHandle, Rearm},
+///     owned_queue::system_percpu,
+/// };
+///
+/// /// Tries again in a second until it has worked.
+/// struct Retry;
+///
+/// impl Retry {
+///     fn done(&self) -> bool {
+///         true
+///     }
+/// }
+///
+/// impl DelayedHandler for Retry {
+///     fn run(&self, rearm: &Rearm<'_, Self>) {
+///         if !self.done() {
+///             rearm.after(jiffies_at_least(Delta::from_secs(1)));
+///         }
+///     }
+/// }
+///
+/// let retry = KBox::pin_init(DelayedWorkHandle::new(system_percpu(), Ok(Retry)), GFP_KERNEL)?;
+/// retry.lock().arm(jiffies_at_least(Delta::from_millis(50)));
+/// // Something else came up: not now.
+/// let was_armed = retry.lock().cancel_sync();
+/// # let _ = was_armed;
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// The item is queued through [`Control`] and [`Rearm`] alone. It is disabled in C exactly when

@@ -16,6 +16,15 @@ use kernel::fmt::{
 /// Quotes and backslashes are printed as `\"` and `\\`, newline, carriage return and tab as `\n`,
 /// `\r` and `\t`; the bytes of other control characters, of characters that end a line or change
 /// the direction of writing, and those that are not UTF-8 as `\x` and two hex digits each.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::escaped::Escaped;
+///
+/// // "caf\xe9\x1b[2J 中文"
+/// pr_info!("\"{}\"\n", Escaped(b"caf\xe9\x1b[2J \xe4\xb8\xad\xe6\x96\x87"));
+/// ```
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 /// A character of the text or a byte that is part of none, and how it is printed.

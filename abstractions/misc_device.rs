@@ -43,6 +43,35 @@ pub(crate) trait Operations: Send + Sync + 'static {
 /// A registered misc device, which is deregistered when this is dropped.
 ///
 /// The module cannot be removed while the device is open: C takes a reference to it in open(2).
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     fs::LocalFile,
+///     iov::IovIterSource,
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         Arc,
+///     },
+/// };
+/// use crate::abstractions::misc_device::{Device, Operations};
+///
+/// /// Counts the bytes that are thrown into it.
+/// struct Sink(Atomic<u64>);
+///
+/// impl Operations for Sink {
+///     fn write(&self, _file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
+///         self.0.add(data.len() as u64, Relaxed);
+///         Ok(data.len())
+///     }
+/// }
+///
+/// let sink = Arc::new(Sink(Atomic::new(0)), GFP_KERNEL)?;
+/// let device = KBox::pin_init(Device::register(c"sink", sink), GFP_KERNEL)?;
+/// # drop(device);
+/// # Ok::<(), Error>(())
+/// ```
 #[pin_data]
 pub(crate) struct Device<T: Operations> {
     #[pin]

@@ -31,6 +31,27 @@ use kernel::{
 ///
 /// Items run on the CPU that queued them. `kernel::workqueue::system()` is the older queue of
 /// that kind, whose first use logs a deprecation notice.
+///
+/// # Examples
+///
+/// An item that nobody waits for may outlive its module: this is for items that are taken back.
+///
+/// ```
+/// use crate::abstractions::{
+///     owned_queue::system_percpu,
+///     work::{Handler, WorkHandle},
+/// };
+///
+/// struct Refresh;
+///
+/// impl Handler for Refresh {
+///     fn run(&self) {}
+/// }
+///
+/// let refresh = WorkHandle::new(system_percpu(), Refresh)?;
+/// refresh.enqueue();
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) fn system_percpu() -> &'static Queue {
     // SAFETY: `system_percpu_wq` is set up before any module can be loaded, never changes after
     // that, and the queue is never destroyed.
@@ -112,11 +133,17 @@ impl Concurrent for PerCpu {}
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let queue = OwnedQueue::unbound(c"my_driver")
+/// ```
+/// use crate::abstractions::owned_queue::OwnedQueue;
+///
+/// let writeback = OwnedQueue::unbound(c"my_driver")
 ///     .mem_reclaim()
 ///     .max_active(4)
 ///     .build()?;
+/// let checksums = OwnedQueue::percpu(c"my_driver_sums").cpu_intensive().build()?;
+/// let log = OwnedQueue::ordered(c"my_driver_log").freezable().build()?;
+/// # drop((writeback, checksums, log));
+/// # Ok::<(), Error>(())
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub(crate) struct Builder<K: Kind> {
@@ -219,6 +246,19 @@ impl Builder<PerCpu> {
 /// [`enqueue`] may be called in any context. [`flush`], [`spawn`] and the destructor may sleep.
 /// Neither `flush` nor the destructor may be called from an item of this very queue: they would
 /// wait for themselves (lockdep tells). Items must therefore never own their queue.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::owned_queue::OwnedQueue;
+///
+/// let queue = OwnedQueue::unbound(c"my_driver").build()?;
+/// let answer = 42;
+/// queue.spawn(GFP_KERNEL, move || pr_info!("The answer is {answer}.\n"))?;
+/// queue.flush();
+/// // It has been printed. Dropping the queue destroys it.
+/// # Ok::<(), Error>(())
+/// ```
 ///
 /// # Invariants
 ///

@@ -122,6 +122,30 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 /// that runs, so the ticker must not call them (lockdep tells). What [`WorkHandle`] says of
 /// handles that are forgotten holds here too.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::time::Delta;
+/// use crate::abstractions::{
+///     owned_queue::system_percpu,
+///     periodic::{Periodic, Ticker},
+/// };
+///
+/// struct Heartbeat;
+///
+/// impl Ticker for Heartbeat {
+///     fn tick(&self) {
+///         pr_debug!("alive\n");
+///     }
+/// }
+///
+/// let heartbeat = KBox::pin_init(Periodic::new(system_percpu(), Heartbeat), GFP_KERNEL)?;
+/// heartbeat.start(Delta::from_secs(1));
+/// heartbeat.stop();
+/// // No tick runs or will run.
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// [`WorkHandle`]: super::work::WorkHandle
 #[pin_data]
 pub(crate) struct Periodic<T: Ticker, Q: QueueOwner = &'static Queue> {

@@ -58,6 +58,41 @@ pub(crate) trait Operations: Send + Sync + 'static {
 /// is open: removal waits for calls in flight, and whoever still has the file open gets an error
 /// from then on.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     seq_file::SeqFile,
+///     seq_print,
+///     sync::{
+///         atomic::{Atomic, Relaxed},
+///         Arc,
+///     },
+///     uaccess::UserSliceReader,
+/// };
+/// use crate::abstractions::procfs::{Entry, Operations};
+///
+/// /// Shows how many bytes have been written to it.
+/// struct Total(Atomic<u64>);
+///
+/// impl Operations for Total {
+///     fn show(&self, file: &SeqFile) -> Result {
+///         seq_print!(file, "{}\n", self.0.load(Relaxed));
+///         Ok(())
+///     }
+///
+///     fn write(&self, data: UserSliceReader) -> Result<usize> {
+///         self.0.add(data.len() as u64, Relaxed);
+///         Ok(data.len())
+///     }
+/// }
+///
+/// let total = Arc::new(Total(Atomic::new(0)), GFP_KERNEL)?;
+/// let entry = Entry::new(c"total", 0o644, total)?;
+/// # drop(entry);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// The pointer is an entry from `proc_create_data()` that has not been removed, its data pointer

@@ -13,6 +13,16 @@ use kernel::{bindings, prelude::*};
 /// The budget is one for all callers in the kernel. C drivers have one of their own each, in a
 /// `struct ratelimit_state`; its initialiser is a macro, out of the reach of Rust.
 ///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::ratelimit::printk_ratelimit;
+///
+/// if printk_ratelimit(c"my_driver") {
+///     pr_warn!("bad request\n");
+/// }
+/// ```
+///
 /// C: `printk_ratelimit()`.
 pub(crate) fn printk_ratelimit(caller: &'static CStr) -> bool {
     // SAFETY: The argument is a string that lives as long as C might use it.

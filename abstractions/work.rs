@@ -67,6 +67,35 @@ impl<H: Handler> WorkItem for Item<H> {
 /// not keep its code in memory. Keep them in the module's state and not in something that can be
 /// leaked.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::sync::{
+///     atomic::{Atomic, Relaxed},
+///     Arc,
+/// };
+/// use crate::abstractions::{
+///     owned_queue::OwnedQueue,
+///     work::{Handler, WorkHandle},
+/// };
+///
+/// struct Count(Atomic<u64>);
+///
+/// impl Handler for Count {
+///     fn run(&self) {
+///         self.0.add(1, Relaxed);
+///     }
+/// }
+///
+/// let queue = Arc::new(OwnedQueue::unbound(c"counters").build()?, GFP_KERNEL)?;
+/// let count = WorkHandle::new(queue, Count(Atomic::new(0)))?;
+/// let queued = count.enqueue();
+/// let waited = count.flush();
+/// let runs = count.0.load(Relaxed);
+/// # let _ = (queued, waited, runs);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Invariants
 ///
 /// The item is queued through this handle alone, on `queue`, and not any more once the handle is

@@ -10,6 +10,14 @@ use kernel::{
 };
 
 /// The name of a thread at some moment (`comm`), such as `kworker/0:1`.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::worker::Name;
+///
+/// pr_info!("running on {}\n", Name::current());
+/// ```
 #[derive(Clone, Copy)]
 pub(crate) struct Name([u8; 16]);
 
