@@ -27,6 +27,9 @@ test:
 check:
 	@scripts/check.sh
 
+compile-fail:
+	@scripts/check.sh misuse_is_refused
+
 clean:
 	rm -rf build *.ko rust-project.json
 
@@ -36,7 +39,8 @@ help:
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo 'make check            formats, lints, warnings as errors, style'
+	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
-.PHONY: all modules modules_install rust-analyzer demo test check clean help
+.PHONY: all modules modules_install rust-analyzer demo test check compile-fail clean help

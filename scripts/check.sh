@@ -67,10 +67,11 @@ check_shellcheck() {
 	in_root shellcheck -x -a "${files[@]}" scripts/lib/enter-root.sh
 }
 
+# Of the modules, that is: a test may be about what is unsafe.
 check_unsafe_only_in_abstractions() {
 	local found
 	# Line comments aside: they may speak of it.
-	found=$(kernel_sources | grep -v '^\./abstractions/' |
+	found=$(kernel_sources | grep -E '^\./([^/]*\.rs$|(wq_echo|workqueue_demo)/)' |
 		xargs sed -s -n '\|^\s*//|!{/\bunsafe\b\|kernel::bindings\|\bbindings::/F;//p}')
 	[[ -z $found ]] || { echo "$found"; return 1; }
 }
@@ -85,14 +86,27 @@ check_licences() {
 	return $status
 }
 
+check_quotations() { in_root python3 scripts/check-quotations.py docs/*.md; }
+
+check_misuse_is_refused() {
+	# shellcheck disable=SC2046 # words
+	in_root scripts/compile-fail.py build/check/compile-fail -C "$kdir" $(kdir_compiler "$kdir")
+}
+
+check_examples_compile() {
+	local crate=$top/build/check/examples
+	in_root scripts/doc-examples.py "$crate" build/check/clippy/abstractions/procfs_bindings.rs
+	module_build "$crate" "$crate/out" W=e
+}
+
 in_user() { (cd user && in_root env CARGO_TARGET_DIR="$top/build/user" "$@"); }
 
 check_cargo_fmt() { in_user cargo fmt --check; }
 
 check_cargo_clippy() { in_user cargo clippy --locked --all-targets -- -D warnings; }
 
-checks=(rustfmt warnings clippy checkpatch unsafe_only_in_abstractions licences
-	shellcheck cargo_fmt cargo_clippy)
+checks=(rustfmt warnings clippy examples_compile misuse_is_refused checkpatch
+	unsafe_only_in_abstractions quotations licences shellcheck cargo_fmt cargo_clippy)
 
 # report NUMBER NAME: waits for the check's job
 report() {

@@ -4,7 +4,6 @@
 # test.sh [FILTER]: all tests, and fails if any failed:
 #
 #   - wqtest's own, on this machine;
-#   - misuse of the abstractions must not compile;
 #   - `wqtest test [FILTER]` in the distribution's kernel, which tests the modules.
 
 set -euo pipefail
@@ -16,11 +15,6 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 test_wqtest() {
 	cd "$top/user"
 	in_root env CARGO_TARGET_DIR="$top/build/user" cargo test --locked
-}
-
-test_misuse() {
-	in_root python3 scripts/compile-fail.py build/check/compile-fail \
-		-C "$kdir" "$(kdir_compiler "$kdir")"
 }
 
 test_modules() { # [FILTER]
@@ -37,8 +31,6 @@ main() {
 	join_kernel
 	say "wqtest's own tests"
 	(test_wqtest) || status=1
-	say "misuse that must not compile"
-	(test_misuse) || status=1
 	say "the modules, in the distribution's kernel"
 	(test_modules "$@") || status=1
 	return $status

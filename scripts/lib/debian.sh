@@ -29,7 +29,8 @@ backports_source() {
 		echo "deb [signed-by=$keyring] $mirror $suite-backports main"
 	else
 		cached "root-$root_key" root_make
-		sed -n "/ $suite main/ { s// $suite-backports main/p; q }" "$root/etc/apt/sources.list"
+		sed -n "/ $suite main/ { s// $suite-backports main/p; q }" \
+			"$root/etc/apt/sources.list"
 	fi
 }
 

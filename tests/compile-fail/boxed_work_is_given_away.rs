@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A boxed item that has been queued is C's: it can be neither queued again nor cancelled nor
+//! disabled.
+
+#![allow(dead_code, unreachable_pub)]
+
+use kernel::{
+    prelude::*,
+    workqueue::{
+        Work,
+        WorkItem, //
+    }, //
+};
+
+#[path = "../../abstractions"]
+mod abstractions {
+    pub(crate) mod cancel;
+    pub(crate) mod owned_queue;
+}
+
+use abstractions::{
+    cancel::{
+        impl_has_plain_work,
+        CancelWork, //
+    },
+    owned_queue::OwnedQueue, //
+};
+
+#[pin_data]
+struct Item {
+    #[pin]
+    work: Work<Item>,
+}
+
+impl_has_plain_work! {
+    impl HasPlainWork<Self> for Item { self.work }
+}
+
+impl WorkItem for Item {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(_: Pin<KBox<Self>>) {}
+}
+
+fn once(queue: &OwnedQueue, item: Pin<KBox<Item>>) {
+    queue.enqueue(item);
+}
+
+#[cfg(misuse)]
+fn twice(queue: &OwnedQueue, item: Pin<KBox<Item>>) {
+    queue.enqueue(item);
+    queue.enqueue(item); //~ E0382 use of moved value: `item`
+}
+
+fn stop(item: &impl CancelWork) {
+    item.disable_sync();
+}
+
+#[cfg(misuse)]
+fn disable(item: &Pin<KBox<Item>>) {
+    stop(item); //~ E0277 is not satisfied
+}

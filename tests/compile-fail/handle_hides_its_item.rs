@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A handle's item cannot be queued, nor its queue used, behind its back.
+
+#![allow(dead_code, unreachable_pub)]
+
+use kernel::prelude::*;
+
+#[path = "../../abstractions"]
+mod abstractions {
+    pub(crate) mod cancel;
+    pub(crate) mod delayed_work;
+    pub(crate) mod owned_queue;
+    pub(crate) mod work;
+}
+
+use abstractions::{
+    delayed_work::{
+        DelayedHandler,
+        DelayedWorkHandle,
+        Rearm, //
+    },
+    owned_queue::{
+        system_percpu,
+        OwnedQueue,
+        QueueOwner, //
+    }, //
+};
+
+struct Handler;
+
+impl DelayedHandler for Handler {
+    fn run(&self, _: &Rearm<'_, Self>) {}
+}
+
+fn handle() -> impl PinInit<DelayedWorkHandle<Handler>, Error> {
+    DelayedWorkHandle::new(system_percpu(), Ok(Handler))
+}
+
+#[cfg(misuse)]
+fn item(handle: &DelayedWorkHandle<Handler>) {
+    let _ = handle.item.clone(); //~ E0616 field `item` of struct
+}
+
+#[cfg(misuse)]
+fn borrowed_queue(queue: &OwnedQueue) {
+    let _ = DelayedWorkHandle::<Handler, _>::new(queue, Ok(Handler)); //~ E0277 `&OwnedQueue: QueueOwner` is not satisfied
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What runs on a worker, and what stands behind a file, must be able to be on another thread.
+
+#![allow(dead_code, unreachable_pub)]
+
+use core::cell::Cell;
+
+use kernel::prelude::*;
+
+#[path = "../../abstractions"]
+mod abstractions {
+    pub(crate) mod cancel;
+    pub(crate) mod owned_queue;
+    pub(crate) mod work;
+}
+
+use abstractions::{
+    owned_queue::OwnedQueue,
+    work::Handler, //
+};
+
+fn shared<T: Send + Sync>() {}
+
+fn an_owned_queue_is_shared() {
+    shared::<OwnedQueue>();
+}
+
+struct Counter(Cell<u32>);
+
+#[cfg(misuse)]
+impl Handler for Counter {
+    //~^ E0277 `Cell<u32>` cannot be shared between threads safely
+    fn run(&self) {}
+}
+
+#[cfg(misuse)]
+fn borrows(queue: &OwnedQueue, number: &mut u32) {
+    let _ = queue.spawn(GFP_KERNEL, || *number += 1); //~ E0521 borrowed data escapes outside of function
+}
+
+#[cfg(misuse)]
+fn sends(queue: &OwnedQueue, pointer: *const u32) {
+    let _ = queue.spawn(GFP_KERNEL, move || drop(pointer)); //~ E0277 cannot be sent between threads safely
+}
