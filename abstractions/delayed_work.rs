@@ -47,6 +47,7 @@ use super::{
 /// How many jiffies to wait so that `delay` has passed for sure: rounded up, and one more, because
 /// the current jiffy is partly over.
 pub(crate) fn jiffies_at_least(delay: Delta) -> Jiffies {
+    let delay = delay.max(Delta::ZERO);
     let ms = Msecs::try_from(delay.as_millis_ceil()).unwrap_or(Msecs::MAX);
     msecs_to_jiffies(ms).saturating_add(1)
 }
@@ -132,7 +133,7 @@ impl<H: DelayedHandler> Rearm<'_, H> {
 /// All of it sleeps. The item is armed, cancelled and stopped under a mutex, through the
 /// [`Control`] that [`lock`](Self::lock) returns. [`flush`](Self::flush) and the destructor wait
 /// for the handler, so the handler must not call them (lockdep tells). What [`WorkHandle`] says of
-/// handles that are forgotten holds here too.
+/// lock classes and of handles that are forgotten holds here too.
 ///
 /// # Examples
 ///

@@ -120,7 +120,9 @@ impl<T: Operations> MiscDevice for OpenDevice<T> {
     }
 
     fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, data: &mut IovIterSource<'_>) -> Result<usize> {
-        // SAFETY: C passes a valid kiocb, whose file stays open for the call.
+        // SAFETY: C passes a valid kiocb, whose file stays open for the call. The reference does
+        // not leave this thread, nor outlive the call: an `fdget_pos` of this thread's, without
+        // the lock, is still its own.
         let file = unsafe { LocalFile::from_raw_file((*kiocb.as_raw()).ki_filp) };
         kiocb.file().write(file, data)
     }

@@ -212,7 +212,8 @@ impl<K: Kind> Builder<K> {
 
 impl<K: Concurrent> Builder<K> {
     /// Lets at most `max_active` items run at once: per CPU on a [`PerCpu`] queue, in all on an
-    /// [`Unbound`] one.
+    /// [`Unbound`] one, where however each NUMA node may have up to 8 of them (C's
+    /// `WQ_DFL_MIN_ACTIVE`): a smaller `max_active` holds for each node.
     pub(crate) fn max_active(mut self, max_active: u32) -> Self {
         self.max_active = max_active;
         self

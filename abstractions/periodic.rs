@@ -41,7 +41,7 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     fn stopped(&self) {}
 
     /// A tick is about to be armed, to run in `delay`. It then either ticks or is
-    /// [`cancelled`](Self::cancelled). Process context.
+    /// [`cancelled`](Self::cancelled), unless the whole is dropped. Process context.
     fn arming(&self, _delay: Delta) {}
 
     /// The tick that was armed last, or was about to be, will not come.
@@ -119,8 +119,8 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 /// # Locking and context
 ///
 /// All of it sleeps. `stop`, a `start` with another period and the destructor wait for the tick
-/// that runs, so the ticker must not call them (lockdep tells). What [`WorkHandle`] says of
-/// handles that are forgotten holds here too.
+/// that runs, so the ticker must not call them (lockdep tells). What [`WorkHandle`] says of lock
+/// classes and of handles that are forgotten holds here too.
 ///
 /// # Examples
 ///

@@ -128,7 +128,7 @@ impl<T: Operations> Entry<T> {
                 name.as_char_ptr(),
                 mode,
                 core::ptr::null_mut(),
-                &Vtable::<T>::OPS,
+                Vtable::<T>::OPS,
                 Arc::as_ptr(&state).cast_mut().cast(),
             )
         };
@@ -155,7 +155,7 @@ impl<T: Operations> Drop for Entry<T> {
 struct Vtable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> Vtable<T> {
-    const OPS: bindings::proc_ops = bindings::proc_ops {
+    const OPS: &'static bindings::proc_ops = &bindings::proc_ops {
         proc_open: Some(Self::open),
         proc_read_iter: Some(bindings::seq_read_iter),
         proc_write: Some(Self::write),

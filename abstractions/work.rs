@@ -60,7 +60,8 @@ impl<H: Handler> WorkItem for Item<H> {
 ///
 /// [`enqueue`](Self::enqueue) may be called in any context; all else sleeps. `cancel_sync`,
 /// `flush` and the destructor wait for the item, so the item's own handler must not call them
-/// (lockdep tells).
+/// (lockdep tells). All items of handles are one lock class: a handler that waits for the item of
+/// another handle is reported too, though it may be right to.
 ///
 /// If the handle is forgotten, the item and its queue stay, and the item may still run: correct
 /// for built-in code, but a module must drop its handles before it goes, because `'static` does
