@@ -3,6 +3,7 @@
 //! The grammar of `/proc/workqueue_demo`: text in, commands or one error out. Touches nothing.
 //!
 //! One command a line, words separated by blanks and tabs; lines without a word are skipped.
+//! Numbers are decimal, with a sign if one likes. A carriage return is not a blank.
 
 use core::ops::RangeInclusive;
 
