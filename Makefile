@@ -22,7 +22,7 @@ demo:
 	@scripts/qemu-run.sh
 
 test:
-	@scripts/test.sh
+	@scripts/test.sh $(FILTER)
 
 check:
 	@scripts/check.sh
@@ -38,6 +38,7 @@ help:
 	@echo 'make modules_install  install them, for modprobe (as root)'
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
+	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'

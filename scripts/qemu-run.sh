@@ -113,6 +113,7 @@ parse_options() {
 
 # The guest cannot ask the terminal what it is.
 shell_mode() {
+	[[ -t 0 ]] || usage_error "--shell needs a terminal"
 	local rows cols
 	guest_mode=shell guest_terminal="export TERM=$(quoted "${TERM:-dumb}")"
 	[[ -t 0 ]] || return 0

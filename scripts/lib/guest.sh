@@ -77,7 +77,7 @@ guest_run() {
 # guest_verdict QEMU_STATUS: sets $status from what the guest and its log say
 guest_verdict() {
 	local said reports
-	said=$(tr -dc '0-9a-z ' <"$run_dir/verdict")
+	said=$(tr -dc '0-9a-z_ ' <"$run_dir/verdict")
 	reports=$(kernel_reports <"$run_dir/kernel.log")
 	if (($1 == 124 || $1 == 137)); then
 		trouble "no end after $timeout s: QEMU was stopped (--timeout)"
