@@ -113,10 +113,9 @@ parse_options() {
 
 # The guest cannot ask the terminal what it is.
 shell_mode() {
-	[[ -t 0 ]] || usage_error "--shell needs a terminal"
 	local rows cols
+	[[ -t 0 ]] || usage_error "--shell needs a terminal"
 	guest_mode=shell guest_terminal="export TERM=$(quoted "${TERM:-dumb}")"
-	[[ -t 0 ]] || return 0
 	read -r rows cols < <(stty size)
 	guest_terminal+="; stty rows $rows cols $cols"
 }
