@@ -81,13 +81,16 @@ install_modules() {
 	local release dir module
 	[[ -e $top/wq_echo.ko && -e $top/workqueue_demo.ko ]] ||
 		die "nothing to install: run 'make' first"
-	release=$(sed -nz 's/^vermagic=\([^ ]*\) .*/\1/p' "$top/wq_echo.ko")
+	release=$(sed -nz 's/^vermagic=\([^ ]*\) .*/\1/p' "$top/wq_echo.ko" | tr -d '\0')
 	dir=${INSTALL_MOD_PATH:-}/lib/modules/$release/updates
 	mkdir -p "$dir" || die "cannot write to $dir: run this as root"
 	for module in wq_echo workqueue_demo; do
 		install -m 644 "$top/$module.ko" "$dir"
 	done
-	PATH=$PATH:/usr/sbin:/sbin depmod ${INSTALL_MOD_PATH:+-b "$INSTALL_MOD_PATH"} "$release"
+	PATH=$PATH:/usr/sbin:/sbin
+	command -v depmod >/dev/null ||
+		die "installed into $dir, but there is no depmod to tell modprobe: install kmod"
+	depmod ${INSTALL_MOD_PATH:+-b "$INSTALL_MOD_PATH"} "$release"
 	say "installed into $dir: now 'modprobe wq_echo'"
 }
 
