@@ -5,8 +5,10 @@
 #
 #   debian      the distribution's own binary; here only the Rust metadata is
 #               made again, which its headers package lacks
-#   NAME        built here, from the same source, from configs/NAME.config on
-#               top of tinyconfig; configs/NAME.cmdline has its boot arguments
+#   plain       built here, from the same source, from configs/plain.config on
+#               top of tinyconfig
+#   NAME        the same, from configs/NAME.config on top of plain.config;
+#               configs/NAME.cmdline has its boot arguments
 #   $KDIR       a build folder that the user has
 
 configs=$top/scripts/configs
@@ -24,7 +26,7 @@ kernel_find() {
 	if [[ $name == debian ]]; then
 		made_from=$(declare -f kernel_make_debian)
 	else
-		made_from=$(cat "$configs/$name.config"; declare -f kernel_make_own)
+		made_from=$(kernel_fragment "$name"; declare -f kernel_make_own)
 	fi
 	made_from+=$root_key$(readlink "$linux" || true)
 	kernel_entry=kernel-$name-$(key "$made_from")
@@ -59,9 +61,25 @@ kernel_check_symbols() { # KDIR
 			"compiler is not the root's any more. Remove $cache and try again"
 }
 
+# kernel_fragment NAME: prints what is asked for on top of tinyconfig. Of an
+# option that plain.config and NAME.config both set, the latter counts.
+kernel_fragment() {
+	local files=("$configs/plain.config")
+	[[ $1 == plain ]] || files+=("$configs/$1.config")
+	awk 'match($0, /CONFIG_[A-Z0-9_]+(=| is not set$)/) {
+			name = substr($0, RSTART, RLENGTH)
+			sub(/[= ].*/, "", name)
+			if (!(name in line))
+				names[++count] = name
+			line[name] = $0
+		}
+		END { for (i = 1; i <= count; i++) print line[names[i]] }' "${files[@]}"
+}
+
 kernel_make_own() { # DIR NAME
-	local out=$1/kdir fragment=$configs/$2.config
+	local out=$1/kdir fragment=$1/fragment
 	mkdir "$out"
+	kernel_fragment "$2" >"$fragment"
 	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" LLVM=1)
 	"${make[@]}" tinyconfig
 	cat "$fragment" >>"$out/.config"
