@@ -30,6 +30,9 @@ check:
 compile-fail:
 	@scripts/check.sh misuse_is_refused
 
+zoo:
+	@zoo/run.sh
+
 clean:
 	rm -rf build *.ko rust-project.json
 
@@ -41,7 +44,8 @@ help:
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
+	@echo 'make zoo              broken modules, and the reports that each must get (an hour)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
-.PHONY: all modules modules_install rust-analyzer demo test check compile-fail clean help
+.PHONY: all modules modules_install rust-analyzer demo test check compile-fail zoo clean help

@@ -47,8 +47,8 @@ pub(crate) use impl_has_plain_work;
 
 /// A struct with a work item that is not part of a `delayed_work`.
 ///
-/// `cancel_work_sync()` on a delayed item would leave its timer armed, so that a plain item has to
-/// be known to be one.
+/// `cancel_work_sync()` on a delayed item does not know of its timer (in 7.3 it spins until that
+/// fires), so that a plain item has to be known to be one.
 ///
 /// # Safety
 ///

@@ -2,8 +2,9 @@
 
 //! A work item with a timer: it is armed, and runs some time later.
 //!
-//! `cancel_work_sync()` on such an item would leave its timer armed. Here the item is reachable
-//! only through a handle that knows the `*_delayed_work` variants and no others.
+//! `cancel_work_sync()` on such an item does not know of its timer (in 7.3 it spins until that
+//! fires). Here the item is reachable only through a handle that knows the `*_delayed_work`
+//! variants and no others.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `cancel_work_sync()` on a delayed item would leave its timer armed: it cannot be called.
+//! `cancel_work_sync()` on a delayed item does not know of its timer: it cannot be called.
 
 #![allow(dead_code, unreachable_pub)]
 

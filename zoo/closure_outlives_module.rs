@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hole 12: a closure is still to run when its module goes.
+//!
+//! The `kernel` crate asks that a closure be `'static`, and that all of a module's code is. But a
+//! module's code goes when the module does: here, while the closure sleeps (for long, because a
+//! kernel with CONFIG_DEBUG_KOBJECT_RELEASE takes up to 8 s to unload it). Nothing here is unsafe.
+//!
+//! RUN insmod /closure_outlives_module.ko $FIXED && rmmod closure_outlives_module; sleep 13
+//! EXPECT debian: BUG: unable to handle page fault for address: ffffffff
+//! EXPECT debian: Workqueue: events 0xffffffff
+//! EXPECT kasan: last unloaded: closure_outlives_module
+//! EXPECT kasan: Workqueue: events 0xffffffff
+
+use kernel::{
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+#[allow(unused)]
+#[path = "../abstractions"]
+mod abstractions {
+    pub(crate) mod owned_queue;
+}
+
+use abstractions::owned_queue::{
+    system_percpu,
+    OwnedQueue, //
+};
+
+fn closure() {
+    fsleep(Delta::from_millis(12_000));
+    pr_info!("the closure ends\n");
+}
+
+fn broken() -> Result<Option<OwnedQueue>> {
+    // WRONG: nobody waits for it.
+    system_percpu().try_spawn(GFP_KERNEL, closure)?;
+    Ok(None)
+}
+
+fn fixed() -> Result<Option<OwnedQueue>> {
+    let queue = OwnedQueue::percpu(c"zoo_closure").build()?;
+    queue.spawn(GFP_KERNEL, closure)?;
+    // Destroyed with the module's state, which waits for the closure.
+    Ok(Some(queue))
+}
+
+module! {
+    type: Specimen,
+    name: "closure_outlives_module",
+    authors: ["The workqueue-rs authors"],
+    description: "Broken on purpose: a closure is still to run when its module goes",
+    license: "GPL",
+    params: {
+        fixed: bool {
+            default: false,
+            description: "without the mistake",
+        },
+    },
+}
+
+struct Specimen {
+    _queue: Option<OwnedQueue>,
+}
+
+impl kernel::Module for Specimen {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let queue = if module_parameters::fixed.value() {
+            fixed()?
+        } else {
+            broken()?
+        };
+        Ok(Self { _queue: queue })
+    }
+}

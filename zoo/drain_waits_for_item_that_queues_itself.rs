@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hole 2: a queue is drained on which an item queues itself.
+//!
+//! `destroy_workqueue()` drains, and draining flushes until the queue is empty. While it does, C
+//! accepts what items of the queue itself queue: so this never ends. The hung-task detector is
+//! blind to it, because the task wakes up for each flush; the workqueue code counts its tries.
+//!
+//! RUN insmod /drain_waits_for_item_that_queues_itself.ko $FIXED & sleep 5
+//! EXPECT kasan: workqueue zoo_drain: drain_workqueue\(\) isn't complete after 100 tries
+
+use kernel::{
+    bindings,
+    impl_has_work,
+    new_work,
+    prelude::*,
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        msecs_to_jiffies,
+        Delta, //
+    },
+    workqueue::{
+        Queue,
+        Work,
+        WorkItem, //
+    }, //
+};
+
+#[allow(unused)]
+#[path = "../abstractions"]
+mod abstractions {
+    pub(crate) mod cancel;
+    pub(crate) mod delayed_work;
+    pub(crate) mod owned_queue;
+}
+mod raw_queue;
+
+use abstractions::{
+    delayed_work::{
+        DelayedHandler,
+        DelayedWorkHandle,
+        Rearm, //
+    },
+    owned_queue::OwnedQueue, //
+};
+
+#[pin_data]
+struct Item {
+    #[pin]
+    work: Work<Item>,
+    queue: &'static Queue,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Item { self.work }
+}
+
+impl WorkItem for Item {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let queue = this.queue;
+        let _ = queue.enqueue(this);
+    }
+}
+
+fn broken() -> Result {
+    let queue = raw_queue::alloc(c"zoo_drain", bindings::wq_flags_WQ_UNBOUND)?;
+    let item = Arc::pin_init(
+        pin_init!(Item {
+            work <- new_work!("Item"),
+            // SAFETY: NOT SAFE: the queue is not there for ever.
+            queue: unsafe { Queue::from_raw(queue) },
+        }),
+        GFP_KERNEL,
+    )?;
+    let _ = item.queue.enqueue(item.clone());
+    // SAFETY: NOT SAFE: whoever destroys a queue has to stop those who queue on it.
+    unsafe { bindings::destroy_workqueue(queue) };
+    Ok(())
+}
+
+struct Again;
+
+impl DelayedHandler for Again {
+    fn run(&self, rearm: &Rearm<'_, Self>) {
+        rearm.after(0);
+    }
+}
+
+fn fixed() -> Result {
+    let queue = Arc::new(OwnedQueue::unbound(c"zoo_drain").build()?, GFP_KERNEL)?;
+    let handle = KBox::pin_init(DelayedWorkHandle::new(queue, Ok(Again)), GFP_KERNEL)?;
+    handle.lock().arm(msecs_to_jiffies(0));
+    fsleep(Delta::from_millis(100));
+    // The handle goes here: it disables the item first, and only then lets go of the queue.
+    Ok(())
+}
+
+module! {
+    type: Specimen,
+    name: "drain_waits_for_item_that_queues_itself",
+    authors: ["The workqueue-rs authors"],
+    description: "Broken on purpose: a queue is drained on which an item queues itself",
+    license: "GPL",
+    params: {
+        fixed: bool {
+            default: false,
+            description: "without the mistake",
+        },
+    },
+}
+
+struct Specimen;
+
+impl kernel::Module for Specimen {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        if module_parameters::fixed.value() {
+            fixed()?;
+        } else {
+            broken()?;
+        }
+        Ok(Self)
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue as C has it, for specimens to mistreat.
+
+use kernel::{bindings, prelude::*};
+
+/// C: `alloc_workqueue()`.
+pub(crate) fn alloc(
+    name: &'static CStr,
+    flags: bindings::wq_flags,
+) -> Result<*mut bindings::workqueue_struct> {
+    // SAFETY: The format takes one string, and `name` is one. C copies what it formats.
+    let queue = unsafe {
+        bindings::alloc_workqueue_noprof(c"%s".as_char_ptr(), flags, 0, name.as_char_ptr())
+    };
+    if queue.is_null() {
+        return Err(ENOMEM);
+    }
+    Ok(queue)
+}
