@@ -3,12 +3,17 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::num::ParseIntError;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, ValueParser};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::bench::child::{self, Signals};
+use crate::bench::load::Load;
+use crate::bench::random;
+use crate::commands::fire;
+use crate::fire::children;
 use crate::modules;
 
 /// What the user wants.
@@ -19,6 +24,8 @@ pub enum Action {
     Stats { json: bool },
     Watch,
     Test { filter: Option<String>, list: bool, modules: PathBuf },
+    Fire { options: fire::Options, list: bool, modules: PathBuf },
+    FireChild { words: Vec<String> },
     ChildWrite { signals: Signals, path: PathBuf, text: OsString },
 }
 
@@ -41,7 +48,9 @@ fn command() -> Command {
             Command::new("watch").about("Shows what stats shows, anew each second, until Ctrl-C"),
         )
         .subcommand(test())
+        .subcommand(fire_command())
         .subcommand(child_write())
+        .subcommand(fire_child())
 }
 
 fn echo() -> Command {
@@ -85,21 +94,82 @@ fn test() -> Command {
              \n\
              Ends with 0 if all passed, 1 if any failed, 4 if nothing was tested.",
         )
-        .arg(Arg::new("FILTER").help("Runs the cases whose names contain this"))
+        .args(which_cases())
+}
+
+fn which_cases() -> [Arg; 3] {
+    [
+        Arg::new("FILTER").help("Runs the cases whose names contain this"),
+        Arg::new("list")
+            .long("list")
+            .action(ArgAction::SetTrue)
+            .help("Lists the cases instead of running them"),
+        Arg::new("modules")
+            .long("modules")
+            .value_name("DIR")
+            .value_parser(ValueParser::path_buf())
+            .default_value(modules::DEFAULT_FOLDER)
+            .help("Where the .ko files are"),
+    ]
+}
+
+fn fire_command() -> Command {
+    Command::new("fire")
+        .about("Runs the cases that do everything often and at once, and prints KTAP")
+        .after_help(
+            "They remove both modules whatever is under way, let every allocation fail, kill and\n\
+             interrupt writers, throw bad input, take a CPU away and use up the memory: run them in\n\
+             a virtual machine. What a kernel does not offer (fault injection, a second CPU, leak\n\
+             detection) is skipped.\n\
+             \n\
+             Ends with 0 if all passed, 1 if any failed, 4 if nothing was tested.",
+        )
+        .args(which_cases())
         .arg(
-            Arg::new("list")
-                .long("list")
-                .action(ArgAction::SetTrue)
-                .help("Lists the cases instead of running them"),
+            number("cycles", u64::from(u32::MAX))
+                .value_name("N")
+                .help(format!("Removes a module so many times in each state [{}]", Load::CYCLES)),
         )
         .arg(
-            Arg::new("modules")
-                .long("modules")
-                .value_name("DIR")
-                .value_parser(ValueParser::path_buf())
-                .default_value(modules::DEFAULT_FOLDER)
-                .help("Where the .ko files are"),
+            number("inputs", u64::MAX)
+                .value_name("N")
+                .help(format!(
+                    "Throws so many byte strings at each node [{}, or {} where the kernel looks for leaks]",
+                    Load::INPUTS,
+                    Load::INPUTS_SANITISED
+                )),
         )
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("S")
+                .value_parser(seed)
+                .help("Draws what is random from this; printed where it is not given"),
+        )
+        .arg(
+            number("minutes", 60 * 24 * 365)
+                .value_name("N")
+                .help("Repeats the cases in random order until the time is over"),
+        )
+}
+
+fn number(name: &'static str, most: u64) -> Arg {
+    Arg::new(name).long(name).value_parser(RangedU64ValueParser::<u64>::new().range(1..=most))
+}
+
+/// Decimal, or hexadecimal as it is printed.
+fn seed(word: &str) -> Result<u64, ParseIntError> {
+    match word.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => word.parse(),
+    }
+}
+
+/// For the cases themselves: see `fire::children`.
+fn fire_child() -> Command {
+    Command::new(children::COMMAND)
+        .hide(true)
+        .arg(Arg::new("words").required(true).num_args(1..).allow_hyphen_values(true))
 }
 
 /// For the cases themselves: see `bench::child`.
@@ -129,6 +199,25 @@ fn action(matches: &ArgMatches) -> Action {
             filter: args.get_one("FILTER").cloned(),
             list: args.get_flag("list"),
             modules: one(args, "modules"),
+        },
+        Some(("fire", args)) => Action::Fire {
+            options: fire::Options {
+                filter: args.get_one("FILTER").cloned(),
+                load: Load {
+                    // CAST: The parser has checked it.
+                    cycles: args
+                        .get_one("cycles")
+                        .map_or(Load::CYCLES, |&cycles: &u64| cycles as u32),
+                    inputs: args.get_one("inputs").copied().unwrap_or_else(Load::usual_inputs),
+                    seed: args.get_one("seed").copied().unwrap_or_else(random::fresh_seed),
+                },
+                minutes: args.get_one("minutes").copied(),
+            },
+            list: args.get_flag("list"),
+            modules: one(args, "modules"),
+        },
+        Some((children::COMMAND, args)) => Action::FireChild {
+            words: args.get_many("words").into_iter().flatten().cloned().collect(),
         },
         Some((child::COMMAND, args)) => Action::ChildWrite {
             signals: Signals::from_name(&one::<String>(args, "signals"))
@@ -192,6 +281,36 @@ mod tests {
             parsed(&["test", "--modules", "/x"]),
             Action::Test { filter: None, list: false, modules: "/x".into() }
         );
+    }
+
+    #[test]
+    fn takes_how_much_to_do_and_from_which_seed() {
+        let options = |args: &[&str]| match parsed(args) {
+            Action::Fire { options, .. } => options,
+            other => panic!("{other:?}"),
+        };
+        let plain = options(&["fire"]);
+        assert_eq!((plain.load.cycles, plain.load.inputs), (Load::CYCLES, Load::INPUTS));
+        assert_eq!((plain.filter, plain.minutes), (None, None));
+        let all = options(&[
+            "fire",
+            "demo",
+            "--cycles",
+            "3",
+            "--inputs",
+            "7",
+            "--seed",
+            "0xff",
+            "--minutes",
+            "2",
+        ]);
+        assert_eq!(all.load, Load { cycles: 3, inputs: 7, seed: 255 });
+        assert_eq!((all.filter.as_deref(), all.minutes), (Some("demo"), Some(2)));
+        assert_eq!(options(&["fire", "--seed", "12"]).load.seed, 12);
+        for args in [["fire", "--cycles", "0"], ["fire", "--seed", "x"], ["fire", "--minutes", ""]]
+        {
+            assert!(refused(&args), "{args:?}");
+        }
     }
 
     #[test]

@@ -7,18 +7,20 @@
 //! - [`echo_device`], [`echo_counters`], [`demo_node`], [`demo_table`],
 //!   [`kmsg`], [`modules`]: what the program sees of the kernel
 //! - [`model`]: what `wq_echo` ought to do, told a second time
-//! - [`bench`], [`cases`], [`runner`], [`ktap`]: the tests
+//! - [`bench`], [`cases`], [`fire`], [`runner`], [`ktap`]: the tests
 //! - [`raw`]: all `unsafe`
 
 mod bench;
 mod cases;
 mod cli;
 mod commands;
+mod demo_model;
 mod demo_node;
 mod demo_table;
 mod echo_counters;
 mod echo_device;
 mod error;
+mod fire;
 mod kmsg;
 mod ktap;
 mod model;
@@ -39,6 +41,9 @@ fn main() -> ExitCode {
         Action::Watch => commands::watch::run(),
         Action::Test { filter, list: true, .. } => commands::test::list(filter.as_deref()),
         Action::Test { filter, modules, .. } => commands::test::run(filter.as_deref(), &modules),
+        Action::Fire { options, list: true, .. } => commands::fire::list(options.filter.as_deref()),
+        Action::Fire { options, modules, .. } => commands::fire::run(&options, &modules),
+        Action::FireChild { words } => fire::children::main(&words).map(|()| ExitCode::SUCCESS),
         Action::ChildWrite { signals, path, text } => {
             bench::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS)
         }

@@ -19,6 +19,34 @@ use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal
 
 const PAGE: usize = 4096;
 
+/// One part of a writev(2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes that can be read.
+    Good(Vec<u8>),
+    /// Bytes laid against the edge, and so many behind it that cannot be read.
+    /// One of them fits a call.
+    Edge(Vec<u8>, usize),
+    /// So many bytes that cannot be read.
+    Bad(usize),
+    /// So many bytes of the kernel's memory.
+    Kernel(usize),
+}
+
+impl Part {
+    /// How many bytes it claims to have.
+    pub fn claims(&self) -> usize {
+        match self {
+            Part::Good(bytes) => bytes.len(),
+            Part::Edge(bytes, beyond) => bytes.len() + beyond,
+            Part::Bad(length) | Part::Kernel(length) => *length,
+        }
+    }
+}
+
+/// Within the half of the address space that no process has.
+const KERNEL_ADDRESS: usize = 0xffff_8880_0000_0000;
+
 /// A page that can be read, and behind it one that cannot.
 ///
 /// # Invariants
@@ -46,7 +74,43 @@ impl PageEdge {
     /// write(2) of `readable`, laid against the edge, and of `beyond` bytes
     /// behind it that cannot be read.
     pub fn write(&self, file: &File, readable: &[u8], beyond: usize) -> Result<usize, Errno> {
-        assert!(readable.len() <= PAGE && beyond <= PAGE, "more than a page");
+        assert!(beyond <= PAGE, "more than a page");
+        let from = self.lay(readable);
+        // SAFETY: The kernel checks the range itself and says EFAULT; write(2)
+        // changes nothing in this process.
+        let count =
+            unsafe { libc::write(file.as_raw_fd(), from.as_ptr(), readable.len() + beyond) };
+        Errno::result(count).map(|count| count as usize)
+    }
+
+    /// write(2) of one part, or writev(2) of any other number of them.
+    pub fn write_parts(&self, file: &File, parts: &[Part]) -> Result<usize, Errno> {
+        let iovecs: Vec<libc::iovec> = parts.iter().map(|part| self.iovec(part)).collect();
+        let count = match &iovecs[..] {
+            // SAFETY: As in `write`.
+            [one] => unsafe { libc::write(file.as_raw_fd(), one.iov_base, one.iov_len) },
+            // SAFETY: As in `write`; the array is valid for the call.
+            _ => unsafe {
+                libc::writev(file.as_raw_fd(), iovecs.as_ptr(), iovecs.len() as libc::c_int)
+            },
+        };
+        Errno::result(count).map(|count| count as usize)
+    }
+
+    fn iovec(&self, part: &Part) -> libc::iovec {
+        let start = match part {
+            Part::Good(bytes) => bytes.as_ptr().cast_mut().cast(),
+            Part::Edge(bytes, _) => self.lay(bytes).as_ptr(),
+            // SAFETY: The second page belongs to the mapping.
+            Part::Bad(_) => unsafe { self.start.byte_add(PAGE) }.as_ptr(),
+            Part::Kernel(_) => std::ptr::without_provenance_mut(KERNEL_ADDRESS),
+        };
+        libc::iovec { iov_base: start, iov_len: part.claims() }
+    }
+
+    /// Copies `readable` to where the page ends.
+    fn lay(&self, readable: &[u8]) -> NonNull<c_void> {
+        assert!(readable.len() <= PAGE, "more than a page");
         // SAFETY: Still within the first page, since `readable` fits it.
         let from = unsafe { self.start.byte_add(PAGE - readable.len()) };
         // SAFETY: By the type invariants the first page is writable, and from
@@ -56,11 +120,7 @@ impl PageEdge {
             from.cast::<u8>()
                 .copy_from_nonoverlapping(NonNull::from(readable).cast::<u8>(), readable.len());
         }
-        // SAFETY: The kernel checks the range itself and says EFAULT; write(2)
-        // changes nothing in this process.
-        let count =
-            unsafe { libc::write(file.as_raw_fd(), from.as_ptr(), readable.len() + beyond) };
-        Errno::result(count).map(|count| count as usize)
+        from
     }
 }
 
@@ -123,6 +183,26 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "abc");
+    }
+
+    #[test]
+    fn writes_parts_that_can_be_read_and_those_that_cannot() {
+        let edge = PageEdge::new().unwrap();
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let (mut reader, writer) = (File::from(reader), File::from(writer));
+        let good = |text: &[u8]| Part::Good(text.to_vec());
+        let two = [good(b"ab"), good(b""), Part::Edge(b"cd".to_vec(), 0)];
+        assert_eq!(edge.write_parts(&writer, &two), Ok(4));
+        for bad in [Part::Bad(5), Part::Kernel(5), Part::Edge(Vec::new(), 5)] {
+            assert_eq!(bad.claims(), 5);
+            assert_eq!(edge.write_parts(&writer, &[bad]), Err(Errno::EFAULT));
+        }
+        let many = vec![good(b""); 1025];
+        assert_eq!(edge.write_parts(&writer, &many), Err(Errno::EINVAL));
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abcd");
     }
 
     #[test]

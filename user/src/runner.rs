@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use crate::bench::loaded::{prepare, why_not_testable};
 use crate::bench::{Bench, Outcome, Stop};
 use crate::cases::Case;
+use crate::fire;
 use crate::ktap::{Ktap, Totals, Verdict};
 
-/// How long one case may take. No case comes near it unless it hangs.
+/// How long a case may go on without a sign of progress. No case comes near it
+/// unless it hangs.
 const CASE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `cases` and prints KTAP to `out`.
@@ -26,16 +28,21 @@ pub fn run(cases: &[Case], bench: &Bench, out: impl Write) -> io::Result<Totals>
     if cases.is_empty() {
         ktap.diagnostic("no case has such a name: wqtest test --list shows all")?;
     }
+    for note in bench.progress.take_notes() {
+        ktap.diagnostic(&note)?;
+    }
     keep_panics();
     for case in cases {
+        let begun = Instant::now();
         let verdict = match &reason_to_skip {
             Some(reason) => Verdict::Skipped(reason.clone()),
-            None => run_one(*case, bench),
+            None => run_one(case, bench),
         };
         if let Verdict::TimedOut(_) = verdict {
             // Its thread still holds whatever it holds.
             reason_to_skip = Some(format!("{} hangs", case.name));
         }
+        tell_notes(&mut ktap, case, bench, begun)?;
         ktap.result(case.name, &verdict)?;
     }
     let totals = ktap.totals();
@@ -49,24 +56,94 @@ pub fn run(cases: &[Case], bench: &Bench, out: impl Write) -> io::Result<Totals>
     Ok(totals)
 }
 
+/// Runs `cases` again and again, each time in another order, until `time` is
+/// over or one of them fails. Prints a result for each at the end.
+pub fn soak(cases: &[Case], bench: &Bench, time: Duration, out: impl Write) -> io::Result<Totals> {
+    let started = Instant::now();
+    let mut ktap = Ktap::begin(out, cases.len())?;
+    let mut random = bench.load.random("the order of a soak");
+    let mut verdicts: Vec<Option<Verdict>> = vec![None; cases.len()];
+    let mut reason_to_skip = why_not_testable();
+    for note in bench.progress.take_notes() {
+        ktap.diagnostic(&note)?;
+    }
+    keep_panics();
+    for round in 1.. {
+        let (mut order, last): (Vec<usize>, Vec<usize>) =
+            (0..cases.len()).partition(|&number| !fire::is_last(&cases[number]));
+        random.shuffle(&mut order);
+        let bench = Bench { load: bench.load.of_round(round), ..bench.clone() };
+        for number in order.into_iter().chain(last) {
+            let case = &cases[number];
+            // What others have left is looked at in the last round too.
+            let is_over = started.elapsed() >= time && !fire::is_last(case);
+            if is_over || reason_to_skip.is_some() {
+                continue;
+            }
+            let begun = Instant::now();
+            let verdict = run_one(case, &bench);
+            tell_notes(&mut ktap, case, &bench, begun)?;
+            ktap.diagnostic(&format!("round {round}, {}: {verdict:?}", case.name))?;
+            if !matches!(verdict, Verdict::Passed | Verdict::Skipped(_)) {
+                reason_to_skip = Some(format!("{} has failed", case.name));
+            }
+            verdicts[number] = Some(verdict);
+        }
+        if reason_to_skip.is_some() || started.elapsed() >= time {
+            ktap.diagnostic(&format!("{round} rounds in {:.0?}", started.elapsed()))?;
+            break;
+        }
+    }
+    let not_run = Verdict::Skipped(reason_to_skip.unwrap_or_else(|| "no time was left".into()));
+    for (case, verdict) in cases.iter().zip(verdicts) {
+        ktap.result(case.name, &verdict.unwrap_or_else(|| not_run.clone()))?;
+    }
+    Ok(ktap.totals())
+}
+
+/// What a case has said, and how long it took where that is worth a line.
+fn tell_notes(
+    ktap: &mut Ktap<impl Write>,
+    case: &Case,
+    bench: &Bench,
+    begun: Instant,
+) -> io::Result<()> {
+    const WORTH_TELLING: Duration = Duration::from_secs(3);
+    for note in bench.progress.take_notes() {
+        ktap.diagnostic(&format!("{}: {note}", case.name))?;
+    }
+    match begun.elapsed() {
+        took if took >= WORTH_TELLING => {
+            ktap.diagnostic(&format!("{} took {:.1} s", case.name, took.as_secs_f64()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs a case in a thread of its own, which can be left behind if it hangs.
-fn run_one(case: Case, bench: &Bench) -> Verdict {
+fn run_one(case: &Case, bench: &Bench) -> Verdict {
     let (report, reported) = mpsc::channel();
-    let bench = bench.clone();
+    let (run, bench, progress) = (case.run, bench.clone(), bench.progress.clone());
     thread::spawn(move || {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
             prepare(&bench)?;
-            (case.run)(&bench)
+            run(&bench)
         }));
         // After a time-out nobody listens any more.
         let _ = report.send(verdict(outcome));
     });
-    match reported.recv_timeout(CASE_LIMIT) {
-        Ok(verdict) => verdict,
-        Err(RecvTimeoutError::Timeout) => {
-            Verdict::TimedOut(format!("{} seconds", CASE_LIMIT.as_secs()))
-        }
-        Err(RecvTimeoutError::Disconnected) => Verdict::Failed("the case's thread has gone".into()),
+    loop {
+        let steps = progress.steps();
+        return match reported.recv_timeout(CASE_LIMIT) {
+            Ok(verdict) => verdict,
+            Err(RecvTimeoutError::Timeout) if progress.steps() != steps => continue,
+            Err(RecvTimeoutError::Timeout) => {
+                Verdict::TimedOut(format!("{} seconds", CASE_LIMIT.as_secs()))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Verdict::Failed("the case's thread has gone".into())
+            }
+        };
     }
 }
 

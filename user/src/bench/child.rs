@@ -24,10 +24,13 @@ use crate::raw;
 /// The hidden command: `wqtest child-write SIGNALS PATH TEXT`.
 pub const COMMAND: &str = "child-write";
 
-/// The signal that the child can be told to catch.
+/// The signal that the cases send where any will do.
 pub const SIGNAL: Signal = Signal::SIGUSR1;
 
-/// What the child does about [`SIGNAL`].
+/// The signals that the child can be told to catch.
+const SIGNALS: [Signal; 3] = [SIGNAL, Signal::SIGINT, Signal::SIGALRM];
+
+/// What the child does about a signal of [`SIGNALS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signals {
     /// Nothing: it ends the process.
@@ -57,8 +60,8 @@ pub fn child_main(signals: Signals, path: &Path, text: &OsString) -> Result<(), 
     let explain = |errno| Error::from_errno(path, errno);
     match signals {
         Signals::Deadly => {}
-        Signals::Interrupt => raw::count_signals(SIGNAL, false).map_err(explain)?,
-        Signals::Restart => raw::count_signals(SIGNAL, true).map_err(explain)?,
+        Signals::Interrupt => catch(false).map_err(explain)?,
+        Signals::Restart => catch(true).map_err(explain)?,
     }
     let file =
         OpenOptions::new().write(true).open(path).map_err(|error| Error::from_io(path, &error))?;
@@ -70,6 +73,10 @@ pub fn child_main(signals: Signals, path: &Path, text: &OsString) -> Result<(), 
     };
     say(&format!("{count} {errno} {}", raw::signals_seen()));
     Ok(())
+}
+
+fn catch(restart: bool) -> Result<(), Errno> {
+    SIGNALS.iter().try_for_each(|&signal| raw::count_signals(signal, restart))
 }
 
 fn say(line: &str) {
@@ -131,11 +138,16 @@ impl Writer {
 
     /// Sends [`SIGNAL`] and waits until the child has received it.
     pub fn signal(&self) -> Outcome {
-        kill(self.pid(), SIGNAL)?;
+        self.signal_with(SIGNAL)
+    }
+
+    /// As [`Writer::signal`], with a signal of [`SIGNALS`].
+    pub fn signal_with(&self, signal: Signal) -> Outcome {
+        kill(self.pid(), signal)?;
         wait_until("the signal to be received", || {
             let pending = self.status_field("ShdPnd")?;
             let mask = u64::from_str_radix(&pending, 16).unwrap_or(u64::MAX);
-            let is_pending = mask & (1 << (SIGNAL as i32 - 1)) != 0;
+            let is_pending = mask & (1 << (signal as i32 - 1)) != 0;
             Ok(if is_pending { Err(format!("ShdPnd {pending}")) } else { Ok(()) })
         })
     }

@@ -8,21 +8,43 @@ pub mod demo;
 pub mod demo_log;
 pub mod echo;
 pub mod echo_log;
+pub mod fail_nth;
 pub mod held_queue;
+pub mod kmemleak;
+pub mod load;
 pub mod loaded;
+pub mod random;
+pub mod removal;
 pub mod restore;
 pub mod wait;
+
+use std::path::Path;
 
 use nix::errno::Errno;
 
 use crate::error::Error;
 use crate::modules::Module;
+use load::{Load, Progress};
 
-/// Both modules, for cases that load and remove them.
+/// What every case is given.
 #[derive(Debug, Clone)]
 pub struct Bench {
+    /// Both modules, for cases that load and remove them.
     pub echo: Module,
     pub demo: Module,
+    pub load: Load,
+    pub progress: Progress,
+}
+
+impl Bench {
+    pub fn new(modules: &Path, load: Load) -> Bench {
+        Bench {
+            echo: Module::new("wq_echo", modules),
+            demo: Module::new("workqueue_demo", modules),
+            load,
+            progress: Progress::default(),
+        }
+    }
 }
 
 /// Why a case ended before its end.

@@ -35,17 +35,17 @@ pub struct FullQueue<'a> {
     pub texts: Vec<String>,
     /// The counters of the full queue.
     pub counters: EchoCounters,
-    _reload: Reload<'a>,
+    reload: Reload<'a>,
 }
 
-impl FullQueue<'_> {
+impl<'a> FullQueue<'a> {
     /// Loads the module with room for `max_pending` messages and fills it.
-    pub fn new(bench: &Bench, max_pending: u64) -> Outcome<FullQueue<'_>> {
+    pub fn new(bench: &'a Bench, max_pending: u64) -> Outcome<FullQueue<'a>> {
         let reload = loaded_with(&bench.echo, &format!("max_pending={max_pending}"))?;
         FullQueue::fill(max_pending, reload)
     }
 
-    fn fill(max_pending: u64, reload: Reload<'_>) -> Outcome<FullQueue<'_>> {
+    fn fill(max_pending: u64, reload: Reload<'a>) -> Outcome<FullQueue<'a>> {
         // Opened before the queue is held, with nothing under way.
         let echo = EchoBench::with_flags(OFlag::O_NONBLOCK)?;
         let held = HeldQueue::hold("wq_echo")?;
@@ -56,7 +56,13 @@ impl FullQueue<'_> {
         }
         let counters = EchoCounters::read()?;
         ensure_eq!(counters.pending, max_pending, "pending in a full queue that is held");
-        Ok(FullQueue { held, echo, texts, counters, _reload: reload })
+        Ok(FullQueue { held, echo, texts, counters, reload })
+    }
+
+    /// Lets the queue run and closes the device; the module stays as it is until
+    /// the result goes.
+    pub fn close(self) -> Reload<'a> {
+        self.reload
     }
 
     /// Lets the queue run. What is printed then is what filled the queue, and

@@ -14,7 +14,7 @@ mod demo_module;
 mod demo_periodic;
 mod demo_reset;
 mod demo_table;
-mod echo_bound;
+pub mod echo_bound;
 mod echo_counters;
 mod echo_errors;
 mod echo_escape;
@@ -72,7 +72,11 @@ const SUBJECTS: &[&[Case]] = &[
 
 /// The cases whose names contain `filter`; without one, all.
 pub fn matching(filter: Option<&str>) -> Vec<Case> {
-    let all = SUBJECTS.iter().flat_map(|cases| cases.iter());
+    matching_of(SUBJECTS, filter)
+}
+
+pub fn matching_of(subjects: &[&[Case]], filter: Option<&str>) -> Vec<Case> {
+    let all = subjects.iter().flat_map(|cases| cases.iter());
     all.filter(|case| filter.is_none_or(|part| case.name.contains(part))).copied().collect()
 }
 

@@ -3,6 +3,7 @@
 //! One file a command of the program.
 
 pub mod echo;
+pub mod fire;
 pub mod send;
 pub mod stats;
 pub mod test;

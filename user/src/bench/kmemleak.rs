@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's own search for memory that nobody refers to any more.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::{fail, skip, Outcome};
+
+const FILE: &str = "/sys/kernel/debug/kmemleak";
+
+/// The kernel does not report what is younger: its only pointer may still be
+/// in a register.
+const YOUNG: Duration = Duration::from_secs(5);
+
+fn need() -> Outcome {
+    match Path::new(FILE).exists() {
+        true => Ok(()),
+        false => skip("the kernel does not look for leaks (CONFIG_DEBUG_KMEMLEAK)"),
+    }
+}
+
+/// Nothing that was allocated until now has been leaked.
+pub fn expect_no_leaks() -> Outcome {
+    need()?;
+    // Not for an event, but for the memory to be old enough.
+    thread::sleep(YOUNG + Duration::from_millis(500));
+    // What changes between two scans is in use.
+    for _ in 0..2 {
+        fs::write(FILE, "scan")?;
+    }
+    let report = fs::read_to_string(FILE)?;
+    match report.is_empty() {
+        true => Ok(()),
+        false => fail(format!("the kernel found leaks\n{report}")),
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How long it takes to remove a module, and how long it may.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::{ensure_eq, Outcome};
+use crate::modules::Module;
+
+/// What removing a module may take.
+#[derive(Clone, Copy)]
+pub struct Bound {
+    /// The longest that it took with nothing to do.
+    pub idle: Duration,
+    pub most: Duration,
+}
+
+/// Scheduling on a machine that is emulated, and busy with other things.
+const SLACK: Duration = Duration::from_secs(3);
+/// The longest handler.
+const HANDLER: Duration = Duration::from_millis(100);
+/// Where an idle module takes that long, the kernel was told to delay the end
+/// of its sysfs files at random, by up to this much more
+/// (CONFIG_DEBUG_KOBJECT_RELEASE).
+const DELAYED: Duration = Duration::from_millis(800);
+const MORE_DELAY: Duration = Duration::from_secs(4);
+
+impl Bound {
+    /// Measured once in a run: the module is removed three times while idle.
+    pub fn of(module: &Module) -> Outcome<Bound> {
+        static MEASURED: Mutex<Vec<(&str, Duration)>> = Mutex::new(Vec::new());
+        let mut measured = MEASURED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let known = measured.iter().find(|(name, _)| *name == module.name()).map(|(_, idle)| *idle);
+        let idle = match known {
+            Some(idle) => idle,
+            None => {
+                let mut longest = Duration::ZERO;
+                for _ in 0..3 {
+                    longest = longest.max(removal(module)?);
+                    module.load("")?;
+                }
+                measured.push((module.name(), longest));
+                longest
+            }
+        };
+        let delay = if idle > DELAYED { MORE_DELAY } else { Duration::ZERO };
+        Ok(Bound { idle, most: 2 * idle + HANDLER + SLACK + delay })
+    }
+
+    /// The kernel takes seconds over each removal, whatever the module does.
+    pub fn is_slow(&self) -> bool {
+        self.idle > DELAYED
+    }
+}
+
+/// Removes the module and says how long it took.
+pub fn removal(module: &Module) -> Outcome<Duration> {
+    let started = Instant::now();
+    ensure_eq!(module.remove(), Ok(()), "removing {}", module.name());
+    Ok(started.elapsed())
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `workqueue_demo` ought to do with the text of a write, told a second
+//! time.
+//!
+//! Written from the documents and not from the module, so that a mistake in
+//! one of the two is a difference between them.
+
+use crate::model;
+
+/// The most bytes one write may have.
+pub const WRITE_MAX: usize = 4096;
+
+/// A command with its number, the default where none is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Immediate,
+    Delayed(i64),
+    Custom(i64),
+    Data(i64),
+    Start(i64),
+    Stop,
+    Cancel,
+    Flush,
+    Reset,
+}
+
+/// What a command may have behind it.
+enum Number {
+    None,
+    Optional { default: i64, from: i64, to: i64 },
+    Needed { from: i64, to: i64 },
+}
+
+type Make = fn(i64) -> Command;
+
+/// The table in the README.
+const GRAMMAR: [(&str, Number, Make); 9] = [
+    ("immediate", Number::None, |_| Command::Immediate),
+    ("delayed", Number::Optional { default: 2000, from: 1, to: 3_600_000 }, Command::Delayed),
+    ("custom", Number::Optional { default: 1, from: 1, to: 1000 }, Command::Custom),
+    ("data", Number::Needed { from: i32::MIN as i64, to: i32::MAX as i64 }, Command::Data),
+    ("start", Number::Optional { default: 1000, from: 10, to: 3_600_000 }, Command::Start),
+    ("stop", Number::None, |_| Command::Stop),
+    ("cancel", Number::None, |_| Command::Cancel),
+    ("flush", Number::None, |_| Command::Flush),
+    ("reset", Number::None, |_| Command::Reset),
+];
+
+/// The names of all commands.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GRAMMAR.iter().map(|(name, ..)| *name)
+}
+
+/// The commands of a write, or the line that the module logs about it.
+pub fn parse(text: &[u8]) -> Result<Vec<Command>, String> {
+    if text.len() > WRITE_MAX {
+        return Err(too_long(text.len()));
+    }
+    let mut commands = Vec::new();
+    for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let command = parse_line(line).map_err(|said| format!("line {}: {said}", index + 1))?;
+        commands.extend(command);
+    }
+    Ok(commands)
+}
+
+/// What is logged about a write of `len` bytes, whatever they are.
+pub fn too_long(len: usize) -> String {
+    format!("write of {len} bytes refused: at most {WRITE_MAX}")
+}
+
+fn parse_line(line: &[u8]) -> Result<Option<Command>, String> {
+    let words: Vec<&[u8]> =
+        line.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty()).collect();
+    let [name, arguments @ ..] = &words[..] else {
+        return Ok(None);
+    };
+    let known = GRAMMAR.iter().find(|(known, ..)| known.as_bytes() == *name);
+    let Some((_, number, make)) = known else {
+        return Err(format!("unknown command {}", quoted(name)));
+    };
+    let (value, unexpected) = match (number, arguments) {
+        (Number::None, rest) => (0, rest),
+        (Number::Optional { default, .. }, []) => (*default, &[][..]),
+        (Number::Needed { from, to }, []) => {
+            return Err(format!("{} needs a number from {from} to {to}", quoted(name)))
+        }
+        (Number::Optional { from, to, .. } | Number::Needed { from, to }, [word, rest @ ..]) => {
+            let Some(value) = decimal(word).filter(|value| (from..=to).contains(&value)) else {
+                return Err(format!("{} is not a number from {from} to {to}", quoted(word)));
+            };
+            (value, rest)
+        }
+    };
+    match unexpected {
+        [] => Ok(Some(make(value))),
+        [word, ..] => Err(format!("unexpected {}", quoted(word))),
+    }
+}
+
+/// A sign or none, and digits; what is too large for this is for every command.
+fn decimal(word: &[u8]) -> Option<i64> {
+    let (negative, digits) = match word {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let significant = digits.iter().skip_while(|&&digit| digit == b'0');
+    let value = significant.fold(0_i64, |value, digit| {
+        value.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
+    });
+    Some(if negative { -value } else { value })
+}
+
+/// The word in quotes, escaped as in every line of both modules, and cut to
+/// 128 bytes of that.
+fn quoted(word: &[u8]) -> String {
+    const SHOWN: usize = 128;
+    let mut shown = String::new();
+    let mut rest = word;
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(first_piece(rest));
+        let escaped = model::escape(piece);
+        if shown.len() + escaped.len() > SHOWN {
+            return format!("\"{shown}\"...");
+        }
+        shown.push_str(&escaped);
+        rest = behind;
+    }
+    format!("\"{shown}\"")
+}
+
+/// How long the first character is, or 1 where there is none.
+fn first_piece(bytes: &[u8]) -> usize {
+    let end = bytes.len().min(4);
+    (1..=end).find(|&length| std::str::from_utf8(&bytes[..length]).is_ok()).unwrap_or(1)
+}
+
+/// The counts of a row that do not depend on when things happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub queued: u64,
+    pub coalesced: u64,
+    pub cancelled: u64,
+}
+
+/// What the table shows when nothing of `immediate`, `custom` and `data` is
+/// outstanding, as long as no timer that is armed fires.
+#[derive(Debug, Clone, Default)]
+pub struct DemoModel {
+    /// Queued and coalesced together: that depends on the moment.
+    pub immediate: u64,
+    pub custom: u64,
+    pub data: u64,
+    pub delayed: Counts,
+    pub periodic: Counts,
+    /// The delayed item is armed.
+    pub armed: bool,
+    /// The periodic work ticks with this period.
+    pub ticking: Option<i64>,
+    /// Something may be outstanding besides these two.
+    pub busy: bool,
+}
+
+impl DemoModel {
+    pub fn run(&mut self, command: Command) {
+        self.busy |= matches!(command, Command::Immediate | Command::Custom(_) | Command::Data(_));
+        match command {
+            Command::Immediate => self.immediate += 1,
+            Command::Custom(count) => self.custom += count.unsigned_abs(),
+            Command::Data(_) => self.data += 1,
+            Command::Delayed(_) if self.armed => self.delayed.coalesced += 1,
+            Command::Delayed(_) => {
+                self.armed = true;
+                self.delayed.queued += 1;
+            }
+            Command::Cancel => {
+                self.delayed.cancelled += u64::from(self.armed);
+                self.armed = false;
+            }
+            Command::Start(period) if self.ticking == Some(period) => {}
+            Command::Start(period) => {
+                self.run(Command::Stop);
+                self.periodic.queued += 1;
+                self.ticking = Some(period);
+            }
+            Command::Stop => {
+                self.periodic.cancelled += u64::from(self.ticking.is_some());
+                self.ticking = None;
+            }
+            Command::Flush => self.busy = false,
+            Command::Reset => {
+                let outstanding = |is: bool| Counts { queued: u64::from(is), ..Counts::default() };
+                *self = DemoModel {
+                    delayed: outstanding(self.armed),
+                    periodic: outstanding(self.ticking.is_some()),
+                    armed: self.armed,
+                    ticking: self.ticking,
+                    busy: self.busy,
+                    ..DemoModel::default()
+                };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_commands_of_the_readme() {
+        assert_eq!(
+            parse(b"immediate\ndelayed\n\n \tcustom\t7 \ndata -5\nstart 10\nstop\nflush").unwrap(),
+            [
+                Command::Immediate,
+                Command::Delayed(2000),
+                Command::Custom(7),
+                Command::Data(-5),
+                Command::Start(10),
+                Command::Stop,
+                Command::Flush,
+            ]
+        );
+        assert_eq!(parse(b"data +007").unwrap(), [Command::Data(7)]);
+        assert!(parse(b"").unwrap().is_empty());
+        assert!(parse(&[b'\n'; WRITE_MAX]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn says_why_it_refuses() {
+        let long = "x".repeat(200);
+        for (text, said) in [
+            (&b"stop\nfrob\x1b"[..], r#"line 2: unknown command "frob\x1b""#),
+            (b"stop now", r#"line 1: unexpected "now""#),
+            (b"custom 1001", r#"line 1: "1001" is not a number from 1 to 1000"#),
+            (b"\ndata", r#"line 2: "data" needs a number from -2147483648 to 2147483647"#),
+            (b"stop\r\n", r#"line 1: unknown command "stop\r""#),
+            (b"start +", r#"line 1: "+" is not a number from 10 to 3600000"#),
+            (
+                b"delayed 99999999999999999999",
+                r#"line 1: "99999999999999999999" is not a number from 1 to 3600000"#,
+            ),
+            (long.as_bytes(), &format!(r#"line 1: unknown command "{}"..."#, "x".repeat(128))),
+            (&[b'\n'; 4097], "write of 4097 bytes refused: at most 4096"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), said);
+        }
+    }
+
+    #[test]
+    fn cuts_a_word_between_characters() {
+        assert_eq!(quoted("é".repeat(65).as_bytes()), format!("\"{}\"...", "é".repeat(64)));
+        assert_eq!(quoted(&[0xff; 33]), format!("\"{}\"...", r"\xff".repeat(32)));
+        assert_eq!(quoted(&[0xff; 32]), format!("\"{}\"", r"\xff".repeat(32)));
+    }
+
+    #[test]
+    fn counts_what_commands_do() {
+        let mut model = DemoModel::default();
+        let mut run = |text: &str| {
+            parse(text.as_bytes()).unwrap().into_iter().for_each(|command| model.run(command));
+            model.clone()
+        };
+        let now = run("delayed 60000\ndelayed 1\ncancel\ncancel\ndelayed 60000\n");
+        assert_eq!(now.delayed, Counts { queued: 2, coalesced: 1, cancelled: 1 });
+        let now = run("start 60000\nstart 60000\nstart 70000\nstop\nstop\n");
+        assert_eq!(now.periodic, Counts { queued: 2, coalesced: 0, cancelled: 2 });
+        let now = run("custom 3\ndata 1\nimmediate\nimmediate\n");
+        assert_eq!((now.custom, now.data, now.immediate, now.busy), (3, 1, 2, true));
+        let now = run("flush\nreset\n");
+        assert_eq!((now.custom, now.busy, now.delayed.queued), (0, false, 1));
+    }
+}

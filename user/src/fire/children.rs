@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The processes that the cases start: this program again, with a command
+//! that its help does not list.
+//!
+//! A child says that it is ready, waits for a line on its standard input, does
+//! its job, and reports in one line. It is killed when its handle goes.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+
+use nix::errno::Errno;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::{write, Pid};
+
+use crate::bench::random::Random;
+use crate::bench::{ensure, fail, Outcome};
+use crate::demo_node;
+use crate::demo_table::Row;
+use crate::echo_device::EchoDevice;
+use crate::error::Error;
+use crate::paths::DEMO_NODE;
+use crate::raw;
+
+/// The hidden command: `wqtest fire-child JOB ARGUMENT...`.
+pub const COMMAND: &str = "fire-child";
+
+/// What a child is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// Writes one text to `wq_echo`; reports `errno` and the `signals` caught.
+    Once { caught: Caught, text: String },
+    /// Writes messages of [`numbered`] until it gets SIGTERM, again where a
+    /// signal interrupts one; reports how many were `written`.
+    Numbered { caught: Caught, writer: usize, most: usize },
+    /// Does anything to both nodes, `rounds` times or until it gets SIGTERM;
+    /// reports how much of what was accepted.
+    Anything { writer: usize, seed: u64, rounds: usize, resets: bool },
+    /// Uses up memory until so many KiB are left, and touches it again and
+    /// again until it gets SIGTERM; says `full` in between.
+    Hog { leave: usize },
+}
+
+/// What a child does about SIGINT and SIGALRM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caught {
+    /// They end the process.
+    Neither,
+    /// System calls fail with EINTR.
+    Interrupting,
+    /// System calls are taken up again.
+    Restarting,
+}
+
+impl Caught {
+    const NAMES: [(&'static str, Caught); 3] = [
+        ("neither", Caught::Neither),
+        ("interrupting", Caught::Interrupting),
+        ("restarting", Caught::Restarting),
+    ];
+
+    fn name(self) -> &'static str {
+        Caught::NAMES[self as usize].0
+    }
+}
+
+impl Job {
+    fn words(&self) -> Vec<String> {
+        let text = |words: &[&dyn ToString]| words.iter().map(|word| word.to_string()).collect();
+        match self {
+            Job::Once { caught, text: what } => text(&[&"once", &caught.name(), what]),
+            Job::Numbered { caught, writer, most } => {
+                text(&[&"numbered", &caught.name(), writer, most])
+            }
+            Job::Anything { writer, seed, rounds, resets } => {
+                text(&[&"anything", writer, seed, rounds, resets])
+            }
+            Job::Hog { leave } => text(&[&"hog", leave]),
+        }
+    }
+
+    fn from_words(words: &[String]) -> Option<Job> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let caught = |name: &str| {
+            Caught::NAMES.iter().find(|(known, _)| *known == name).map(|(_, caught)| *caught)
+        };
+        match words[..] {
+            ["once", name, text] => Some(Job::Once { caught: caught(name)?, text: text.into() }),
+            ["numbered", name, writer, most] => Some(Job::Numbered {
+                caught: caught(name)?,
+                writer: writer.parse().ok()?,
+                most: most.parse().ok()?,
+            }),
+            ["anything", writer, seed, rounds, resets] => Some(Job::Anything {
+                writer: writer.parse().ok()?,
+                seed: seed.parse().ok()?,
+                rounds: rounds.parse().ok()?,
+                resets: resets.parse().ok()?,
+            }),
+            ["hog", leave] => Some(Job::Hog { leave: leave.parse().ok()? }),
+            _ => None,
+        }
+    }
+}
+
+/// Message `number` of a writer: nothing but a whole one looks like it.
+pub fn numbered(writer: usize, number: usize) -> String {
+    let filler = (b'a' + (writer % 26) as u8) as char;
+    format!("<{writer} {number} {}>", filler.to_string().repeat(40 + number % 150))
+}
+
+/// The writer and the number of a message of [`numbered`], if it is whole.
+pub fn numbers_of(text: &[u8]) -> Option<(usize, usize)> {
+    let mut words = std::str::from_utf8(text).ok()?.strip_prefix('<')?.split(' ');
+    let (writer, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    (numbered(writer, number).as_bytes() == text).then_some((writer, number))
+}
+
+/// The child's side.
+pub fn main(words: &[String]) -> Result<(), Error> {
+    let Some(job) = Job::from_words(words) else {
+        return Err(Error::new(COMMAND, format!("no such job: {words:?}")));
+    };
+    let caught = |signals: &[Signal], restart| {
+        let caught = signals.iter().try_for_each(|&signal| raw::count_signals(signal, restart));
+        caught.map_err(|errno| Error::from_errno("sigaction", errno))
+    };
+    match job {
+        Job::Once { caught: how, .. } | Job::Numbered { caught: how, .. } => match how {
+            Caught::Neither => {}
+            how => caught(&[Signal::SIGINT, Signal::SIGALRM], how == Caught::Restarting)?,
+        },
+        Job::Anything { .. } | Job::Hog { .. } => caught(&[Signal::SIGTERM], true)?,
+    }
+    say("ready");
+    let mut line = String::new();
+    if io::stdin().read_line(&mut line).is_err() || line.is_empty() {
+        return Ok(());
+    }
+    match job {
+        Job::Once { text, .. } => once(&text),
+        Job::Numbered { writer, most, .. } => write_numbered(writer, most),
+        Job::Anything { writer, seed, rounds, resets } => {
+            Anything::new(writer, seed, resets)?.go(rounds)
+        }
+        Job::Hog { leave } => hog(leave),
+    }
+}
+
+fn say(line: &str) {
+    // If nobody listens any more, nobody needs to know.
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn once(text: &str) -> Result<(), Error> {
+    let result = EchoDevice::open()?.write(text.as_bytes());
+    let errno = result.err().map_or(0, |errno| errno as i32);
+    say(&format!("errno={errno} signals={}", raw::signals_seen()));
+    Ok(())
+}
+
+fn write_numbered(writer: usize, most: usize) -> Result<(), Error> {
+    let device = EchoDevice::open()?;
+    let mut interrupted = 0;
+    let mut written = 0;
+    while written < most {
+        let text = numbered(writer, written);
+        match device.write(text.as_bytes()) {
+            Ok(taken) if taken == text.len() => written += 1,
+            Err(Errno::EINTR) => interrupted += 1,
+            other => return Err(Error::new("write", format!("{other:?} for {text}"))),
+        }
+    }
+    say(&format!("written={written} interrupted={interrupted} signals={}", raw::signals_seen()));
+    Ok(())
+}
+
+/// A process that does anything.
+struct Anything {
+    writer: usize,
+    random: Random,
+    resets: bool,
+    device: EchoDevice,
+    node: fs::File,
+    done: HashMap<&'static str, u64>,
+}
+
+impl Anything {
+    fn new(writer: usize, seed: u64, resets: bool) -> Result<Anything, Error> {
+        Ok(Anything {
+            writer,
+            random: Random::new(seed ^ ((writer as u64) << 32)),
+            resets,
+            device: EchoDevice::open()?,
+            node: demo_node::open()?,
+            done: HashMap::new(),
+        })
+    }
+
+    fn go(mut self, rounds: usize) -> Result<(), Error> {
+        for _ in 0..rounds {
+            // The only signal that is caught.
+            if raw::signals_seen() > 0 {
+                break;
+            }
+            self.round()?;
+        }
+        let counts: Vec<String> =
+            self.done.iter().map(|(name, count)| format!("{name}={count}")).collect();
+        say(&format!("{} end=1", counts.join(" ")));
+        Ok(())
+    }
+
+    fn round(&mut self) -> Result<(), Error> {
+        match self.random.below(24) {
+            0..=7 => {
+                let number = *self.done.entry("echo").or_default() as usize;
+                let text = numbered(self.writer, number);
+                match self.device.write(text.as_bytes()) {
+                    Ok(taken) if taken == text.len() => self.count("echo", 1),
+                    Err(Errno::ENOMEM) => self.count("without_memory", 1),
+                    other => return Err(Error::new("write", format!("{other:?} for {text}"))),
+                }
+                Ok(())
+            }
+            8..=13 => self.read(),
+            14 => self.command("flush\n", &[]),
+            15 => {
+                let count = self.random.between(1, 2) as u64;
+                self.command(&format!("custom {count}\n"), &[("custom", count)])
+            }
+            16 => self.command("data -7\n", &[("data", 1)]),
+            17 => self.command("immediate\n", &[("immediate", 1)]),
+            18 => {
+                let ms = self.random.pick(&[1, 5, 60_000]);
+                self.command(&format!("delayed {ms}\n"), &[("delayed", 1)])
+            }
+            19 => self.command("cancel\n", &[]),
+            20 => {
+                let ms = self.random.pick(&[10, 11, 60_000]);
+                self.command(&format!("start {ms}\n"), &[])
+            }
+            21 => self.command("stop\n", &[]),
+            22 if self.resets => self.command("reset\n", &[]),
+            _ => self.command(
+                "data 1\n\n \timmediate\ndelayed 2\ncancel",
+                &[("data", 1), ("immediate", 1), ("delayed", 1)],
+            ),
+        }
+    }
+
+    /// One write, all or none of which is done but for want of memory or room.
+    fn command(&mut self, text: &str, counts: &[(&'static str, u64)]) -> Result<(), Error> {
+        match write(&self.node, text.as_bytes()) {
+            Ok(taken) if taken == text.len() => {
+                counts.iter().for_each(|&(name, count)| self.count(name, count));
+                Ok(())
+            }
+            // Of one line nothing has been done then.
+            Err(Errno::EAGAIN | Errno::ENOMEM) => {
+                self.count("without_memory", 1);
+                Ok(())
+            }
+            other => Err(Error::new(DEMO_NODE, format!("{other:?} for {text:?}"))),
+        }
+    }
+
+    fn count(&mut self, name: &'static str, count: u64) {
+        *self.done.entry(name).or_default() += count;
+    }
+
+    fn read(&mut self) -> Result<(), Error> {
+        let table = match demo_node::read_table() {
+            Err(error) if error.errno() == Some(Errno::ENOMEM) => {
+                self.count("without_memory", 1);
+                return Ok(());
+            }
+            table => table?,
+        };
+        match table.rows.iter().all(Row::balances) {
+            true => self.count("reads", 1),
+            false => return Err(Error::new(DEMO_NODE, format!("does not balance: {table:?}"))),
+        }
+        Ok(())
+    }
+}
+
+/// So much memory is there for the asking, in KiB.
+pub fn available_memory() -> Option<usize> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+fn hog(leave: usize) -> Result<(), Error> {
+    const PIECE: usize = 256 << 10;
+    const PAGE: usize = 4096;
+    let own = |error| Error::from_io("/proc/self/oom_score_adj", &error);
+    fs::write("/proc/self/oom_score_adj", "1000").map_err(own)?;
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    let mut said = false;
+    while raw::signals_seen() == 0 {
+        if available_memory().is_some_and(|left| left > leave + PIECE / 1024) {
+            pieces.push(vec![1; PIECE]);
+            continue;
+        }
+        if !said {
+            say(&format!("full={}", pieces.len() * PIECE / 1024));
+            said = true;
+        }
+        // Gives way where others need it, and takes it again when they do not.
+        if available_memory().is_some_and(|left| left < leave / 2) {
+            pieces.truncate(pieces.len() - pieces.len().min(8));
+        }
+        for byte in pieces.iter_mut().flat_map(|piece| piece.iter_mut().step_by(PAGE)) {
+            *byte = byte.wrapping_add(1);
+        }
+    }
+    say(&format!("end=1 pieces={}", pieces.len()));
+    Ok(())
+}
+
+/// A process that has been started.
+pub struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Returns at once; the child is not ready yet.
+    fn spawn(job: &Job) -> Outcome<Process> {
+        let mut child = Command::new("/proc/self/exe")
+            .arg(COMMAND)
+            .args(job.words())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take().expect("the input is a pipe");
+        let output = BufReader::new(child.stdout.take().expect("the output is a pipe"));
+        Ok(Process { child, input, output })
+    }
+
+    /// Starts all of them, and returns when they are ready.
+    pub fn start_all(jobs: &[Job]) -> Outcome<Vec<Process>> {
+        let mut processes = jobs.iter().map(Process::spawn).collect::<Outcome<Vec<_>>>()?;
+        for process in &mut processes {
+            let line = process.line()?;
+            ensure!(line == "ready", "a child process did not start: {line:?}");
+        }
+        Ok(processes)
+    }
+
+    /// Lets it begin with its job.
+    pub fn go(&mut self) -> Outcome {
+        self.input.write_all(b"go\n")?;
+        Ok(())
+    }
+
+    pub fn signal(&self, signal: Signal) -> Outcome {
+        Ok(kill(Pid::from_raw(self.child.id() as i32), signal)?)
+    }
+
+    fn line(&mut self) -> Outcome<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// The next line that it says, as names and numbers; waits for it.
+    pub fn report(&mut self) -> Outcome<HashMap<String, u64>> {
+        let line = self.line()?;
+        let number = |word: &str| {
+            let (name, number) = word.split_once('=')?;
+            Some((name.to_owned(), number.parse().ok()?))
+        };
+        match line.split(' ').filter(|word| !word.is_empty()).map(number).collect() {
+            Some(numbers) if !line.is_empty() => Ok(numbers),
+            _ => fail(format!("a child process did not report (see stderr): {line:?}")),
+        }
+    }
+
+    /// Waits for its end, which a signal has brought about.
+    pub fn wait(mut self) -> Outcome<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Nobody waits for it any more. Both fail where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_child_what_to_do() {
+        for job in [
+            Job::Once { caught: Caught::Neither, text: "a b".into() },
+            Job::Numbered { caught: Caught::Restarting, writer: 3, most: 9 },
+            Job::Anything { writer: 1, seed: u64::MAX, rounds: 2, resets: true },
+            Job::Hog { leave: 4096 },
+        ] {
+            assert_eq!(Job::from_words(&job.words()), Some(job));
+        }
+        assert_eq!(Job::from_words(&["once".into(), "some".into(), "text".into()]), None);
+        assert_eq!(Job::from_words(&[]), None);
+    }
+
+    #[test]
+    fn knows_a_whole_message() {
+        let text = numbered(7, 120);
+        assert_eq!(numbers_of(text.as_bytes()), Some((7, 120)));
+        assert!(text.len() <= crate::model::MESSAGE_MAX);
+        assert!((0..300).all(|number| numbered(99, number).len() < 255));
+        for bad in [&text[1..], &text[..text.len() - 1], &text.replacen('h', "", 1), "", "< >"] {
+            assert_eq!(numbers_of(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn knows_how_much_memory_there_is() {
+        assert!(available_memory().unwrap() > 0);
+    }
+}

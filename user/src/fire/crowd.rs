@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Many processes that do anything to both nodes, alone and while the machine
+//! loses a processor or runs out of memory. All that was accepted is done.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::children::{available_memory, Job, Process};
+use super::signals::follow;
+use crate::bench::demo::{send, table};
+use crate::bench::demo_log::DemoLog;
+use crate::bench::echo::counters_at_rest;
+use crate::bench::echo_log::EchoLog;
+use crate::bench::loaded::loaded_with;
+use crate::bench::restore::Setting;
+use crate::bench::{ensure, ensure_eq, fail, skip, Bench, Outcome, Stop};
+use crate::cases::cases;
+use crate::paths::DEBUGFS;
+
+cases! {
+    all_that_64_processes_ask_for_is_counted_and_done,
+    it_balances_while_64_processes_ask_for_anything_and_for_resets,
+    all_is_done_while_a_processor_comes_and_goes,
+    all_is_done_while_memory_is_short,
+    demo_items_run_on_the_rescuer_when_no_worker_can_be_made,
+}
+
+/// Processes that do anything, until their rounds are over.
+struct Crowd {
+    processes: usize,
+    rounds: usize,
+    resets: bool,
+}
+
+impl Crowd {
+    /// Runs them, and `meanwhile`, which gets told when they are done. Checks
+    /// all that they have asked for.
+    fn run(&self, bench: &Bench, meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send) -> Outcome {
+        let reload_echo = loaded_with(&bench.echo, "max_pending=64")?;
+        let reload_demo = loaded_with(&bench.demo, "")?;
+        let jobs: Vec<Job> = (0..self.processes)
+            .map(|writer| Job::Anything {
+                writer,
+                seed: bench.load.seed,
+                rounds: self.rounds,
+                resets: self.resets,
+            })
+            .collect();
+        let mut processes = Process::start_all(&jobs)?;
+        bench.progress.step();
+        let mut log = EchoLog::from_now()?;
+        let mut next = vec![0; self.processes];
+        let over = AtomicBool::new(false);
+        let mut totals: HashMap<String, u64> = HashMap::new();
+        processes.iter_mut().try_for_each(Process::go)?;
+        thread::scope(|scope| -> Outcome {
+            let meanwhile = scope.spawn(|| meanwhile(&over));
+            let follower = scope.spawn(|| -> Outcome {
+                while !over.load(Ordering::Relaxed) {
+                    follow(&mut log, &mut next)?;
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Ok(())
+            });
+            let reported = processes.iter_mut().try_for_each(|process| -> Outcome {
+                for (name, count) in process.report()? {
+                    *totals.entry(name).or_default() += count;
+                }
+                bench.progress.step();
+                Ok(())
+            });
+            over.store(true, Ordering::Relaxed);
+            let panicked = |_| Err(Stop::Fail("a thread panicked".into()));
+            let followed = follower.join().unwrap_or_else(panicked);
+            let meanwhile = meanwhile.join().unwrap_or_else(panicked);
+            reported.and(followed).and(meanwhile)
+        })?;
+        // They hold the device open.
+        drop(processes);
+        let echo = counters_at_rest()?;
+        follow(&mut log, &mut next)?;
+        let total = |name: &str| totals.get(name).copied().unwrap_or(0);
+        let printed = next.iter().sum::<usize>() as u64;
+        ensure_eq!(printed, total("echo"), "messages printed, of those accepted");
+        ensure_eq!((echo.accepted, echo.printed), (printed, printed), "accepted and printed");
+        send("stop\ncancel\nflush\n")?;
+        let now = table()?;
+        ensure!(now.at_rest(), "outstanding at the end: {now:?}");
+        if !self.resets {
+            for (kind, may_coalesce) in
+                [("custom", false), ("data", false), ("immediate", true), ("delayed", true)]
+            {
+                let row = now.row(kind);
+                ensure_eq!(row.queued + row.coalesced, total(kind), "{kind} queued: {now:?}");
+                ensure!(may_coalesce || row.coalesced == 0, "{kind} coalesced: {now:?}");
+                ensure!(
+                    kind == "delayed" || row.executed == row.queued,
+                    "{kind} not all executed: {now:?}"
+                );
+            }
+        }
+        let mut told: Vec<String> = totals
+            .iter()
+            .filter(|(name, _)| *name != "end")
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        told.sort();
+        bench.progress.note(told.join(", "));
+        reload_echo.finish()?;
+        reload_demo.finish()
+    }
+}
+
+fn all_that_64_processes_ask_for_is_counted_and_done(bench: &Bench) -> Outcome {
+    Crowd { processes: 64, rounds: 40, resets: false }.run(bench, |_| Ok(()))
+}
+
+fn it_balances_while_64_processes_ask_for_anything_and_for_resets(bench: &Bench) -> Outcome {
+    Crowd { processes: 64, rounds: 40, resets: true }.run(bench, |_| Ok(()))
+}
+
+fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
+    const SWITCH: &str = "/sys/devices/system/cpu/cpu1/online";
+    if !Path::new(SWITCH).exists() {
+        return skip("there is no second processor that can be turned off");
+    }
+    // Turned on again, however the case ends.
+    let _restored = Setting::change(SWITCH, "1")?;
+    let mut switched = 0;
+    Crowd { processes: 12, rounds: 250, resets: false }.run(bench, |over| {
+        while !over.load(Ordering::Relaxed) {
+            fs::write(SWITCH, if switched % 2 == 0 { "0" } else { "1" })?;
+            switched += 1;
+            bench.progress.step();
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    })?;
+    bench.progress.note(format!("{switched} times off or on"));
+    ensure!(switched >= 4, "the processor was turned off and on {switched} times only");
+    Ok(())
+}
+
+fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
+    /// In KiB: what the kernel and the other processes get along with.
+    const LEAVE: usize = 32 << 10;
+    let Some(before) = available_memory() else {
+        return skip("/proc/meminfo does not say how much memory is available");
+    };
+    let mut hogs = Process::start_all(&[Job::Hog { leave: LEAVE }])?;
+    for hog in &mut hogs {
+        hog.go()?;
+        hog.report()?;
+    }
+    let after = available_memory().unwrap_or(0);
+    Crowd { processes: 8, rounds: 120, resets: false }.run(bench, |_| Ok(()))?;
+    for hog in &mut hogs {
+        hog.signal(Signal::SIGTERM)?;
+        hog.report()?;
+    }
+    bench.progress.note(format!("{} of {} MiB were left", after >> 10, before >> 10));
+    Ok(())
+}
+
+/// A queue with WQ_MEM_RECLAIM has a thread of its own for when no worker can
+/// be had: here, because every allocation of the thread that makes threads
+/// fails.
+fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(bench: &Bench) -> Outcome {
+    const KTHREADD: &str = "/proc/2/make-it-fail";
+    const QUEUE: &str = "/sys/devices/virtual/workqueue/workqueue_demo/nice";
+    const RESCUER: &str = "kworker/R-";
+    let failslab = Path::new(DEBUGFS).join("failslab");
+    if !failslab.exists() || !Path::new(KTHREADD).exists() {
+        return skip("the kernel does not inject faults (CONFIG_FAULT_INJECTION)");
+    }
+    let reload = loaded_with(&bench.demo, "")?;
+    let mut log = DemoLog::from_now()?;
+    {
+        // Workers of a priority that nobody else asks for: only one is made.
+        let _nice = Setting::change(QUEUE, "-7")?;
+        let mut settings = Vec::new();
+        for (name, value) in [
+            ("verbose", "0"),
+            ("ignore-gfp-wait", "N"),
+            ("cache-filter", "N"),
+            ("task-filter", "Y"),
+            ("interval", "1"),
+            ("space", "0"),
+            ("times", "-1"),
+        ] {
+            settings.push(Setting::change(failslab.join(name), value)?);
+        }
+        settings.push(Setting::change(KTHREADD, "1")?);
+        settings.push(Setting::change(failslab.join("probability"), "100")?);
+        send("custom 8\n")?;
+        send("flush\n")?;
+    }
+    let now = table()?;
+    ensure_eq!(now.row("custom").executed, 8, "executed");
+    let runs = log.runs_already()?;
+    let rescued = runs.iter().filter(|run| run.worker.starts_with(RESCUER)).count();
+    bench.progress.note(format!("{rescued} of 8 items ran on the rescuer"));
+    if rescued == 0 {
+        return fail(format!("no item ran on the rescuer: {runs:?}"));
+    }
+    reload.finish()
+}

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A fault at each step of each system call there is: every allocation fails
+//! once, and every copy from or to user memory.
+//!
+//! What fails says so with an errno that fits, has done nothing, and has
+//! broken nothing; what succeeds all the same has done all of it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::unistd::write;
+
+use crate::bench::demo::{send, table, Change};
+use crate::bench::echo::{counters_at_rest, expect_messages};
+use crate::bench::echo_log::EchoLog;
+use crate::bench::fail_nth::{FailNth, Hit};
+use crate::bench::loaded::{reloaded_afterwards, removed};
+use crate::bench::removal::Bound;
+use crate::bench::wait::wait_until;
+use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+use crate::cases::cases;
+use crate::demo_node;
+use crate::demo_table::{Table, KINDS};
+use crate::echo_device::EchoDevice;
+use crate::error::Error;
+use crate::modules::Module;
+use crate::paths::{DEMO_NODE, ECHO_COUNTERS, ECHO_DEVICE};
+
+cases! {
+    echo_survives_a_fault_at_each_step_of_its_opening,
+    echo_survives_a_fault_at_each_step_of_a_write,
+    echo_survives_a_fault_at_each_step_of_reading_its_counters,
+    demo_survives_a_fault_at_each_step_of_its_opening,
+    demo_survives_a_fault_at_each_step_of_a_read,
+    demo_survives_a_fault_at_each_step_of_every_command,
+    echo_survives_a_fault_at_each_step_of_its_init,
+    demo_survives_a_fault_at_each_step_of_its_init,
+    echo_survives_faults_all_over_its_loading,
+    demo_survives_faults_all_over_its_loading,
+    echo_survives_a_fault_at_each_step_of_its_removal,
+    demo_survives_a_fault_at_each_step_of_its_removal,
+}
+
+/// More steps than any call has.
+const MANY: u32 = 20_000;
+
+/// What a call may say whose step has failed.
+const CLEAN: [Errno; 2] = [Errno::ENOMEM, Errno::EFAULT];
+
+fn expect_clean(errno: Option<Errno>, what: &str, n: u32) -> Outcome {
+    match errno {
+        Some(errno) if CLEAN.contains(&errno) => Ok(()),
+        _ => fail(format!("{what} with a fault at step {n}: {errno:?}")),
+    }
+}
+
+/// Does `call` with a fault at its first step, its second and so on, until it
+/// has no more steps; `check` looks at each result.
+fn sweep<T>(
+    bench: &Bench,
+    what: &str,
+    faults: &FailNth,
+    mut call: impl FnMut() -> T,
+    mut check: impl FnMut(u32, T) -> Outcome,
+) -> Outcome {
+    for n in 1..MANY {
+        let Hit { result, hit } = faults.nth(n, &mut call)?;
+        check(n, result)?;
+        bench.progress.step();
+        if !hit {
+            bench.progress.note(format!("{what}: {} steps", n - 1));
+            return Ok(());
+        }
+    }
+    fail(format!("{what} has more than {MANY} steps"))
+}
+
+fn echo_survives_a_fault_at_each_step_of_its_opening(bench: &Bench) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    let before = counters_at_rest()?;
+    sweep(bench, "open(2)", &faults, EchoDevice::open, |n, result| match result {
+        Ok(device) => {
+            let count = bench.echo.reference_count();
+            ensure_eq!(count, Some(1), "references with a file open, step {n}");
+            drop(device);
+            Ok(())
+        }
+        Err(error) => expect_clean(error.errno(), "open(2)", n),
+    })?;
+    ensure_eq!(counters_at_rest()?, before, "the counters");
+    expect_unused(&bench.echo)
+}
+
+/// Closing a file is the last step of ending it, which may be another thread's.
+fn expect_unused(module: &Module) -> Outcome {
+    wait_until("the module to be unused", || {
+        let count = module.reference_count();
+        Ok(if count == Some(0) { Ok(()) } else { Err(format!("{count:?} references")) })
+    })
+}
+
+fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    let device = EchoDevice::open()?;
+    let mut log = EchoLog::from_now()?;
+    let long = [b'l'; 600];
+    for (what, parts) in [
+        ("a write of 15 bytes", vec![&b"william wq test"[..]]),
+        ("a write of 600 bytes", vec![&long]),
+        ("a write of three parts", vec![b"one ", b"two ", b"three\n"]),
+        ("a write of a line end", vec![b"\n"]),
+    ] {
+        let whole = parts.concat();
+        let (expected, text) = crate::model::accept(&whole);
+        let mut printed = Vec::new();
+        let mut accepted = counters_at_rest()?.accepted;
+        let call = || match &parts[..] {
+            [one] => device.write(one),
+            _ => device.write_vectored(&parts),
+        };
+        sweep(bench, what, &faults, call, |n, result| {
+            let now = counters_at_rest()?.accepted;
+            match result {
+                Ok(taken) => {
+                    ensure!(taken == expected || taken == 255, "{taken} bytes taken, step {n}");
+                    ensure_eq!(now, accepted + 1, "accepted, step {n}");
+                    printed.extend(text);
+                }
+                Err(errno) => {
+                    expect_clean(Some(errno), what, n)?;
+                    ensure_eq!(now, accepted, "accepted by a write that failed, step {n}");
+                }
+            }
+            accepted = now;
+            Ok(())
+        })?;
+        expect_messages(&log.printed_already()?, &printed)?;
+        ensure!(!printed.is_empty(), "no write has succeeded in the end");
+    }
+    Ok(())
+}
+
+fn read_whole(path: &str) -> Result<Vec<u8>, Errno> {
+    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
+    let mut text = vec![0; 8192];
+    let mut file = File::open(path).map_err(errno)?;
+    let mut length = 0;
+    loop {
+        match file.read(&mut text[length..]).map_err(errno)? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+fn echo_survives_a_fault_at_each_step_of_reading_its_counters(bench: &Bench) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    let path = format!("{ECHO_COUNTERS}/accepted");
+    let expected = read_whole(&path)?;
+    sweep(
+        bench,
+        "a counter",
+        &faults,
+        || read_whole(&path),
+        |n, result| match result {
+            Ok(text) => {
+                ensure_eq!(text, expected, "a counter, step {n}");
+                Ok(())
+            }
+            Err(errno) => expect_clean(Some(errno), "a counter", n),
+        },
+    )
+}
+
+fn demo_survives_a_fault_at_each_step_of_its_opening(bench: &Bench) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    sweep(bench, "open(2)", &faults, demo_node::open, |n, result| match result {
+        Ok(_) => Ok(()),
+        Err(error) => expect_clean(error.errno(), "open(2)", n),
+    })
+}
+
+fn demo_survives_a_fault_at_each_step_of_a_read(bench: &Bench) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    let expected = read_whole(DEMO_NODE)?;
+    sweep(
+        bench,
+        "the table",
+        &faults,
+        || read_whole(DEMO_NODE),
+        |n, result| match result {
+            Ok(text) => {
+                ensure_eq!(text, expected, "the table, step {n}");
+                Ok(())
+            }
+            Err(errno) => expect_clean(Some(errno), "the table", n),
+        },
+    )
+}
+
+/// A command line, the kind whose counts it changes, and by how much.
+type Effect = (&'static str, &'static str, Change);
+
+const NOTHING: Change = Change { queued: 0, coalesced: 0, cancelled: 0, executed: 0 };
+
+const fn queued(count: u64) -> Change {
+    Change { queued: count, ..NOTHING }
+}
+
+const fn ran(count: u64) -> Change {
+    Change { queued: count, executed: count, ..NOTHING }
+}
+
+const TAKEN_BACK: Change = Change { cancelled: 1, ..NOTHING };
+
+/// What is written before each attempt, and the lines of one write.
+const WRITES: &[(&str, &[Effect])] = &[
+    ("", &[("immediate\n", "immediate", ran(1))]),
+    ("cancel\n", &[("delayed 60000\n", "delayed", queued(1))]),
+    ("delayed 60000\n", &[("cancel\n", "delayed", TAKEN_BACK)]),
+    ("", &[("custom 3\n", "custom", ran(3))]),
+    ("", &[("data 7\n", "data", ran(1))]),
+    ("stop\n", &[("start 60000\n", "periodic", queued(1))]),
+    ("start 60000\n", &[("stop\n", "periodic", TAKEN_BACK)]),
+    ("", &[("flush\n", "custom", NOTHING)]),
+    (
+        "cancel\n",
+        &[
+            ("data 1\n", "data", ran(1)),
+            ("custom 2\n", "custom", ran(2)),
+            ("delayed 60000\n", "delayed", queued(1)),
+            ("immediate\n", "immediate", ran(1)),
+        ],
+    ),
+];
+
+fn demo_survives_a_fault_at_each_step_of_every_command(bench: &Bench) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    let node = demo_node::open()?;
+    for (first, lines) in WRITES {
+        let text: String = lines.iter().map(|(line, ..)| *line).collect();
+        // Every call is preceded by `first`: the sweep's own loop would not.
+        for n in 1..MANY {
+            if !first.is_empty() {
+                send(first)?;
+            }
+            let before = table()?;
+            let Hit { result, hit } = faults.nth(n, || write(&node, text.as_bytes()))?;
+            let taken = match result {
+                Ok(taken) => taken,
+                Err(errno) => {
+                    expect_clean(Some(errno), &text, n)?;
+                    0
+                }
+            };
+            send("flush\n")?;
+            expect_effects(lines, taken, &before, &table()?, n)?;
+            bench.progress.step();
+            if !hit {
+                ensure_eq!(taken, text.len(), "taken of {text:?} without a fault");
+                bench.progress.note(format!("{text:?}: {} steps", n - 1));
+                break;
+            }
+        }
+        send("stop\ncancel\n")?;
+    }
+    for n in 1..MANY {
+        send("data 1\nflush\n")?;
+        let before = table()?;
+        let Hit { result, hit } = faults.nth(n, || write(&node, b"reset\n"))?;
+        match result {
+            Ok(_) => {
+                let queued: u64 = table()?.rows.iter().map(|row| row.queued).sum();
+                ensure_eq!(queued, 0, "queued after a reset, step {n}");
+            }
+            Err(errno) => {
+                expect_clean(Some(errno), "reset", n)?;
+                ensure_eq!(table()?, before, "the table after a reset that failed, step {n}");
+            }
+        }
+        if !hit {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The lines within the bytes taken have had their effects, the others none.
+fn expect_effects(
+    lines: &[Effect],
+    taken: usize,
+    before: &Table,
+    after: &Table,
+    n: u32,
+) -> Outcome {
+    let mut end = 0;
+    let mut done = Vec::new();
+    for effect in lines {
+        end += effect.0.len();
+        if end <= taken {
+            done.push(effect);
+        }
+    }
+    let whole: usize = done.iter().map(|(line, ..)| line.len()).sum();
+    ensure_eq!(taken, whole, "bytes taken, in whole lines, step {n}");
+    for kind in KINDS {
+        let expected = done.iter().find(|(_, of, _)| *of == kind).map_or(&NOTHING, |done| &done.2);
+        let change = Change::of(kind, before, after)?;
+        ensure_eq!(change, *expected, "{kind} after {taken} bytes of {lines:?}, step {n}");
+    }
+    Ok(())
+}
+
+/// A module that has been loaded works and can be removed; one that has not
+/// has left nothing.
+fn expect_whole_or_nothing(module: &Module, result: Result<(), Error>, n: u32) -> Outcome {
+    let node = match module.name() {
+        "wq_echo" => ECHO_DEVICE,
+        _ => DEMO_NODE,
+    };
+    let queue = format!("/sys/devices/virtual/workqueue/{}", module.name());
+    match result {
+        Ok(()) => {
+            ensure!(module.is_live(), "the module is {:?}, step {n}", module.state());
+            ensure!(Path::new(node).exists(), "loaded without {node}, step {n}");
+            use_once(module)?;
+            ensure_eq!(module.remove(), Ok(()), "removing it, step {n}");
+        }
+        Err(error) => {
+            expect_clean(error.errno(), "loading", n)?;
+            ensure_eq!(module.state(), None, "the state of what was not loaded, step {n}");
+        }
+    }
+    for path in [node, &queue, ECHO_COUNTERS] {
+        let is_the_others = path == ECHO_COUNTERS && module.name() != "wq_echo";
+        ensure!(is_the_others || !Path::new(path).exists(), "{path} has stayed, step {n}");
+    }
+    Ok(())
+}
+
+fn use_once(module: &Module) -> Outcome {
+    match module.name() {
+        "wq_echo" => {
+            let mut log = EchoLog::from_now()?;
+            EchoDevice::open()?.write_all(b"still there", |_| ())?;
+            let message = log.next()?;
+            ensure!(message.is(b"still there"), "{message:?}");
+            expect_unused(module)
+        }
+        _ => {
+            send("data 1\nflush\n")?;
+            ensure_eq!(table()?.row("data").executed, 1, "executed");
+            Ok(())
+        }
+    }
+}
+
+/// At which of `steps` steps there is a fault: at all of them, or at so many
+/// as there is time for, some of each part.
+fn chosen_steps(bench: &Bench, steps: u32, most: u32, name: &str) -> Vec<u32> {
+    let mut random = bench.load.random(name);
+    match steps <= most {
+        // One more: so many steps are untouched.
+        true => (1..=steps + 1).collect(),
+        false => (0..most)
+            .map(|part| {
+                let (low, high) = (part * steps / most + 1, (part + 1) * steps / most);
+                // CAST: Between two numbers of the type.
+                random.between(low as usize, high as usize) as u32
+            })
+            .collect(),
+    }
+}
+
+/// Faults while the module is loaded, at `most` steps of those that `faults`
+/// are for.
+fn sweep_loading(bench: &Bench, module: &Module, faults: FailNth, most: u32) -> Outcome {
+    let reload = removed(module)?;
+    let (result, steps) = faults.count(|| module.load(""))?;
+    expect_whole_or_nothing(module, result, 0)?;
+    let chosen = chosen_steps(bench, steps, most, module.name());
+    let mut failed = 0;
+    for &n in &chosen {
+        let Hit { result, hit } = faults.nth(n, || module.load(""))?;
+        failed += u32::from(result.is_err());
+        ensure!(hit || result.is_ok(), "loading without a fault: {result:?}");
+        expect_whole_or_nothing(module, result, n)?;
+        bench.progress.step();
+    }
+    bench.progress.note(format!("faults at {} of {steps} steps, {failed} fatal", chosen.len()));
+    drop(faults);
+    reload.finish()
+}
+
+/// How many loads or removals there is time for, where there is `plenty` for
+/// most kernels.
+fn time_for(bench: &Bench, module: &Module, plenty: u32) -> Outcome<u32> {
+    Ok(match Bound::of(module)?.is_slow() {
+        true => bench.load.cycles.div_ceil(10),
+        false => plenty,
+    })
+}
+
+/// Faults at each step of the module's own init function.
+fn sweep_init(bench: &Bench, module: &Module) -> Outcome {
+    let most = time_for(bench, module, MANY)?;
+    sweep_loading(bench, module, FailNth::below("do_one_initcall")?, most)
+}
+
+fn echo_survives_a_fault_at_each_step_of_its_init(bench: &Bench) -> Outcome {
+    sweep_init(bench, &bench.echo)
+}
+
+fn demo_survives_a_fault_at_each_step_of_its_init(bench: &Bench) -> Outcome {
+    sweep_init(bench, &bench.demo)
+}
+
+/// Faults at some of the steps of finit_module(2), most of which are the
+/// kernel's own.
+fn sample_loading(bench: &Bench, module: &Module) -> Outcome {
+    let most = time_for(bench, module, bench.load.cycles)?;
+    sweep_loading(bench, module, FailNth::anywhere()?, most)
+}
+
+fn echo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
+    sample_loading(bench, &bench.echo)
+}
+
+fn demo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
+    sample_loading(bench, &bench.demo)
+}
+
+/// Faults at the steps of a removal, `first` of which brings the module into a
+/// state.
+fn sweep_removal(bench: &Bench, module: &Module, first: impl Fn() -> Outcome) -> Outcome {
+    let most = time_for(bench, module, MANY)?;
+    let faults = FailNth::anywhere()?;
+    let reload = reloaded_afterwards(module)?;
+    first()?;
+    let (result, steps) = faults.count(|| module.remove())?;
+    ensure_eq!(result, Ok(()), "removing {}", module.name());
+    module.load("")?;
+    let chosen = chosen_steps(bench, steps, most, module.name());
+    for &n in &chosen {
+        first()?;
+        match faults.nth(n, || module.remove())?.result {
+            Ok(()) => {
+                ensure_eq!(module.state(), None, "the state of what was removed, step {n}");
+                module.load("")?;
+            }
+            Err(errno) => {
+                expect_clean(Some(errno), "delete_module(2)", n)?;
+                ensure!(module.is_live(), "the module is {:?}, step {n}", module.state());
+            }
+        }
+        bench.progress.step();
+    }
+    bench.progress.note(format!("faults at {} of {steps} steps", chosen.len()));
+    drop(faults);
+    reload.finish()
+}
+
+fn echo_survives_a_fault_at_each_step_of_its_removal(bench: &Bench) -> Outcome {
+    sweep_removal(bench, &bench.echo, || {
+        EchoDevice::open()?.write_all(b"before removal", |_| ())?;
+        expect_unused(&bench.echo)
+    })
+}
+
+fn demo_survives_a_fault_at_each_step_of_its_removal(bench: &Bench) -> Outcome {
+    sweep_removal(bench, &bench.demo, || send("custom 6\nimmediate\ndelayed 60000\nstart 10\n"))
+}

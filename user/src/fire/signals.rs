@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Signals in numbers, while writers sleep at the bound of `wq_echo`.
+
+use std::os::unix::process::ExitStatusExt;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use super::children::{numbered, numbers_of, Caught, Job, Process};
+use crate::bench::echo::{counters_at_rest, expect_messages};
+use crate::bench::echo_log::EchoLog;
+use crate::bench::loaded::loaded_with;
+use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+use crate::cases::cases;
+use crate::cases::echo_bound::FullQueue;
+
+cases! {
+    echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers,
+    echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted,
+}
+
+/// Who writes, and what hits him. He is no more, gets EINTR, or sleeps on.
+const FATES: [(Caught, Signal); 6] = [
+    (Caught::Neither, Signal::SIGKILL),
+    (Caught::Neither, Signal::SIGINT),
+    (Caught::Interrupting, Signal::SIGINT),
+    (Caught::Interrupting, Signal::SIGALRM),
+    (Caught::Restarting, Signal::SIGINT),
+    (Caught::Restarting, Signal::SIGALRM),
+];
+
+fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(bench: &Bench) -> Outcome {
+    const OF_EACH: usize = 4;
+    for _ in 0..bench.load.cycles.div_ceil(10) {
+        let jobs: Vec<Job> = (0..OF_EACH * FATES.len())
+            .map(|writer| Job::Once {
+                caught: FATES[writer % FATES.len()].0,
+                text: numbered(writer, 0),
+            })
+            .collect();
+        let mut writers = Process::start_all(&jobs)?;
+        let mut full = FullQueue::new(bench, 8)?;
+        writers.iter_mut().try_for_each(Process::go)?;
+        full.wait_for_blocked(jobs.len() as u64)?;
+        for (number, writer) in writers.iter().enumerate() {
+            writer.signal(FATES[number % FATES.len()].1)?;
+        }
+        let mut sleep_on = Vec::new();
+        for (number, mut writer) in writers.into_iter().enumerate() {
+            match FATES[number % FATES.len()].0 {
+                Caught::Neither => {
+                    let ended_by = writer.wait()?.signal();
+                    let signal = FATES[number % FATES.len()].1;
+                    ensure_eq!(ended_by, Some(signal as i32), "what ended writer {number}");
+                }
+                Caught::Interrupting => {
+                    let report = writer.report()?;
+                    ensure_eq!(report["errno"], Errno::EINTR as u64, "what writer {number} gets");
+                    ensure_eq!(report["signals"], 1, "signals that writer {number} caught");
+                }
+                Caught::Restarting => sleep_on.push((number, writer)),
+            }
+        }
+        full.expect_nothing_accepted()?;
+        full.held.release()?;
+        let mut texts = Vec::new();
+        for (number, writer) in &mut sleep_on {
+            let report = writer.report()?;
+            ensure_eq!(report["errno"], 0, "what writer {number} gets");
+            ensure_eq!(report["signals"], 1, "signals that writer {number} caught");
+            texts.push(numbered(*number, 0));
+        }
+        let now = counters_at_rest()?;
+        let expected = full.counters.accepted + texts.len() as u64;
+        ensure_eq!((now.accepted, now.printed), (expected, expected), "accepted and printed");
+        let mut printed = full.echo.log.printed_already()?;
+        let waited = printed.split_off(full.texts.len().min(printed.len()));
+        expect_messages(&printed, &full.texts)?;
+        let mut waited: Vec<String> = waited
+            .iter()
+            .map(|message| String::from_utf8_lossy(&message.text()).into_owned())
+            .collect();
+        waited.sort();
+        texts.sort();
+        ensure_eq!(waited, texts, "messages of those who slept on");
+        drop(sleep_on);
+        full.close().finish()?;
+        bench.progress.step();
+    }
+    Ok(())
+}
+
+fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
+    bench: &Bench,
+) -> Outcome {
+    const WRITERS: usize = 12;
+    const MOST: usize = 60;
+    const HOW: [Caught; 3] = [Caught::Neither, Caught::Interrupting, Caught::Restarting];
+    let mut random = bench.load.random("writers who are killed and interrupted");
+    let mut interrupted = 0;
+    for _ in 0..bench.load.cycles.div_ceil(10) {
+        let reload = loaded_with(&bench.echo, "max_pending=1")?;
+        let jobs: Vec<Job> = (0..WRITERS)
+            .map(|writer| Job::Numbered { caught: HOW[writer % HOW.len()], writer, most: MOST })
+            .collect();
+        let mut writers: Vec<Option<Process>> =
+            Process::start_all(&jobs)?.into_iter().map(Some).collect();
+        let mut log = EchoLog::from_now()?;
+        let mut next = [0; WRITERS];
+        for writer in writers.iter_mut().flatten() {
+            writer.go()?;
+        }
+        // Signals at any moment: in the sleep, before it, behind it.
+        for _ in 0..240 {
+            let number = random.below(WRITERS);
+            match &writers[number] {
+                Some(_) if HOW[number % HOW.len()] == Caught::Neither => {
+                    if random.one_in(12) {
+                        drop(writers[number].take());
+                    }
+                }
+                // Sent to one that has ended it is lost, which is as well.
+                Some(writer) => {
+                    writer.signal(random.pick(&[Signal::SIGINT, Signal::SIGALRM]))?;
+                }
+                None => {}
+            }
+            follow(&mut log, &mut next)?;
+            thread::sleep(Duration::from_micros(random.below(500) as u64));
+        }
+        for (number, writer) in writers.iter_mut().enumerate() {
+            let Some(writer) = writer else { continue };
+            let report = writer.report()?;
+            ensure_eq!(report["written"], MOST as u64, "written by writer {number}");
+            interrupted += report["interrupted"];
+            let restarts = HOW[number % HOW.len()] == Caught::Restarting;
+            ensure!(!restarts || report["interrupted"] == 0, "a write was not taken up again");
+            follow(&mut log, &mut next)?;
+        }
+        drop(writers);
+        let now = counters_at_rest()?;
+        follow(&mut log, &mut next)?;
+        let printed: usize = next.iter().sum();
+        ensure_eq!(
+            (now.accepted, now.printed),
+            (printed as u64, printed as u64),
+            "accepted and printed, of the messages in the log"
+        );
+        for (number, printed) in next.iter().enumerate() {
+            let whole = HOW[number % HOW.len()] != Caught::Neither;
+            ensure!(!whole || *printed == MOST, "{printed} messages of writer {number} printed");
+        }
+        reload.finish()?;
+        bench.progress.step();
+    }
+    bench.progress.note(format!("{interrupted} writes were interrupted"));
+    Ok(())
+}
+
+/// Each message that has been printed is whole, and the next of its writer.
+pub fn follow(log: &mut EchoLog, next: &mut [usize]) -> Outcome {
+    for message in log.printed_already()? {
+        match numbers_of(&message.text()) {
+            Some((writer, number)) if next.get(writer) == Some(&number) => next[writer] += 1,
+            _ => return fail(format!("{message:?} is not next, which were {next:?}")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Removing the modules again and again, in each of the states that they can
+//! be in, and loading them anew.
+//!
+//! However much is queued, armed or asked for: the counters balance, the
+//! removal takes no longer than that of an idle module and a handler, and the
+//! module that is loaded next works and knows nothing of the one before.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use crate::bench::child::{Signals, Writer};
+use crate::bench::demo::{send, table, table_when};
+use crate::bench::echo::{counters_at_rest, expect_messages};
+use crate::bench::echo_log::EchoLog;
+use crate::bench::loaded::reloaded_afterwards;
+use crate::bench::removal::{removal, Bound};
+use crate::bench::wait::{wait_until, PATIENCE};
+use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome, Stop};
+use crate::cases::cases;
+use crate::cases::echo_bound::FullQueue;
+use crate::demo_node;
+use crate::demo_table::Table;
+use crate::echo_counters::EchoCounters;
+use crate::echo_device::EchoDevice;
+use crate::modules::Module;
+use crate::paths::{DEMO_NODE, ECHO_DEVICE};
+
+cases! {
+    demo_goes_again_and_again_with_items_pending,
+    demo_goes_again_and_again_with_a_timer_armed_or_firing,
+    demo_goes_again_and_again_while_items_run,
+    demo_goes_again_and_again_while_it_ticks_every_10_ms,
+    demo_goes_again_and_again_with_1000_items_queued,
+    demo_goes_again_and_again_while_it_is_read,
+    demo_goes_again_and_again_with_all_of_it_at_once,
+    echo_goes_again_and_again_with_messages_pending,
+    echo_stays_again_and_again_while_writers_sleep_at_its_bound,
+    both_go_again_and_again_while_writers_write_to_both,
+}
+
+/// How many cycles a case does that puts the module into one state only. Where
+/// each removal takes seconds, most of the cycles are done by the case that has
+/// all states at once.
+fn cycles_of_one_state(bench: &Bench, bound: &Bound) -> u32 {
+    match bound.is_slow() {
+        true => bench.load.cycles.div_ceil(25),
+        false => bench.load.cycles,
+    }
+}
+
+/// What came of the cycles of a case.
+struct Removals<'a> {
+    bench: &'a Bench,
+    module: &'a Module,
+    bound: Bound,
+    longest: Duration,
+    count: u32,
+}
+
+impl<'a> Removals<'a> {
+    fn of(bench: &'a Bench, module: &'a Module) -> Outcome<Removals<'a>> {
+        let bound = Bound::of(module)?;
+        Ok(Removals { bench, module, bound, longest: Duration::ZERO, count: 0 })
+    }
+
+    /// Removes the module, within the bound.
+    fn remove(&mut self) -> Outcome {
+        let took = removal(self.module)?;
+        self.took(took)
+    }
+
+    fn took(&mut self, took: Duration) -> Outcome {
+        self.longest = self.longest.max(took);
+        self.count += 1;
+        self.bench.progress.step();
+        let Bound { idle, most } = self.bound;
+        ensure!(
+            took <= most,
+            "removal {} took {took:?}, more than {most:?}: an idle module's takes {idle:?}",
+            self.count
+        );
+        Ok(())
+    }
+
+    fn tell(&self) {
+        self.bench.progress.note(format!(
+            "{} removals, the longest took {:.0?}, of an idle module {:.0?}",
+            self.count, self.longest, self.bound.idle
+        ));
+    }
+}
+
+/// Brings the module into a state, removes it and loads it anew, `cycles`
+/// times.
+fn cycle_demo(
+    bench: &Bench,
+    cycles: impl FnOnce(&Bound) -> u32,
+    mut arrange: impl FnMut(u32) -> Outcome,
+) -> Outcome {
+    let guard = reloaded_afterwards(&bench.demo)?;
+    let mut removals = Removals::of(bench, &bench.demo)?;
+    for cycle in 0..cycles(&removals.bound) {
+        arrange(cycle)?;
+        // Every look at the table checks that it balances.
+        table()?;
+        removals.remove()?;
+        bench.demo.load("")?;
+    }
+    removals.tell();
+    guard.finish()
+}
+
+/// The module that was loaded last has nothing of those before it.
+fn expect_fresh_demo() -> Outcome {
+    send("data 1\nimmediate\nflush\n")?;
+    let now = table()?;
+    let executed = (now.row("data").executed, now.row("immediate").executed);
+    ensure_eq!(executed, (1, 1), "executed by the module loaded last");
+    Ok(())
+}
+
+fn cycle_demo_in_one_state(bench: &Bench, arrange: impl FnMut(u32) -> Outcome) -> Outcome {
+    cycle_demo(bench, |bound| cycles_of_one_state(bench, bound), arrange)?;
+    expect_fresh_demo()
+}
+
+fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
+    cycle_demo_in_one_state(bench, |cycle| {
+        // One worker on each item, and one to four behind them.
+        send(&format!("immediate\ncustom {}\ndata {cycle}\n", 5 + cycle % 4))?;
+        let now = table()?;
+        ensure_eq!(now.row("custom").queued, u64::from(5 + cycle % 4), "custom queued");
+        ensure!(now.row("custom").pending + now.row("data").pending > 0, "nothing pends: {now:?}");
+        Ok(())
+    })
+}
+
+fn demo_goes_again_and_again_with_a_timer_armed_or_firing(bench: &Bench) -> Outcome {
+    let mut random = bench.load.random("a timer armed or firing");
+    cycle_demo_in_one_state(bench, |cycle| {
+        if cycle % 2 == 0 {
+            send("delayed 60000\n")?;
+            ensure_eq!(table()?.row("delayed").pending, 1, "delayed pending");
+            return Ok(());
+        }
+        send(&format!("delayed {}\n", random.between(1, 12)))
+    })
+}
+
+fn demo_goes_again_and_again_while_items_run(bench: &Bench) -> Outcome {
+    cycle_demo_in_one_state(bench, |_| {
+        send("immediate\ncustom 4\n")?;
+        table_when("items to run", |table| {
+            table.row("custom").running > 0 && table.row("immediate").running > 0
+        })?;
+        Ok(())
+    })
+}
+
+fn demo_goes_again_and_again_while_it_ticks_every_10_ms(bench: &Bench) -> Outcome {
+    cycle_demo_in_one_state(bench, |cycle| {
+        send("start 10\n")?;
+        let ticks = u64::from(cycle % 3);
+        table_when("ticks", |table| {
+            table.periodic.started && table.row("periodic").executed >= ticks
+        })?;
+        Ok(())
+    })
+}
+
+fn demo_goes_again_and_again_with_1000_items_queued(bench: &Bench) -> Outcome {
+    cycle_demo_in_one_state(bench, |_| {
+        send("custom 1000\n")?;
+        ensure!(table()?.row("custom").pending > 900, "the items do not pend");
+        Ok(())
+    })
+}
+
+fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
+    beside(2, read_on, || {
+        cycle_demo_in_one_state(bench, |_| {
+            send("custom 2\n")?;
+            let mut open = File::open(DEMO_NODE)?;
+            open.read_exact(&mut [0; 20])?;
+            // It stays open, half read, while the module goes.
+            std::mem::drop(thread::spawn(move || expect_eio_in_the_end(&mut open)));
+            Ok(())
+        })
+    })
+}
+
+/// Reads until the module is gone.
+fn expect_eio_in_the_end(open: &mut File) {
+    let mut buffer = [0; 64];
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        match open.read(&mut buffer) {
+            Ok(0) if open.seek(SeekFrom::Start(0)).is_err() => return,
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
+    let run = |stop: &AtomicBool, turn: usize| match turn % 2 {
+        0 => read_on(stop, turn),
+        _ => write_on(stop, turn),
+    };
+    beside(4, run, || {
+        cycle_demo(
+            bench,
+            |_| bench.load.cycles,
+            |_| {
+                send("start 10\nimmediate\ncustom 1000\ndata 1\ndelayed 60000\n")?;
+                table_when("items to run and ticks to come", |table| {
+                    table.row("custom").running > 0
+                        && table.row("custom").pending > 0
+                        && table.row("periodic").executed > 0
+                        && table.row("delayed").pending == 1
+                })?;
+                Ok(())
+            },
+        )
+    })
+}
+
+/// Runs `work` in `threads` threads until `case` is over. A thread ends with
+/// an error only if it has seen what must not be.
+fn beside(
+    threads: usize,
+    work: impl Fn(&AtomicBool, usize) -> Outcome + Sync,
+    case: impl FnOnce() -> Outcome,
+) -> Outcome {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope: &Scope| {
+        let threads: Vec<_> = (0..threads)
+            .map(|turn| {
+                let (stop, work) = (&stop, &work);
+                scope.spawn(move || work(stop, turn))
+            })
+            .collect();
+        let outcome = case();
+        stop.store(true, Ordering::Relaxed);
+        let failed = |_| Err(Stop::Fail("a thread panicked".into()));
+        let beside = threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed));
+        beside.fold(outcome, |outcome, beside| outcome.and(beside))
+    })
+}
+
+/// Reads table after table. The node comes and goes; what can be read of it
+/// balances.
+fn read_on(stop: &AtomicBool, _: usize) -> Outcome {
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(text) = demo_node::read_text() else {
+            thread::yield_now();
+            continue;
+        };
+        // A read may end early where the module goes between its parts.
+        let Ok(table) = text.parse::<Table>() else {
+            ensure!(!text.contains("commands: "), "a table that makes no sense: {text}");
+            continue;
+        };
+        crate::bench::demo::expect_balance(&table)?;
+    }
+    Ok(())
+}
+
+fn write_on(stop: &AtomicBool, turn: usize) -> Outcome {
+    while !stop.load(Ordering::Relaxed) {
+        let lines =
+            "immediate\ndelayed 1\nstart 10\ncancel\ndata 1\nstop\nstart 11\ndelayed 60000\n";
+        match demo_node::write_once(lines) {
+            Ok(taken) => ensure!(lines.is_char_boundary(taken), "{taken} bytes taken"),
+            Err(error) => match error.errno() {
+                Some(Errno::ENOENT | Errno::EIO | Errno::ENODEV | Errno::EAGAIN) => {}
+                _ => return fail(format!("writer {turn}: {error}")),
+            },
+        }
+        // Ticks are to come before they are started anew.
+        thread::sleep(Duration::from_millis(40));
+    }
+    Ok(())
+}
+
+fn echo_goes_again_and_again_with_messages_pending(bench: &Bench) -> Outcome {
+    const MESSAGES: usize = 150;
+    let guard = reloaded_afterwards(&bench.echo)?;
+    let mut removals = Removals::of(bench, &bench.echo)?;
+    for cycle in 0..cycles_of_one_state(bench, &removals.bound) {
+        let mut log = EchoLog::from_now()?;
+        let texts: Vec<String> =
+            (0..MESSAGES).map(|number| format!("cycle {cycle} message {number}")).collect();
+        let device = EchoDevice::open()?;
+        for text in &texts {
+            ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
+        }
+        drop(device);
+        let now = EchoCounters::read()?;
+        ensure_eq!(now.accepted, MESSAGES as u64, "accepted");
+        removals.remove()?;
+        expect_messages(&log.printed_already()?, &texts)?;
+        bench.echo.load("")?;
+    }
+    removals.tell();
+    guard.finish()
+}
+
+fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) -> Outcome {
+    let mut removals = Removals::of(bench, &bench.echo)?;
+    for _ in 0..cycles_of_one_state(bench, &removals.bound) {
+        let mut full = FullQueue::new(bench, 4)?;
+        let start = |signals, text| Writer::start(signals, ECHO_DEVICE, text);
+        let killed = start(Signals::Deadly, "killed")?;
+        let interrupted = start(Signals::Interrupt, "interrupted")?;
+        let waiting = start(Signals::Restart, "waited")?;
+        full.wait_for_blocked(3)?;
+        for _ in 0..3 {
+            // delete_module(2) says that of a module in use.
+            ensure_eq!(bench.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it while in use");
+        }
+        ensure!(bench.echo.is_live(), "the module is {:?}", bench.echo.state());
+        killed.kill()?;
+        interrupted.signal_with(Signal::SIGINT)?;
+        ensure_eq!(interrupted.report()?.result, Err(Errno::EINTR), "the writer interrupted");
+        ensure_eq!(bench.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it with one asleep");
+        full.expect_nothing_accepted()?;
+        full.held.release()?;
+        ensure_eq!(waiting.report()?.result, Ok(6), "the writer that waited");
+        full.release_and_expect(&["waited"])?;
+        let now = counters_at_rest()?;
+        ensure_eq!((now.accepted, now.printed, now.refused), (5, 5, 0), "accepted and printed");
+        let reload = full.close();
+        removals.remove()?;
+        reload.finish()?;
+    }
+    removals.tell();
+    Ok(())
+}
+
+fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome {
+    let written = AtomicU64::new(0);
+    let run = |stop: &AtomicBool, turn: usize| match turn % 2 {
+        0 => echo_on(stop, turn, &written),
+        _ => write_on(stop, turn),
+    };
+    let echo_guard = reloaded_afterwards(&bench.echo)?;
+    let demo_guard = reloaded_afterwards(&bench.demo)?;
+    let mut echo = Removals::of(bench, &bench.echo)?;
+    let mut demo = Removals::of(bench, &bench.demo)?;
+    // Before the first of them writes.
+    let mut log = EchoLog::from_now()?;
+    beside(4, run, || {
+        let mut printed = 0;
+        for _ in 0..cycles_of_one_state(bench, &echo.bound) {
+            let before = printed;
+            // Removal is refused while a writer has the device open.
+            let took = wait_until("a moment when nobody has the device open", || {
+                printed += log.printed_already()?.len() as u64;
+                if printed == before {
+                    return Ok(Err("no message yet".into()));
+                }
+                let started = Instant::now();
+                match bench.echo.remove() {
+                    Ok(()) => Ok(Ok(started.elapsed())),
+                    Err(Errno::EWOULDBLOCK) => Ok(Err("in use".into())),
+                    Err(errno) => fail(format!("removing wq_echo: {errno}")),
+                }
+            })?;
+            echo.took(took)?;
+            // Nobody can have it open now, so all writes have been counted.
+            printed += log.printed_already()?.len() as u64;
+            ensure_eq!(printed, written.load(Ordering::Relaxed), "messages printed, of accepted");
+            table()?;
+            demo.remove()?;
+            bench.demo.load("")?;
+            bench.echo.load("")?;
+        }
+        Ok(())
+    })?;
+    echo.tell();
+    demo.tell();
+    echo_guard.finish()?;
+    demo_guard.finish()
+}
+
+fn echo_on(stop: &AtomicBool, turn: usize, written: &AtomicU64) -> Outcome {
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok(device) = EchoDevice::open() {
+            for number in 0..5 {
+                let text = format!("writer {turn} message {number}");
+                ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
