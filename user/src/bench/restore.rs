@@ -48,6 +48,16 @@ pub fn unlimited_log_lines() -> Outcome<Setting> {
     Setting::change("/proc/sys/kernel/printk_ratelimit", "0")
 }
 
+/// One limit for all of the demo's queue: C otherwise lets each NUMA node run as
+/// many as max_active says, where that is as small as here.
+pub fn one_limit_for_all_nodes() -> Outcome<Setting> {
+    let scope = "/sys/devices/virtual/workqueue/workqueue_demo/affinity_scope";
+    let mut setting = Setting::change(scope, "system")?;
+    // It reads as "default (cache)", which it does not take back.
+    setting.old = "default".into();
+    Ok(setting)
+}
+
 /// The calling thread on one CPU; it gets its old CPUs back when this goes.
 pub struct Pinned {
     old: CpuSet,

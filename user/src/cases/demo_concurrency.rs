@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::cases;
 use crate::bench::demo::{expect_balance, send, table};
+use crate::bench::restore::one_limit_for_all_nodes;
 use crate::bench::{ensure, ensure_eq, Bench, Outcome, Stop};
 use crate::demo_node;
 
@@ -94,6 +95,8 @@ fn demo_counts_every_command_of_many_writers(_: &Bench) -> Outcome {
 }
 
 fn demo_never_runs_more_than_four_of_many_writers_items(_: &Bench) -> Outcome {
+    let _limit = one_limit_for_all_nodes()?;
+    send("reset\n")?;
     thread::scope(|scope| {
         let writers: Vec<_> = (0..6).map(|_| scope.spawn(|| send("custom 6\n"))).collect();
         writers.into_iter().try_for_each(|writer| joined(writer.join()))

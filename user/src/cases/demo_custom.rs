@@ -12,6 +12,7 @@ use crate::bench::demo::{send, send_expecting, table, table_when, Change};
 use crate::bench::demo_log::{DemoLog, EARLY};
 use crate::bench::held_queue::HeldQueue;
 use crate::bench::loaded::loaded_with;
+use crate::bench::restore::one_limit_for_all_nodes;
 use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::demo_node;
 
@@ -64,6 +65,7 @@ fn demo_custom_runs_on_unbound_workers(_: &Bench) -> Outcome {
 
 fn demo_custom_never_runs_more_than_four_at_once(_: &Bench) -> Outcome {
     const ITEMS: u64 = 40;
+    let _limit = one_limit_for_all_nodes()?;
     send("reset\n")?;
     let before = table()?;
     let started = Instant::now();
