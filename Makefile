@@ -44,7 +44,7 @@ help:
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
-	@echo 'make zoo              broken modules, and the reports that each must get (an hour)'
+	@echo 'make zoo              broken modules, and the reports that each must get (half an hour)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
