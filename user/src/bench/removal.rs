@@ -20,11 +20,6 @@ pub struct Bound {
 const SLACK: Duration = Duration::from_secs(3);
 /// The longest handler.
 const HANDLER: Duration = Duration::from_millis(100);
-/// Where an idle module takes that long, the kernel was told to delay the end
-/// of its sysfs files at random, by up to this much more
-/// (CONFIG_DEBUG_KOBJECT_RELEASE).
-const DELAYED: Duration = Duration::from_millis(800);
-const MORE_DELAY: Duration = Duration::from_secs(4);
 
 impl Bound {
     /// Measured once in a run: the module is removed three times while idle.
@@ -44,13 +39,7 @@ impl Bound {
                 longest
             }
         };
-        let delay = if idle > DELAYED { MORE_DELAY } else { Duration::ZERO };
-        Ok(Bound { idle, most: 2 * idle + HANDLER + SLACK + delay })
-    }
-
-    /// The kernel takes seconds over each removal, whatever the module does.
-    pub fn is_slow(&self) -> bool {
-        self.idle > DELAYED
+        Ok(Bound { idle, most: 2 * idle + HANDLER + SLACK })
     }
 }
 

@@ -18,7 +18,6 @@ use crate::bench::echo::{counters_at_rest, expect_messages};
 use crate::bench::echo_log::EchoLog;
 use crate::bench::fail_nth::{FailNth, Hit};
 use crate::bench::loaded::{reloaded_afterwards, removed};
-use crate::bench::removal::Bound;
 use crate::bench::wait::wait_until;
 use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
 use crate::cases::cases;
@@ -397,19 +396,9 @@ fn sweep_loading(bench: &Bench, module: &Module, faults: FailNth, most: u32) -> 
     reload.finish()
 }
 
-/// How many loads or removals there is time for, where there is `plenty` for
-/// most kernels.
-fn time_for(bench: &Bench, module: &Module, plenty: u32) -> Outcome<u32> {
-    Ok(match Bound::of(module)?.is_slow() {
-        true => bench.load.cycles.div_ceil(10),
-        false => plenty,
-    })
-}
-
 /// Faults at each step of the module's own init function.
 fn sweep_init(bench: &Bench, module: &Module) -> Outcome {
-    let most = time_for(bench, module, MANY)?;
-    sweep_loading(bench, module, FailNth::below("do_one_initcall")?, most)
+    sweep_loading(bench, module, FailNth::below("do_one_initcall")?, MANY)
 }
 
 fn echo_survives_a_fault_at_each_step_of_its_init(bench: &Bench) -> Outcome {
@@ -423,8 +412,7 @@ fn demo_survives_a_fault_at_each_step_of_its_init(bench: &Bench) -> Outcome {
 /// Faults at some of the steps of finit_module(2), most of which are the
 /// kernel's own.
 fn sample_loading(bench: &Bench, module: &Module) -> Outcome {
-    let most = time_for(bench, module, bench.load.cycles)?;
-    sweep_loading(bench, module, FailNth::anywhere()?, most)
+    sweep_loading(bench, module, FailNth::anywhere()?, bench.load.cycles)
 }
 
 fn echo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
@@ -438,14 +426,13 @@ fn demo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
 /// Faults at the steps of a removal, `first` of which brings the module into a
 /// state.
 fn sweep_removal(bench: &Bench, module: &Module, first: impl Fn() -> Outcome) -> Outcome {
-    let most = time_for(bench, module, MANY)?;
     let faults = FailNth::anywhere()?;
     let reload = reloaded_afterwards(module)?;
     first()?;
     let (result, steps) = faults.count(|| module.remove())?;
     ensure_eq!(result, Ok(()), "removing {}", module.name());
     module.load("")?;
-    let chosen = chosen_steps(bench, steps, most, module.name());
+    let chosen = chosen_steps(bench, steps, MANY, module.name());
     for &n in &chosen {
         first()?;
         match faults.nth(n, || module.remove())?.result {

@@ -46,16 +46,6 @@ cases! {
     both_go_again_and_again_while_writers_write_to_both,
 }
 
-/// How many cycles a case does that puts the module into one state only. Where
-/// each removal takes seconds, most of the cycles are done by the case that has
-/// all states at once.
-fn cycles_of_one_state(bench: &Bench, bound: &Bound) -> u32 {
-    match bound.is_slow() {
-        true => bench.load.cycles.div_ceil(25),
-        false => bench.load.cycles,
-    }
-}
-
 /// What came of the cycles of a case.
 struct Removals<'a> {
     bench: &'a Bench,
@@ -100,14 +90,10 @@ impl<'a> Removals<'a> {
 
 /// Brings the module into a state, removes it and loads it anew, `cycles`
 /// times.
-fn cycle_demo(
-    bench: &Bench,
-    cycles: impl FnOnce(&Bound) -> u32,
-    mut arrange: impl FnMut(u32) -> Outcome,
-) -> Outcome {
+fn cycle_demo(bench: &Bench, mut arrange: impl FnMut(u32) -> Outcome) -> Outcome {
     let guard = reloaded_afterwards(&bench.demo)?;
     let mut removals = Removals::of(bench, &bench.demo)?;
-    for cycle in 0..cycles(&removals.bound) {
+    for cycle in 0..bench.load.cycles {
         arrange(cycle)?;
         // Every look at the table checks that it balances.
         table()?;
@@ -127,13 +113,13 @@ fn expect_fresh_demo() -> Outcome {
     Ok(())
 }
 
-fn cycle_demo_in_one_state(bench: &Bench, arrange: impl FnMut(u32) -> Outcome) -> Outcome {
-    cycle_demo(bench, |bound| cycles_of_one_state(bench, bound), arrange)?;
+fn cycle_demo_alone(bench: &Bench, arrange: impl FnMut(u32) -> Outcome) -> Outcome {
+    cycle_demo(bench, arrange)?;
     expect_fresh_demo()
 }
 
 fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
-    cycle_demo_in_one_state(bench, |cycle| {
+    cycle_demo_alone(bench, |cycle| {
         // One worker on each item, and one to four behind them.
         send(&format!("immediate\ncustom {}\ndata {cycle}\n", 5 + cycle % 4))?;
         let now = table()?;
@@ -145,7 +131,7 @@ fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
 
 fn demo_goes_again_and_again_with_a_timer_armed_or_firing(bench: &Bench) -> Outcome {
     let mut random = bench.load.random("a timer armed or firing");
-    cycle_demo_in_one_state(bench, |cycle| {
+    cycle_demo_alone(bench, |cycle| {
         if cycle % 2 == 0 {
             send("delayed 60000\n")?;
             ensure_eq!(table()?.row("delayed").pending, 1, "delayed pending");
@@ -156,7 +142,7 @@ fn demo_goes_again_and_again_with_a_timer_armed_or_firing(bench: &Bench) -> Outc
 }
 
 fn demo_goes_again_and_again_while_items_run(bench: &Bench) -> Outcome {
-    cycle_demo_in_one_state(bench, |_| {
+    cycle_demo_alone(bench, |_| {
         send("immediate\ncustom 4\n")?;
         table_when("items to run", |table| {
             table.row("custom").running > 0 && table.row("immediate").running > 0
@@ -166,7 +152,7 @@ fn demo_goes_again_and_again_while_items_run(bench: &Bench) -> Outcome {
 }
 
 fn demo_goes_again_and_again_while_it_ticks_every_10_ms(bench: &Bench) -> Outcome {
-    cycle_demo_in_one_state(bench, |cycle| {
+    cycle_demo_alone(bench, |cycle| {
         send("start 10\n")?;
         let ticks = u64::from(cycle % 3);
         table_when("ticks", |table| {
@@ -177,7 +163,7 @@ fn demo_goes_again_and_again_while_it_ticks_every_10_ms(bench: &Bench) -> Outcom
 }
 
 fn demo_goes_again_and_again_with_1000_items_queued(bench: &Bench) -> Outcome {
-    cycle_demo_in_one_state(bench, |_| {
+    cycle_demo_alone(bench, |_| {
         send("custom 1000\n")?;
         ensure!(table()?.row("custom").pending > 900, "the items do not pend");
         Ok(())
@@ -186,7 +172,7 @@ fn demo_goes_again_and_again_with_1000_items_queued(bench: &Bench) -> Outcome {
 
 fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
     beside(2, read_on, || {
-        cycle_demo_in_one_state(bench, |_| {
+        cycle_demo_alone(bench, |_| {
             send("custom 2\n")?;
             let mut open = File::open(DEMO_NODE)?;
             open.read_exact(&mut [0; 20])?;
@@ -216,20 +202,16 @@ fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
         _ => write_on(stop, turn),
     };
     beside(4, run, || {
-        cycle_demo(
-            bench,
-            |_| bench.load.cycles,
-            |_| {
-                send("start 10\nimmediate\ncustom 1000\ndata 1\ndelayed 60000\n")?;
-                table_when("items to run and ticks to come", |table| {
-                    table.row("custom").running > 0
-                        && table.row("custom").pending > 0
-                        && table.row("periodic").executed > 0
-                        && table.row("delayed").pending == 1
-                })?;
-                Ok(())
-            },
-        )
+        cycle_demo(bench, |_| {
+            send("start 10\nimmediate\ncustom 1000\ndata 1\ndelayed 60000\n")?;
+            table_when("items to run and ticks to come", |table| {
+                table.row("custom").running > 0
+                    && table.row("custom").pending > 0
+                    && table.row("periodic").executed > 0
+                    && table.row("delayed").pending == 1
+            })?;
+            Ok(())
+        })
     })
 }
 
@@ -295,7 +277,7 @@ fn echo_goes_again_and_again_with_messages_pending(bench: &Bench) -> Outcome {
     const MESSAGES: usize = 150;
     let guard = reloaded_afterwards(&bench.echo)?;
     let mut removals = Removals::of(bench, &bench.echo)?;
-    for cycle in 0..cycles_of_one_state(bench, &removals.bound) {
+    for cycle in 0..bench.load.cycles {
         let mut log = EchoLog::from_now()?;
         let texts: Vec<String> =
             (0..MESSAGES).map(|number| format!("cycle {cycle} message {number}")).collect();
@@ -316,7 +298,7 @@ fn echo_goes_again_and_again_with_messages_pending(bench: &Bench) -> Outcome {
 
 fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) -> Outcome {
     let mut removals = Removals::of(bench, &bench.echo)?;
-    for _ in 0..cycles_of_one_state(bench, &removals.bound) {
+    for _ in 0..bench.load.cycles {
         let mut full = FullQueue::new(bench, 4)?;
         let start = |signals, text| Writer::start(signals, ECHO_DEVICE, text);
         let killed = start(Signals::Deadly, "killed")?;
@@ -360,7 +342,7 @@ fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome
     let mut log = EchoLog::from_now()?;
     beside(4, run, || {
         let mut printed = 0;
-        for _ in 0..cycles_of_one_state(bench, &echo.bound) {
+        for _ in 0..bench.load.cycles {
             let before = printed;
             // Removal is refused while a writer has the device open.
             let took = wait_until("a moment when nobody has the device open", || {
