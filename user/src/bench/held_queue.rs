@@ -27,8 +27,14 @@ const BUSY_CPU_FAIR_SERVER: &str = "/sys/kernel/debug/sched/fair_server/cpu1/run
 const FREE_CPU: usize = 0;
 
 /// The spinning ends by itself after this, so that a case that hangs does not
-/// hang the machine. Well below the kernel's detectors of stalls.
-const LIMIT: Duration = Duration::from_secs(6);
+/// hang the machine. What a case does meanwhile takes a second, and on a busy
+/// machine with a kernel that checks every access up to ten.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The kernel takes a CPU whose workers do not run for stalled; so many
+/// seconds are meant here.
+const STALL_DETECTOR: &str = "/sys/module/workqueue/parameters/watchdog_thresh";
+const STALL_LIMIT: &str = "40";
 
 /// Holds a queue until it is released or dropped.
 pub struct HeldQueue {
@@ -53,6 +59,7 @@ impl HeldQueue {
             Setting::change("/proc/sys/kernel/sched_rt_runtime_us", "-1")?,
         ];
         settings.extend(Setting::change_if_present(BUSY_CPU_FAIR_SERVER, "0")?);
+        settings.extend(Setting::change_if_present(STALL_DETECTOR, STALL_LIMIT)?);
         Ok(HeldQueue { spinner: Spinner::start()?, _settings: settings, _pinned: pinned })
     }
 
