@@ -18,7 +18,7 @@ use kernel::{
 };
 
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports, unused_macros)]
 mod abstractions {
     pub(crate) mod escaped;
     pub(crate) mod misc_device;

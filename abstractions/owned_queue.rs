@@ -19,11 +19,17 @@ use kernel::{
         Flags, //
     },
     bindings,
+    impl_has_work,
     prelude::*,
-    sync::Arc,
+    sync::{
+        Arc,
+        LockClassKey, //
+    },
     workqueue::{
         Queue,
-        RawWorkItem, //
+        RawWorkItem,
+        Work,
+        WorkItem, //
     }, //
 };
 
@@ -233,6 +239,74 @@ impl Builder<PerCpu> {
     }
 }
 
+/// A closure, and the work item that calls it.
+#[pin_data]
+struct ClosureWork<F> {
+    #[pin]
+    work: Work<ClosureWork<F>>,
+    func: Option<F>,
+}
+
+impl_has_work! {
+    impl{F} HasWork<Self> for ClosureWork<F> { self.work }
+}
+
+impl<F: FnOnce()> ClosureWork<F> {
+    fn new(
+        func: F,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
+        pin_init!(Self {
+            work <- Work::new(name, key),
+            func: Some(func),
+        })
+    }
+}
+
+impl<F: FnOnce()> WorkItem for ClosureWork<F> {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(mut this: Pin<KBox<Self>>) {
+        if let Some(func) = this.as_mut().project().func.take() {
+            func();
+        }
+    }
+}
+
+/// Queues a closure on an [`OwnedQueue`], with a newly-created lock class and, if one is given,
+/// this name for it: [`OwnedQueue::spawn`]. May sleep if the flags say so.
+///
+/// All closures that one such line queues are of one class.
+///
+/// # Examples
+///
+/// A closure may wait for others, on another queue: lockdep tells them apart.
+///
+/// ```
+/// use kernel::sync::Arc;
+/// use crate::abstractions::owned_queue::{spawn, OwnedQueue};
+///
+/// let parts = Arc::new(OwnedQueue::unbound(c"parts").build()?, GFP_KERNEL)?;
+/// for part in 0..4 {
+///     spawn!(parts, GFP_KERNEL, move || pr_info!("part {part}\n"), "part")?;
+/// }
+/// let whole = OwnedQueue::unbound(c"whole").build()?;
+/// spawn!(whole, GFP_KERNEL, move || parts.flush(), "whole")?;
+/// # Ok::<(), Error>(())
+/// ```
+macro_rules! spawn {
+    ($queue:expr, $flags:expr, $func:expr $(, $name:literal)? $(,)?) => {
+        $queue.spawn(
+            $flags,
+            $func,
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub(crate) use spawn;
+
 /// A workqueue that is destroyed when this is dropped.
 ///
 /// It does not deref to [`Queue`]: that would offer `enqueue_delayed`, and `destroy_workqueue()`
@@ -244,18 +318,18 @@ impl Builder<PerCpu> {
 ///
 /// # Locking and context
 ///
-/// [`enqueue`] may be called in any context. [`flush`], [`spawn`] and the destructor may sleep.
+/// [`enqueue`] may be called in any context. [`flush`], [`spawn!`] and the destructor may sleep.
 /// Neither `flush` nor the destructor may be called from an item of this very queue: they would
 /// wait for themselves (lockdep tells). Items must therefore never own their queue.
 ///
 /// # Examples
 ///
 /// ```
-/// use crate::abstractions::owned_queue::OwnedQueue;
+/// use crate::abstractions::owned_queue::{spawn, OwnedQueue};
 ///
 /// let queue = OwnedQueue::unbound(c"my_driver").build()?;
 /// let answer = 42;
-/// queue.spawn(GFP_KERNEL, move || pr_info!("The answer is {answer}.\n"))?;
+/// spawn!(queue, GFP_KERNEL, move || pr_info!("The answer is {answer}.\n"))?;
 /// queue.flush();
 /// // It has been printed. Dropping the queue destroys it.
 /// # Ok::<(), Error>(())
@@ -269,7 +343,6 @@ impl Builder<PerCpu> {
 /// [`DelayedWorkHandle`]: super::delayed_work::DelayedWorkHandle
 /// [`enqueue`]: OwnedQueue::enqueue
 /// [`flush`]: OwnedQueue::flush
-/// [`spawn`]: OwnedQueue::spawn
 pub(crate) struct OwnedQueue(NonNull<bindings::workqueue_struct>);
 
 // SAFETY: A workqueue belongs to no thread: by the type invariants it stays valid wherever the
@@ -311,16 +384,34 @@ impl OwnedQueue {
         self.queue().enqueue(work)
     }
 
-    /// Queues a closure, in memory of its own that its run frees.
+    /// Queues a closure, in memory of its own that its run frees: what [`spawn!`] expands to.
+    ///
+    /// `name` and `key` are its lock class, one for each kind of closure: lockdep takes it that
+    /// what one closure of a class waits for, any other may wait for. So the key comes from the
+    /// place that knows what the closure does; a static in here would be one for all of them, as
+    /// that of `Queue::try_spawn()` is, which two modules even share, under a name in each.
+    ///
+    /// The queue cannot refuse it, nor take it and throw it away, either of which would leak the
+    /// closure, or worse: C refuses an item that is pending or disabled, and this one is new and
+    /// known to nobody; and C throws away what comes to a queue that is being drained or
+    /// destroyed, which by the type invariants this one is not while it is borrowed.
     ///
     /// # Errors
     ///
     /// [`AllocError`] if there is no memory; the closure is dropped unrun.
-    pub(crate) fn spawn<F>(&self, flags: Flags, func: F) -> Result<(), AllocError>
+    pub(crate) fn spawn<F>(
+        &self,
+        flags: Flags,
+        func: F,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> Result<(), AllocError>
     where
         F: FnOnce() + Send + 'static,
     {
-        self.queue().try_spawn(flags, func)
+        let work = KBox::pin_init(ClosureWork::new(func, name, key), flags);
+        self.enqueue(work.map_err(|_| AllocError)?);
+        Ok(())
     }
 
     /// Waits until everything queued before has run. Sleeps, and no signal ends it.

@@ -26,7 +26,10 @@ mod abstractions {
 }
 mod raw_queue;
 
-use abstractions::owned_queue::OwnedQueue;
+use abstractions::owned_queue::{
+    spawn,
+    OwnedQueue, //
+};
 
 kernel::sync::global_lock! {
     // SAFETY: Initialised by `Specimen::init`, before anything uses it.
@@ -58,9 +61,8 @@ fn fixed() -> Result {
     // SAFETY: This is called once, by `Specimen::init`.
     unsafe { NUMBER.init() };
     // The builder has no `bh`.
-    OwnedQueue::percpu(c"zoo_no_bh")
-        .build()?
-        .spawn(GFP_KERNEL, handler)?;
+    let queue = OwnedQueue::percpu(c"zoo_no_bh").build()?;
+    spawn!(queue, GFP_KERNEL, handler)?;
     Ok(())
 }
 

@@ -28,7 +28,10 @@ mod abstractions {
     pub(crate) mod owned_queue;
 }
 
-use abstractions::owned_queue::OwnedQueue;
+use abstractions::owned_queue::{
+    spawn,
+    OwnedQueue, //
+};
 
 const EACH: u32 = 1_000_000;
 
@@ -70,7 +73,7 @@ fn count(count: impl Count) -> Result {
     let queue = OwnedQueue::unbound(c"zoo_cell").build()?;
     for _ in 0..2 {
         let count = count.clone();
-        queue.spawn(GFP_KERNEL, move || {
+        spawn!(queue, GFP_KERNEL, move || {
             for _ in 0..EACH {
                 count.increment();
             }

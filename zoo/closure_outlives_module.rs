@@ -27,6 +27,7 @@ mod abstractions {
 }
 
 use abstractions::owned_queue::{
+    spawn,
     system_percpu,
     OwnedQueue, //
 };
@@ -44,7 +45,7 @@ fn broken() -> Result<Option<OwnedQueue>> {
 
 fn fixed() -> Result<Option<OwnedQueue>> {
     let queue = OwnedQueue::percpu(c"zoo_closure").build()?;
-    queue.spawn(GFP_KERNEL, closure)?;
+    spawn!(queue, GFP_KERNEL, closure)?;
     // Destroyed with the module's state, which waits for the closure.
     Ok(Some(queue))
 }

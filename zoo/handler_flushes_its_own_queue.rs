@@ -19,47 +19,30 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
-    pub(crate) mod cancel;
     pub(crate) mod owned_queue;
-    pub(crate) mod work;
 }
 
-use abstractions::{
-    owned_queue::{
-        system_percpu,
-        OwnedQueue, //
-    },
-    work::{
-        Handler,
-        WorkHandle, //
-    }, //
+use abstractions::owned_queue::{
+    spawn,
+    OwnedQueue, //
 };
 
 fn broken() -> Result {
     let queue = Arc::new(OwnedQueue::unbound(c"zoo_flushed").build()?, GFP_KERNEL)?;
     let of_item = queue.clone();
     // WRONG: the item is one of those that are waited for.
-    queue.spawn(GFP_KERNEL, move || of_item.flush())?;
+    spawn!(queue, GFP_KERNEL, move || of_item.flush())?;
     fsleep(Delta::from_millis(500));
     Ok(())
 }
 
-struct Flush(Arc<OwnedQueue>);
-
-impl Handler for Flush {
-    fn run(&self) {
-        self.0.flush();
-    }
-}
-
 fn fixed() -> Result {
     let flushed = Arc::new(OwnedQueue::unbound(c"zoo_flushed").build()?, GFP_KERNEL)?;
-    flushed.spawn(GFP_KERNEL, || fsleep(Delta::from_millis(500)))?;
-    // On another queue. An item, for all closures are one and the same to lockdep, which would
-    // take this for one that waits for itself.
-    let flush = WorkHandle::new(system_percpu(), Flush(flushed))?;
-    flush.enqueue();
-    flush.flush();
+    spawn!(flushed, GFP_KERNEL, || fsleep(Delta::from_millis(500)))?;
+    // On another queue.
+    let flushers = OwnedQueue::unbound(c"zoo_flushers").build()?;
+    spawn!(flushers, GFP_KERNEL, move || flushed.flush())?;
+    flushers.flush();
     Ok(())
 }
 

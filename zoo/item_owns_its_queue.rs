@@ -26,12 +26,15 @@ mod abstractions {
     pub(crate) mod owned_queue;
 }
 
-use abstractions::owned_queue::OwnedQueue;
+use abstractions::owned_queue::{
+    spawn,
+    OwnedQueue, //
+};
 
 fn broken() -> Result {
     let queue = Arc::new(OwnedQueue::unbound(c"zoo_owned").build()?, GFP_KERNEL)?;
     let of_item = queue.clone();
-    queue.spawn(GFP_KERNEL, move || {
+    spawn!(queue, GFP_KERNEL, move || {
         fsleep(Delta::from_millis(500));
         // WRONG: by now this is the last one.
         drop(of_item);
@@ -41,7 +44,7 @@ fn broken() -> Result {
 
 fn fixed() -> Result {
     let queue = OwnedQueue::unbound(c"zoo_owned").build()?;
-    queue.spawn(GFP_KERNEL, move || fsleep(Delta::from_millis(500)))?;
+    spawn!(queue, GFP_KERNEL, move || fsleep(Delta::from_millis(500)))?;
     // The queue goes here, after the item.
     Ok(())
 }

@@ -180,8 +180,7 @@ run_broken() { # KERNEL NAME
 }
 
 # run_fixed KERNEL NAME...: all in one boot, with a mark in the log before each. Each
-# is unloaded before the next, for two modules that use Queue::try_spawn() are one
-# too many for lockdep: the class has its key in the kernel, its name in the module.
+# is unloaded before the next, so that what is said between two marks is of one.
 run_fixed() {
 	local kernel=$1 log=$logs/$1.fixed.log name append='' line='FIXED=fixed=1' status=0
 	shift

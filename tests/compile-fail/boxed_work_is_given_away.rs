@@ -13,6 +13,7 @@ use kernel::{
     }, //
 };
 
+#[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;

@@ -5,8 +5,12 @@
 
 #![allow(dead_code, unreachable_pub)]
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    static_lock_class, //
+};
 
+#[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
@@ -32,8 +36,10 @@ impl DelayedHandler for Handler {
         rearm.after(1);
 
         #[cfg(misuse)]
-        let _ = self.queue.spawn(GFP_KERNEL, move || {
-            rearm.after(1); //~^ E0521 borrowed data escapes outside of method
-        });
+        let rearm_later = move || {
+            rearm.after(1);
+        };
+        #[cfg(misuse)]
+        let _ = self.queue.spawn(GFP_KERNEL, rearm_later, c"rearm_later", static_lock_class!()); //~ E0521 borrowed data escapes outside of method
     }
 }

@@ -6,6 +6,7 @@
 
 use kernel::prelude::*;
 
+#[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod owned_queue;

@@ -15,6 +15,7 @@ use kernel::{
     }, //
 };
 
+#[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod owned_queue;

@@ -6,8 +6,12 @@
 
 use core::cell::Cell;
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    static_lock_class, //
+};
 
+#[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
@@ -16,7 +20,10 @@ mod abstractions {
 }
 
 use abstractions::{
-    owned_queue::OwnedQueue,
+    owned_queue::{
+        spawn,
+        OwnedQueue, //
+    },
     work::Handler, //
 };
 
@@ -36,10 +43,11 @@ impl Handler for Counter {
 
 #[cfg(misuse)]
 fn borrows(queue: &OwnedQueue, number: &mut u32) {
-    let _ = queue.spawn(GFP_KERNEL, || *number += 1); //~ E0521 borrowed data escapes outside of function
+    let add = || *number += 1;
+    let _ = queue.spawn(GFP_KERNEL, add, c"add", static_lock_class!()); //~ E0521 borrowed data escapes outside of function
 }
 
 #[cfg(misuse)]
 fn sends(queue: &OwnedQueue, pointer: *const u32) {
-    let _ = queue.spawn(GFP_KERNEL, move || drop(pointer)); //~ E0277 cannot be sent between threads safely
+    let _ = spawn!(queue, GFP_KERNEL, move || drop(pointer)); //~ E0277 cannot be sent between threads safely
 }

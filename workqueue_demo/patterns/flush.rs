@@ -18,7 +18,10 @@ use kernel::{
 };
 
 use super::super::demo::Patterns;
-use crate::abstractions::owned_queue::OwnedQueue;
+use crate::abstractions::owned_queue::{
+    spawn,
+    OwnedQueue, //
+};
 
 /// The queue of those that flush. Dropping it waits for them, even if nobody else does any more.
 pub(crate) struct Flushers(OwnedQueue);
@@ -36,7 +39,7 @@ impl Flushers {
     pub(crate) fn flush(&self, patterns: &Arc<Patterns>) -> Result {
         let flushed = Event::new()?;
         let (worker_flushed, patterns) = (flushed.clone(), patterns.clone());
-        self.0.spawn(GFP_KERNEL, move || {
+        spawn!(self.0, GFP_KERNEL, move || {
             patterns.flush();
             worker_flushed.set();
         })?;
