@@ -13,8 +13,6 @@ use core::ops::Deref;
 use kernel::{
     bindings,
     impl_has_delayed_work,
-    new_delayed_work,
-    new_mutex,
     prelude::*,
     sync::{
         lock::{
@@ -22,6 +20,7 @@ use kernel::{
             Guard, //
         },
         Arc,
+        LockClassKey,
         Mutex, //
     },
     time::{
@@ -125,6 +124,61 @@ impl<H: DelayedHandler> Rearm<'_, H> {
     }
 }
 
+/// A lock class: what lockdep's reports call it, and its key.
+pub(crate) type LockClass = (&'static CStr, Pin<&'static LockClassKey>);
+
+/// The lock classes of a delayed item. Items of the same ones must not wait for each other, nor
+/// take [`Control`] of each other.
+#[derive(Clone, Copy)]
+pub(crate) struct LockClasses {
+    /// That of its runs.
+    pub(crate) work: LockClass,
+    /// That of its timer.
+    pub(crate) timer: LockClass,
+    /// That of the mutex behind [`Control`].
+    pub(crate) control: LockClass,
+}
+
+/// Newly-created [`LockClasses`], each with a name that begins with the one given or, without one,
+/// with the place in the source.
+macro_rules! new_lock_classes {
+    () => {
+        $crate::abstractions::delayed_work::new_lock_classes!(@
+            ::kernel::optional_name!(),
+            ::core::concat!(::core::file!(), ":", ::core::line!(), "_timer"),
+            ::core::concat!(::core::file!(), ":", ::core::line!(), "_control")
+        )
+    };
+    ($name:literal) => {
+        $crate::abstractions::delayed_work::new_lock_classes!(@
+            ::kernel::optional_name!($name),
+            ::core::concat!($name, "_timer"),
+            ::core::concat!($name, "_control")
+        )
+    };
+    (@ $work:expr, $timer:expr, $control:expr) => {
+        $crate::abstractions::delayed_work::LockClasses {
+            work: ($work, ::kernel::static_lock_class!()),
+            timer: (::kernel::c_str!($timer), ::kernel::static_lock_class!()),
+            control: (::kernel::c_str!($control), ::kernel::static_lock_class!()),
+        }
+    };
+}
+pub(crate) use new_lock_classes;
+
+/// An initialiser of a [`DelayedWorkHandle`] with newly-created lock classes and, if one is given,
+/// this name for them: [`DelayedWorkHandle::new`].
+macro_rules! new_delayed_work_handle {
+    ($queue:expr, $handler:expr $(, $name:literal)? $(,)?) => {
+        $crate::abstractions::delayed_work::DelayedWorkHandle::new(
+            $queue,
+            $handler,
+            $crate::abstractions::delayed_work::new_lock_classes!($($name)?),
+        )
+    };
+}
+pub(crate) use new_delayed_work_handle;
+
 /// The owner of a delayed work item, and of the queue it runs on or a share in it.
 ///
 /// The queue cannot go while the timer is armed: `destroy_workqueue()` would not wait for it.
@@ -134,14 +188,14 @@ impl<H: DelayedHandler> Rearm<'_, H> {
 /// All of it sleeps. The item is armed, cancelled and stopped under a mutex, through the
 /// [`Control`] that [`lock`](Self::lock) returns. [`flush`](Self::flush) and the destructor wait
 /// for the handler, so the handler must not call them (lockdep tells). What [`WorkHandle`] says of
-/// lock classes and of handles that are forgotten holds here too.
+/// the items of other handles, and of handles that are forgotten, holds here too.
 ///
 /// # Examples
 ///
 /// ```
 /// use kernel::time::Delta;
 /// use crate::abstractions::{
-///     delayed_work::{jiffies_at_least, DelayedHandler, DelayedWorkHandle, Rearm},
+///     delayed_work::{jiffies_at_least, new_delayed_work_handle, DelayedHandler, Rearm},
 ///     owned_queue::system_percpu,
 /// };
 ///
@@ -162,7 +216,8 @@ impl<H: DelayedHandler> Rearm<'_, H> {
 ///     }
 /// }
 ///
-/// let retry = KBox::pin_init(DelayedWorkHandle::new(system_percpu(), Ok(Retry)), GFP_KERNEL)?;
+/// let retry = new_delayed_work_handle!(system_percpu(), Ok(Retry), "retry");
+/// let retry = KBox::pin_init(retry, GFP_KERNEL)?;
 /// retry.lock().arm(jiffies_at_least(Delta::from_millis(50)));
 /// // Something else came up: not now.
 /// let was_armed = retry.lock().cancel_sync();
@@ -186,17 +241,27 @@ pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = &'static 
 }
 
 impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
-    /// Makes an item that runs `handler` on `queue`. May sleep.
+    /// Makes an item that runs `handler` on `queue`: what [`new_delayed_work_handle!`] expands to.
+    /// May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and those of `handler`.
-    pub(crate) fn new(queue: Q, handler: impl PinInit<H, Error>) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(
+        queue: Q,
+        handler: impl PinInit<H, Error>,
+        classes: LockClasses,
+    ) -> impl PinInit<Self, Error> {
         let raw_queue = RawQueue(queue.as_raw());
+        let LockClasses {
+            work,
+            timer,
+            control,
+        } = classes;
         try_pin_init!(Self {
             item: Arc::pin_init(
                 try_pin_init!(Item {
-                    work <- new_delayed_work!("DelayedWorkHandle"),
+                    work <- DelayedWork::new(work.0, work.1, timer.0, timer.1),
                     // INVARIANT: The handle keeps `_queue` until it has stopped the item.
                     queue: raw_queue,
                     handler <- handler,
@@ -204,7 +269,7 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
                 GFP_KERNEL,
             )?,
             // INVARIANT: A new item is not disabled, not queued, and private to this handle.
-            stopped <- new_mutex!(false, "DelayedWorkHandle::stopped"),
+            stopped <- Mutex::new(false, control.0, control.1),
             _queue: queue,
         })
     }

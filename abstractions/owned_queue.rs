@@ -45,7 +45,7 @@ use kernel::{
 /// ```
 /// use crate::abstractions::{
 ///     owned_queue::system_percpu,
-///     work::{Handler, WorkHandle},
+///     work::{new_work_handle, Handler},
 /// };
 ///
 /// struct Refresh;
@@ -54,7 +54,7 @@ use kernel::{
 ///     fn run(&self) {}
 /// }
 ///
-/// let refresh = WorkHandle::new(system_percpu(), Refresh)?;
+/// let refresh = new_work_handle!(system_percpu(), Refresh, "refresh")?;
 /// refresh.enqueue();
 /// # Ok::<(), Error>(())
 /// ```

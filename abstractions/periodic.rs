@@ -22,6 +22,7 @@ use super::{
         Control,
         DelayedHandler,
         DelayedWorkHandle,
+        LockClasses,
         Rearm, //
     },
     owned_queue::QueueOwner, //
@@ -85,6 +86,7 @@ struct Loop<T: Ticker> {
 impl<T: Ticker> Loop<T> {
     fn new(ticker: T) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            // One class for all: nothing else is taken or waited for under this lock.
             schedule <- new_spinlock!(None, "Periodic::schedule"),
             ticker,
         })
@@ -110,6 +112,19 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
     }
 }
 
+/// An initialiser of a [`Periodic`] with newly-created lock classes and, if one is given, this name
+/// for them: [`Periodic::new`].
+macro_rules! new_periodic {
+    ($queue:expr, $ticker:expr $(, $name:literal)? $(,)?) => {
+        $crate::abstractions::periodic::Periodic::new(
+            $queue,
+            $ticker,
+            $crate::abstractions::delayed_work::new_lock_classes!($($name)?),
+        )
+    };
+}
+pub(crate) use new_periodic;
+
 /// Periodic work on a queue, stopped at first.
 ///
 /// When [`stop`](Self::stop) returns no tick runs, and none will before the next
@@ -119,8 +134,8 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 /// # Locking and context
 ///
 /// All of it sleeps. `stop`, a `start` with another period and the destructor wait for the tick
-/// that runs, so the ticker must not call them (lockdep tells). What [`WorkHandle`] says of lock
-/// classes and of handles that are forgotten holds here too.
+/// that runs, so the ticker must not call them (lockdep tells). What [`WorkHandle`] says of the
+/// items of other handles, and of handles that are forgotten, holds here too.
 ///
 /// # Examples
 ///
@@ -128,7 +143,7 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 /// use kernel::time::Delta;
 /// use crate::abstractions::{
 ///     owned_queue::system_percpu,
-///     periodic::{Periodic, Ticker},
+///     periodic::{new_periodic, Ticker},
 /// };
 ///
 /// struct Heartbeat;
@@ -139,7 +154,8 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 ///     }
 /// }
 ///
-/// let heartbeat = KBox::pin_init(Periodic::new(system_percpu(), Heartbeat), GFP_KERNEL)?;
+/// let heartbeat = new_periodic!(system_percpu(), Heartbeat, "heartbeat");
+/// let heartbeat = KBox::pin_init(heartbeat, GFP_KERNEL)?;
 /// heartbeat.start(Delta::from_secs(1));
 /// heartbeat.stop();
 /// // No tick runs or will run.
@@ -154,14 +170,14 @@ pub(crate) struct Periodic<T: Ticker, Q: QueueOwner = &'static Queue> {
 }
 
 impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
-    /// Makes periodic work that ticks on `queue`. May sleep.
+    /// Makes periodic work that ticks on `queue`: what [`new_periodic!`] expands to. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(queue: Q, ticker: T) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(queue: Q, ticker: T, classes: LockClasses) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            item <- DelayedWorkHandle::new(queue, Loop::new(ticker)),
+            item <- DelayedWorkHandle::new(queue, Loop::new(ticker), classes),
         })
     }
 

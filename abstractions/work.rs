@@ -7,9 +7,11 @@
 use core::ops::Deref;
 
 use kernel::{
-    new_work,
     prelude::*,
-    sync::Arc,
+    sync::{
+        Arc,
+        LockClassKey, //
+    },
     workqueue::{
         Queue,
         Work,
@@ -52,6 +54,20 @@ impl<H: Handler> WorkItem for Item<H> {
     }
 }
 
+/// Makes a [`WorkHandle`] with a newly-created lock class and, if one is given, this name for it:
+/// [`WorkHandle::new`].
+macro_rules! new_work_handle {
+    ($queue:expr, $handler:expr $(, $name:literal)? $(,)?) => {
+        $crate::abstractions::work::WorkHandle::new(
+            $queue,
+            $handler,
+            ::kernel::optional_name!($($name)?),
+            ::kernel::static_lock_class!(),
+        )
+    };
+}
+pub(crate) use new_work_handle;
+
 /// The owner of a work item, and of the queue it runs on or a share in it.
 ///
 /// Dereferences to the handler, so that state can live there.
@@ -60,8 +76,8 @@ impl<H: Handler> WorkItem for Item<H> {
 ///
 /// [`enqueue`](Self::enqueue) may be called in any context; all else sleeps. `cancel_sync`,
 /// `flush` and the destructor wait for the item, so the item's own handler must not call them
-/// (lockdep tells). All items of handles are one lock class: a handler that waits for the item of
-/// another handle is reported too, though it may be right to.
+/// (lockdep tells). It may wait for the item of another handle: [`new_work_handle!`] gives each
+/// line that makes handles a lock class of its own.
 ///
 /// If the handle is forgotten, the item and its queue stay, and the item may still run: correct
 /// for built-in code, but a module must drop its handles before it goes, because `'static` does
@@ -77,7 +93,7 @@ impl<H: Handler> WorkItem for Item<H> {
 /// };
 /// use crate::abstractions::{
 ///     owned_queue::OwnedQueue,
-///     work::{Handler, WorkHandle},
+///     work::{new_work_handle, Handler},
 /// };
 ///
 /// struct Count(Atomic<u64>);
@@ -89,7 +105,7 @@ impl<H: Handler> WorkItem for Item<H> {
 /// }
 ///
 /// let queue = Arc::new(OwnedQueue::unbound(c"counters").build()?, GFP_KERNEL)?;
-/// let count = WorkHandle::new(queue, Count(Atomic::new(0)))?;
+/// let count = new_work_handle!(queue, Count(Atomic::new(0)), "count")?;
 /// let queued = count.enqueue();
 /// let waited = count.flush();
 /// let runs = count.0.load(Relaxed);
@@ -108,15 +124,24 @@ pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = &'static Queue> {
 }
 
 impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
-    /// Makes an item that runs `handler` on `queue`. May sleep.
+    /// Makes an item that runs `handler` on `queue`: what [`new_work_handle!`] expands to. May
+    /// sleep.
+    ///
+    /// `name` and `key` are the item's lock class. Items of one class must not wait for each
+    /// other.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(queue: Q, handler: H) -> Result<Self> {
+    pub(crate) fn new(
+        queue: Q,
+        handler: H,
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> Result<Self> {
         let item = Arc::pin_init(
             pin_init!(Item {
-                work <- new_work!("WorkHandle"),
+                work <- Work::new(name, key),
                 handler,
             }),
             GFP_KERNEL,

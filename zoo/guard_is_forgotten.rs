@@ -41,8 +41,8 @@ mod abstractions {
 use abstractions::{
     cancel::CancelDelayedWork,
     delayed_work::{
+        new_delayed_work_handle,
         DelayedHandler,
-        DelayedWorkHandle,
         Rearm, //
     },
     owned_queue::system_percpu, //
@@ -128,7 +128,7 @@ impl DelayedHandler for Owner {
 fn fixed() -> Result {
     let data = KBox::new([0x5a; 100], GFP_KERNEL)?;
     let handle = KBox::pin_init(
-        DelayedWorkHandle::new(system_percpu(), Ok(Owner(data))),
+        new_delayed_work_handle!(system_percpu(), Ok(Owner(data))),
         GFP_KERNEL,
     )?;
     handle.lock().arm(msecs_to_jiffies(1000));

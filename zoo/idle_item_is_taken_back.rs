@@ -33,8 +33,8 @@ mod abstractions {
 use abstractions::{
     owned_queue::system_percpu,
     work::{
-        Handler,
-        WorkHandle, //
+        new_work_handle,
+        Handler, //
     }, //
 };
 
@@ -72,7 +72,7 @@ impl Handler for Nothing {
 }
 
 fn fixed() -> Result {
-    let handle = WorkHandle::new(system_percpu(), Nothing)?;
+    let handle = new_work_handle!(system_percpu(), Nothing)?;
     // Takes a reference back exactly when C says so: here it does not.
     handle.cancel_sync();
     Ok(())

@@ -33,8 +33,8 @@ mod abstractions {
 use abstractions::{
     owned_queue::system_percpu,
     work::{
-        Handler,
-        WorkHandle, //
+        new_work_handle,
+        Handler, //
     }, //
 };
 
@@ -94,7 +94,7 @@ impl Handler for HasData {
 fn fixed() -> Result {
     for _ in 0..8 {
         // The handler is a plain field of the item, and is dropped with it.
-        WorkHandle::new(system_percpu(), HasData(data()?))?.enqueue();
+        new_work_handle!(system_percpu(), HasData(data()?))?.enqueue();
     }
     Ok(())
 }

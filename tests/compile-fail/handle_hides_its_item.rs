@@ -6,6 +6,7 @@
 
 use kernel::prelude::*;
 
+#[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
@@ -16,6 +17,7 @@ mod abstractions {
 
 use abstractions::{
     delayed_work::{
+        new_delayed_work_handle,
         DelayedHandler,
         DelayedWorkHandle,
         Rearm, //
@@ -34,7 +36,7 @@ impl DelayedHandler for Handler {
 }
 
 fn handle() -> impl PinInit<DelayedWorkHandle<Handler>, Error> {
-    DelayedWorkHandle::new(system_percpu(), Ok(Handler))
+    new_delayed_work_handle!(system_percpu(), Ok(Handler))
 }
 
 #[cfg(misuse)]
@@ -44,5 +46,5 @@ fn item(handle: &DelayedWorkHandle<Handler>) {
 
 #[cfg(misuse)]
 fn borrowed_queue(queue: &OwnedQueue) {
-    let _ = DelayedWorkHandle::<Handler, _>::new(queue, Ok(Handler)); //~ E0277 `&OwnedQueue: QueueOwner` is not satisfied
+    let _ = new_delayed_work_handle!(queue, Ok(Handler)); //~ E0277 `&OwnedQueue: QueueOwner` is not satisfied
 }

@@ -19,6 +19,7 @@ use super::super::ledger::{
 use crate::abstractions::{
     delayed_work::{
         jiffies_at_least,
+        new_delayed_work_handle,
         DelayedHandler,
         DelayedWorkHandle,
         Rearm, //
@@ -34,7 +35,11 @@ pub(crate) struct DelayedOnce {
 }
 
 pub(crate) fn new(ledger: Arc<Ledger>) -> impl PinInit<Delayed, Error> {
-    DelayedWorkHandle::new(system_percpu(), Ok(DelayedOnce { ledger }))
+    new_delayed_work_handle!(
+        system_percpu(),
+        Ok(DelayedOnce { ledger }),
+        "workqueue_demo::delayed"
+    )
 }
 
 /// Arms the item to run in `ms` milliseconds. If it is armed already its time stands.

@@ -22,6 +22,7 @@ use super::super::ledger::{
 use crate::abstractions::{
     owned_queue::system_percpu,
     work::{
+        new_work_handle,
         Handler,
         WorkHandle, //
     }, //
@@ -35,7 +36,11 @@ pub(crate) struct ImmediateWork {
 }
 
 pub(crate) fn new(ledger: Arc<Ledger>) -> Result<Immediate> {
-    WorkHandle::new(system_percpu(), ImmediateWork { ledger })
+    new_work_handle!(
+        system_percpu(),
+        ImmediateWork { ledger },
+        "workqueue_demo::immediate"
+    )
 }
 
 /// Queues the item. If it is still pending it is not queued twice: one run will do for both.

@@ -20,6 +20,7 @@ use super::super::ledger::{
 use crate::abstractions::{
     owned_queue::system_percpu,
     periodic::{
+        new_periodic,
         Periodic,
         Ticker, //
     }, //
@@ -33,7 +34,11 @@ pub(crate) struct CountedTick {
 }
 
 pub(crate) fn new(ledger: Arc<Ledger>) -> impl PinInit<Ticks, Error> {
-    Periodic::new(system_percpu(), CountedTick { ledger })
+    new_periodic!(
+        system_percpu(),
+        CountedTick { ledger },
+        "workqueue_demo::periodic"
+    )
 }
 
 /// Starts the ticks, one every `period_ms` milliseconds. Changes nothing if they come at that
