@@ -30,6 +30,9 @@ check:
 compile-fail:
 	@scripts/check.sh misuse_is_refused
 
+kunit:
+	@scripts/kunit.sh
+
 zoo:
 	@zoo/run.sh
 
@@ -44,8 +47,11 @@ help:
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
+	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
+	@echo '                      kernel with KASAN (which is built first: some ten minutes)'
 	@echo 'make zoo              broken modules, and the reports that each must get (half an hour)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
-.PHONY: all modules modules_install rust-analyzer demo test check compile-fail zoo clean help
+.PHONY: all modules modules_install rust-analyzer demo test check compile-fail kunit zoo clean \
+	help

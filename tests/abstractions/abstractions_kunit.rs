@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites of the abstractions, above all of what neither module uses. They run when this
+//! module is loaded: `scripts/kunit.sh`.
+
+use kernel::prelude::*;
+
+#[cfg(not(CONFIG_KUNIT = "y"))]
+compile_error!("these are KUnit tests, for a kernel with CONFIG_KUNIT: scripts/kunit.sh");
+
+#[allow(dead_code)]
+#[path = "../../abstractions"]
+mod abstractions {
+    pub(crate) mod cancel;
+    pub(crate) mod delayed_work;
+    pub(crate) mod owned_queue;
+    pub(crate) mod periodic;
+    pub(crate) mod work;
+    pub(crate) mod worker;
+}
+
+mod cancel;
+mod cancel_delayed;
+mod delayed_work_handle;
+mod lock_classes;
+mod owned_queue;
+mod periodic;
+mod probe;
+mod work_handle;
+
+module! {
+    type: AbstractionsKunit,
+    name: "abstractions_kunit",
+    authors: ["The workqueue-rs authors"],
+    description: "KUnit suites of the workqueue abstractions",
+    license: "GPL",
+}
+
+struct AbstractionsKunit;
+
+impl kernel::Module for AbstractionsKunit {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Delayed items: the table of what their cancel functions return, row by row.
+
+use kernel::{
+    impl_has_delayed_work,
+    new_delayed_work,
+    prelude::*,
+    sync::Arc,
+    workqueue::{
+        DelayedWork,
+        WorkItem, //
+    }, //
+};
+
+use crate::{
+    abstractions::{
+        cancel::CancelDelayedWork,
+        owned_queue::system_percpu, //
+    },
+    probe::{
+        an_hour,
+        Probe,
+        Subject, //
+    }, //
+};
+
+#[pin_data]
+struct Alarm {
+    #[pin]
+    work: DelayedWork<Alarm>,
+    subject: Subject,
+    /// Whether its run arms it again.
+    restless: bool,
+}
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self> for Alarm { self.work }
+}
+
+impl WorkItem for Alarm {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.subject.run();
+        if this.restless {
+            let _ = system_percpu().enqueue_delayed(this, 1);
+        }
+    }
+}
+
+impl Alarm {
+    fn new(probe: &Arc<Probe>, restless: bool) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                work <- new_delayed_work!("Alarm"),
+                subject: Subject::new(probe),
+                restless,
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+type Take = fn(&Arc<Alarm>) -> Option<Arc<Alarm>>;
+
+#[kunit_tests(abstractions_cancel_delayed)]
+mod tests {
+    use super::*;
+    use crate::probe::{
+        ensure,
+        BlockedQueue, //
+    };
+
+    const TAKES: [Take; 3] = [
+        CancelDelayedWork::cancel_delayed,
+        CancelDelayedWork::cancel_delayed_sync,
+        CancelDelayedWork::disable_delayed_sync,
+    ];
+    const WAITING_TAKES: [Take; 2] = [
+        CancelDelayedWork::cancel_delayed_sync,
+        CancelDelayedWork::disable_delayed_sync,
+    ];
+
+    /// Nobody else has a reference, and with this one goes what the item owns, once.
+    fn is_last(alarm: Arc<Alarm>, probe: &Probe) -> bool {
+        probe.dropped.get() == 0
+            && Arc::into_unique_or_drop(alarm).is_some()
+            && probe.dropped.get() == 1
+    }
+
+    #[test]
+    fn an_armed_item_comes_back_once_and_never_runs() -> Result {
+        for take in TAKES {
+            let probe = Probe::opened()?;
+            let alarm = Alarm::new(&probe, false)?;
+            ensure!(system_percpu()
+                .enqueue_delayed(alarm.clone(), an_hour())
+                .is_ok());
+            ensure!(take(&alarm).is_some_and(|taken| Arc::ptr_eq(&taken, &alarm)));
+            ensure!(take(&alarm).is_none());
+            ensure!(probe.started.get() == 0);
+            ensure!(is_last(alarm, &probe));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_queued_item_comes_back_once_and_never_runs() -> Result {
+        for take in TAKES {
+            let probe = Probe::opened()?;
+            let alarm = Alarm::new(&probe, false)?;
+            let blocked = BlockedQueue::new()?;
+            ensure!(blocked.queue.enqueue(alarm.clone()).is_ok());
+            ensure!(take(&alarm).is_some_and(|taken| Arc::ptr_eq(&taken, &alarm)));
+            ensure!(take(&alarm).is_none());
+            drop(blocked);
+            ensure!(probe.started.get() == 0);
+            ensure!(is_last(alarm, &probe));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_running_item_is_waited_for_and_does_not_come_back() -> Result {
+        for take in WAITING_TAKES {
+            let probe = Probe::closed()?;
+            let alarm = Alarm::new(&probe, false)?;
+            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+            probe.started.wait_for(1)?;
+            probe.open();
+            ensure!(take(&alarm).is_none());
+            ensure!(probe.finished.get() == 1);
+            ensure!(is_last(alarm, &probe));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn cancel_delayed_does_not_wait_for_a_run() -> Result {
+        let probe = Probe::closed()?;
+        let alarm = Alarm::new(&probe, false)?;
+        ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+        probe.started.wait_for(1)?;
+        let taken = alarm.cancel_delayed();
+        let finished = probe.finished.get();
+        probe.open();
+        alarm.flush_queued();
+        ensure!(taken.is_none());
+        ensure!(finished == 0);
+        ensure!(is_last(alarm, &probe));
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_comes_back_from_an_idle_item() -> Result {
+        for take in TAKES {
+            let probe = Probe::opened()?;
+            let alarm = Alarm::new(&probe, false)?;
+            ensure!(take(&alarm).is_none());
+            ensure!(is_last(alarm, &probe));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_item_that_is_armed_while_it_runs_comes_back_after_the_run() -> Result {
+        for take in WAITING_TAKES {
+            let probe = Probe::closed()?;
+            let alarm = Alarm::new(&probe, false)?;
+            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+            probe.started.wait_for(1)?;
+            ensure!(system_percpu()
+                .enqueue_delayed(alarm.clone(), an_hour())
+                .is_ok());
+            probe.open();
+            ensure!(take(&alarm).is_some());
+            ensure!(probe.finished.get() == 1);
+            ensure!(is_last(alarm, &probe));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_disabled_item_cannot_be_armed_again_by_its_own_handler() -> Result {
+        for _ in 0..20 {
+            let probe = Probe::opened()?;
+            let alarm = Alarm::new(&probe, true)?;
+            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+            probe.started.wait_for(3)?;
+            drop(alarm.disable_delayed_sync());
+            ensure!(probe.started.get() == probe.finished.get());
+            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_err());
+            // An armed timer would hold a reference.
+            ensure!(is_last(alarm, &probe));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn flush_queued_waits_for_a_run_and_leaves_an_armed_timer_alone() -> Result {
+        let probe = Probe::closed()?;
+        let alarm = Alarm::new(&probe, false)?;
+        ensure!(system_percpu()
+            .enqueue_delayed(alarm.clone(), an_hour())
+            .is_ok());
+        ensure!(!alarm.flush_queued());
+        ensure!(alarm.cancel_delayed().is_some());
+        ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+        probe.started.wait_for(1)?;
+        probe.open();
+        alarm.flush_queued();
+        ensure!(probe.finished.get() == 1);
+        ensure!(is_last(alarm, &probe));
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the suites share: items under observation, and events to wait for.
+
+use kernel::{
+    bindings,
+    new_condvar,
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        CondVar,
+        CondVarTimeoutResult,
+        Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        msecs_to_jiffies,
+        Delta,
+        Jiffies, //
+    }, //
+};
+
+use crate::abstractions::{
+    delayed_work::{
+        DelayedHandler,
+        Rearm, //
+    },
+    owned_queue::{
+        spawn,
+        OwnedQueue, //
+    },
+    work::Handler, //
+};
+
+/// Fails the test if the condition does not hold, and says which.
+///
+/// KUnit's `assert!` ends the thread without running destructors: what is queued would stay so,
+/// and workers would wait for ever.
+macro_rules! ensure {
+    ($condition:expr $(,)?) => {
+        if !$condition {
+            pr_err!(
+                "{}:{}: not so: {}\n",
+                ::core::module_path!(),
+                ::core::line!(),
+                ::core::stringify!($condition)
+            );
+            return Err(EINVAL);
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// Longer than any test takes.
+pub(crate) fn an_hour() -> Jiffies {
+    msecs_to_jiffies(3_600_000)
+}
+
+/// A number that grows, and that one can wait for.
+#[pin_data]
+pub(crate) struct Count {
+    #[pin]
+    value: Mutex<u32>,
+    #[pin]
+    changed: CondVar,
+}
+
+impl Count {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            value <- new_mutex!(0, "Count::value"),
+            changed <- new_condvar!("Count::changed"),
+        })
+    }
+
+    pub(crate) fn new_shared() -> Result<Arc<Self>> {
+        Arc::pin_init(Self::new(), GFP_KERNEL)
+    }
+
+    /// Returns the new value.
+    pub(crate) fn increment(&self) -> u32 {
+        let mut value = self.value.lock();
+        *value += 1;
+        self.changed.notify_all();
+        *value
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        *self.value.lock()
+    }
+
+    /// Waits until it is at least `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// `ETIME` after a minute, so that a test that fails does so and does not hang.
+    pub(crate) fn wait_for(&self, wanted: u32) -> Result {
+        let mut left = msecs_to_jiffies(60_000);
+        let mut value = self.value.lock();
+        while *value < wanted {
+            match self.changed.wait_interruptible_timeout(&mut value, left) {
+                CondVarTimeoutResult::Woken { jiffies }
+                | CondVarTimeoutResult::Signal { jiffies } => left = jiffies,
+                CondVarTimeoutResult::Timeout => {
+                    pr_err!("{} of {wanted} after a minute\n", *value);
+                    return Err(ETIME);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tries again what a slow machine may have been too late for; whether it worked out at last.
+pub(crate) fn at_last(mut attempt: impl FnMut() -> Result<bool>) -> Result<bool> {
+    for _ in 0..10 {
+        if attempt()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What is known of a [`Subject`] and of the item that owns it.
+#[pin_data]
+pub(crate) struct Probe {
+    /// How many runs have started.
+    #[pin]
+    pub(crate) started: Count,
+    /// Runs wait until this is not 0.
+    #[pin]
+    opened: Count,
+    /// What a run does then.
+    takes: Delta,
+    /// How many runs are over.
+    #[pin]
+    pub(crate) finished: Count,
+    /// How many subjects have been dropped.
+    #[pin]
+    pub(crate) dropped: Count,
+}
+
+impl Probe {
+    fn new(takes: Delta) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                started <- Count::new(),
+                opened <- Count::new(),
+                takes,
+                finished <- Count::new(),
+                dropped <- Count::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Runs wait in the middle until [`Probe::open`] is called, and then take long enough for
+    /// somebody to be found out who claims to have waited for the end.
+    pub(crate) fn closed() -> Result<Arc<Self>> {
+        Self::new(Delta::from_millis(100))
+    }
+
+    /// Runs are short.
+    pub(crate) fn opened() -> Result<Arc<Self>> {
+        let probe = Self::new(Delta::from_millis(2))?;
+        probe.open();
+        Ok(probe)
+    }
+
+    pub(crate) fn open(&self) {
+        self.opened.increment();
+    }
+
+    pub(crate) fn run(&self) {
+        self.started.increment();
+        // A test that fails does not open it.
+        let _ = self.opened.wait_for(1);
+        fsleep(self.takes);
+        self.finished.increment();
+    }
+}
+
+/// What an item owns: its handler.
+pub(crate) struct Subject(Arc<Probe>);
+
+impl Subject {
+    pub(crate) fn new(probe: &Arc<Probe>) -> Self {
+        Self(probe.clone())
+    }
+
+    pub(crate) fn run(&self) {
+        self.0.run();
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        self.0.dropped.increment();
+    }
+}
+
+impl Handler for Subject {
+    fn run(&self) {
+        self.0.run();
+    }
+}
+
+impl DelayedHandler for Subject {
+    fn run(&self, _rearm: &Rearm<'_, Self>) {
+        self.0.run();
+    }
+}
+
+/// A queue that runs nothing until it is unblocked or dropped.
+pub(crate) struct BlockedQueue {
+    probe: Arc<Probe>,
+    pub(crate) queue: Arc<OwnedQueue>,
+}
+
+impl BlockedQueue {
+    pub(crate) fn new() -> Result<Self> {
+        let queue = OwnedQueue::ordered(c"kunit_blocked").build()?;
+        let blocked = Self {
+            probe: Probe::closed()?,
+            queue: Arc::new(queue, GFP_KERNEL)?,
+        };
+        let probe = blocked.probe.clone();
+        spawn!(blocked.queue, GFP_KERNEL, move || probe.run(), "block")?;
+        blocked.probe.started.wait_for(1)?;
+        Ok(blocked)
+    }
+
+    pub(crate) fn unblock(&self) {
+        self.probe.open();
+    }
+}
+
+impl Drop for BlockedQueue {
+    fn drop(&mut self) {
+        self.unblock();
+    }
+}
+
+/// Whether lockdep has had nothing to report since the kernel has booted: it stops at its first
+/// report.
+pub(crate) fn lockdep_is_content() -> bool {
+    // SAFETY: It is an `int` of C's, which others may write at any time; hence volatile.
+    unsafe { core::ptr::read_volatile(&raw const bindings::debug_locks) != 0 }
+}

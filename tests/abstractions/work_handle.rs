@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handles of plain items.
+
+use kernel::prelude::*;
+
+#[kunit_tests(abstractions_work_handle)]
+mod tests {
+    use super::*;
+    use kernel::sync::Arc;
+
+    use crate::{
+        abstractions::{
+            owned_queue::{
+                system_percpu,
+                OwnedQueue, //
+            },
+            work::new_work_handle, //
+        },
+        probe::{
+            ensure,
+            BlockedQueue,
+            Probe,
+            Subject, //
+        }, //
+    };
+
+    #[test]
+    fn a_pending_item_is_not_queued_twice() -> Result {
+        let probe = Probe::opened()?;
+        let blocked = BlockedQueue::new()?;
+        let handle = new_work_handle!(blocked.queue.clone(), Subject::new(&probe))?;
+        ensure!(handle.enqueue());
+        ensure!(!handle.enqueue());
+        blocked.unblock();
+        handle.flush();
+        ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_cancelled_item_can_be_queued_again() -> Result {
+        let probe = Probe::opened()?;
+        let blocked = BlockedQueue::new()?;
+        let handle = new_work_handle!(blocked.queue.clone(), Subject::new(&probe))?;
+        ensure!(!handle.cancel_sync());
+        ensure!(handle.enqueue());
+        ensure!(handle.cancel_sync());
+        ensure!(!handle.cancel_sync());
+        ensure!(handle.enqueue());
+        blocked.unblock();
+        handle.flush();
+        ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_the_handle_takes_a_pending_item_back_and_drops_its_handler() -> Result {
+        let probe = Probe::opened()?;
+        let blocked = BlockedQueue::new()?;
+        let handle = new_work_handle!(blocked.queue.clone(), Subject::new(&probe))?;
+        ensure!(handle.enqueue());
+        drop(handle);
+        ensure!(probe.dropped.get() == 1);
+        drop(blocked);
+        ensure!(probe.started.get() == 0);
+        ensure!(probe.dropped.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_the_handle_waits_for_a_run_and_drops_its_handler() -> Result {
+        let probe = Probe::closed()?;
+        let handle = new_work_handle!(system_percpu(), Subject::new(&probe))?;
+        ensure!(handle.enqueue());
+        probe.started.wait_for(1)?;
+        probe.open();
+        drop(handle);
+        ensure!(probe.finished.get() == 1);
+        ensure!(probe.dropped.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn the_handle_keeps_a_shared_queue_until_it_goes() -> Result {
+        let queue = OwnedQueue::percpu(c"kunit_shared").build()?;
+        let queue = Arc::new(queue, GFP_KERNEL)?;
+        let probe = Probe::opened()?;
+        let handle = new_work_handle!(queue.clone(), Subject::new(&probe))?;
+        ensure!(Arc::into_unique_or_drop(queue).is_none());
+        // The handle's is the only share by now.
+        ensure!(handle.enqueue());
+        probe.started.wait_for(1)?;
+        ensure!(handle.enqueue());
+        drop(handle);
+        ensure!(probe.started.get() == probe.finished.get());
+        ensure!(probe.dropped.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn the_handle_gives_up_its_share_in_the_queue() -> Result {
+        let queue = OwnedQueue::ordered(c"kunit_shared").build()?;
+        let queue = Arc::new(queue, GFP_KERNEL)?;
+        let probe = Probe::opened()?;
+        let handle = new_work_handle!(queue.clone(), Subject::new(&probe))?;
+        ensure!(handle.enqueue());
+        drop(handle);
+        ensure!(Arc::into_unique_or_drop(queue).is_some());
+        Ok(())
+    }
+}
