@@ -68,10 +68,22 @@ type Take = fn(&Arc<Job>) -> Option<Arc<Job>>;
 #[kunit_tests(abstractions_cancel)]
 mod tests {
     use super::*;
-    use crate::probe::{
-        at_last,
-        ensure,
-        BlockedQueue, //
+    use kernel::time::{
+        delay::fsleep,
+        Delta, //
+    };
+
+    use crate::{
+        abstractions::owned_queue::{
+            spawn,
+            OwnedQueue, //
+        },
+        probe::{
+            at_last,
+            ensure,
+            BlockedQueue,
+            Count, //
+        }, //
     };
 
     const TAKES: [Take; 3] = [
@@ -240,6 +252,32 @@ mod tests {
             ensure!(probe.started.get() == runs);
             ensure!(is_last(job, &probe));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_disabled_item_cannot_be_queued_again_by_others() -> Result {
+        let probe = Probe::opened()?;
+        let job = Job::new(&probe, false)?;
+        let others = OwnedQueue::unbound(c"kunit_others").build()?;
+        let (tries, enough) = (Count::new_shared()?, Count::new_shared()?);
+        let (of_job, of_tries, of_enough) = (job.clone(), tries.clone(), enough.clone());
+        let try_again = move || {
+            while of_enough.get() == 0 && of_tries.increment() < 10_000 {
+                let _ = system_percpu().enqueue(of_job.clone());
+                fsleep(Delta::from_micros(500));
+            }
+        };
+        spawn!(others, GFP_KERNEL, try_again)?;
+        probe.started.wait_for(2)?;
+        drop(job.disable_sync());
+        let runs = probe.finished.get();
+        tries.wait_for(tries.get() + 3)?;
+        enough.increment();
+        drop(others);
+        ensure!(!job.flush());
+        ensure!(probe.started.get() == runs);
+        ensure!(is_last(job, &probe));
         Ok(())
     }
 
