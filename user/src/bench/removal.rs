@@ -16,8 +16,10 @@ pub struct Bound {
     pub most: Duration,
 }
 
-/// Scheduling on a machine that is emulated, and busy with other things.
-const SLACK: Duration = Duration::from_secs(3);
+/// Scheduling on a machine that is emulated, and busy with other things. Well
+/// below what would be waited for if the items that pend ran: 25 seconds, for
+/// 1,000 of 100 ms of which four run at once.
+const SLACK: Duration = Duration::from_secs(10);
 /// The longest handler.
 const HANDLER: Duration = Duration::from_millis(100);
 
