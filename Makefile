@@ -24,6 +24,12 @@ demo:
 test:
 	@scripts/test.sh $(FILTER)
 
+test-all:
+	@scripts/test-all.sh $(KERNELS)
+
+soak:
+	@scripts/soak.sh $(or $(MINUTES),60) $(KERNEL)
+
 check:
 	@scripts/check.sh
 
@@ -45,6 +51,9 @@ help:
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
+	@echo 'make test-all         that, and all that is hard on them, on three kernels (an hour)'
+	@echo '                      (KERNELS="kasan rt": on these only; CYCLES=500: more removals)'
+	@echo 'make soak MINUTES=n   what is hard on them in random order, on KERNEL=kasan'
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
@@ -53,5 +62,5 @@ help:
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
-.PHONY: all modules modules_install rust-analyzer demo test check compile-fail kunit zoo clean \
-	help
+.PHONY: all modules modules_install rust-analyzer demo test test-all soak check compile-fail \
+	kunit zoo clean help

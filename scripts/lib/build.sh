@@ -14,16 +14,20 @@ module_build() {
 	"${run[@]}" make -C "$kdir" "$compiler" -j"$(nproc)" M="$1" MO="$2" "${@:3}"
 }
 
+# Which of the profiles in user/Cargo.toml.
+wqtest_profile=${WQTEST_PROFILE:-release}
+
 wqtest_build() {
 	cd "$top/user"
-	in_root env CARGO_TARGET_DIR="$top/build/user" cargo build --release --locked
+	in_root env CARGO_TARGET_DIR="$top/build/user" \
+		cargo build --profile "$wqtest_profile" --locked
 }
 
 wqtest_path() {
 	local path
 	# cargo puts the target's name into the path where one is configured.
-	for path in "$top"/build/user/{x86_64-unknown-linux-gnu/,}release/wqtest; do
+	for path in "$top"/build/user/{x86_64-unknown-linux-gnu/,}"$wqtest_profile"/wqtest; do
 		[[ ! -x $path ]] || { echo "$path"; return; }
 	done
-	die "cargo built no build/user/.../release/wqtest"
+	die "cargo built no build/user/.../$wqtest_profile/wqtest"
 }

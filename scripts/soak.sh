@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# soak.sh [MINUTES [KERNEL]]: repeats the cases of `wqtest fire` in random order,
+# each round from a seed of its own, for MINUTES (60) on KERNEL (kasan).
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+minutes=${1:-60} kernel=${2:-kasan}
+[[ $minutes =~ ^[1-9][0-9]*$ ]] || {
+	echo "soak.sh: MINUTES=$minutes: not a number of minutes" >&2
+	exit 2
+}
+
+export WQTEST_PROFILE=fire
+# The case that is running when the time is over is finished, then leaks are looked for.
+exec "$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout $((60 * minutes + 1200)) -- \
+	wqtest fire --minutes "$minutes" ${SEED:+--seed "$SEED"}

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Everything there is to test, on every kernel that it is tested on. See usage()
+# below.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+
+usage() {
+	cat <<'EOF'
+Usage: scripts/test-all.sh [KERNEL...]
+
+On this machine wqtest's own tests; on each KERNEL (debian, kasan and rt by
+default, built here where they are missing) in a boot of its own
+
+    wqtest test     the modules, feature by feature
+    wqtest fire     removed, interrupted, starved and thrown at, again and again
+    KUnit           the suites within the modules, where the kernel runs them
+
+Prints what they print (KTAP) and fails if any failed. The kernel's log of each
+boot is in build/test-all/.
+
+Environment:
+  CYCLES            removals in each state, 50 by default
+  INPUTS            byte strings thrown at each node; by default 1,000,000 on
+                    debian, 50,000 on the others
+  SEED              draws what is random from this, to repeat a run
+EOF
+}
+
+logs=$top/build/test-all
+failed=0
+export WQTEST_PROFILE=fire
+
+main() {
+	local kernel kernels=(debian kasan rt)
+	case ${1:-} in
+	-h | --help) usage; return ;;
+	esac
+	(($# == 0)) || kernels=("$@")
+	cd "$top"
+	rm -rf "$logs"
+	mkdir -p "$logs"
+	build_kernels "${kernels[@]}"
+	run host scripts/test.sh --host
+	for kernel in "${kernels[@]}"; do
+		test_kernel "$kernel"
+	done
+	return $failed
+}
+
+# Before all tests, so that none runs beside a compiler.
+build_kernels() { # KERNEL...
+	local kernel
+	for kernel; do
+		scripts/qemu-run.sh --kernel "$kernel" --print-kdir >/dev/null
+	done
+}
+
+test_kernel() { # KERNEL
+	local fire=(wqtest fire --cycles "${CYCLES:-50}")
+	fire+=(--inputs "${INPUTS:-$(inputs "$1")}" ${SEED:+--seed "$SEED"})
+	guest "$1" test 3000 wqtest test
+	guest "$1" fire 7200 "${fire[@]}"
+	[[ $1 != kasan ]] || run "$1.kunit" scripts/kunit.sh --kernel "$1"
+}
+
+inputs() { # KERNEL
+	if [[ $1 == debian ]]; then echo 1000000; else echo 50000; fi
+}
+
+# guest KERNEL NAME TIMEOUT COMMAND...
+guest() {
+	run "$1.$2" boot "$logs/$1.$2.log" "$1" "$3" "${@:4}"
+}
+
+# boot LOG KERNEL TIMEOUT COMMAND...: once more where the kernel did not come up, as
+# an emulated one with KASAN does not once in some dozen times
+boot() {
+	local log=$1 status=0
+	boot_once "$@" || status=$?
+	if ((status)) && ! grep -q 'Run /init as init process' "$log"; then
+		say "the kernel did not get as far as the tests: booting again"
+		status=0
+		boot_once "$@" || status=$?
+	fi
+	return "$status"
+}
+
+boot_once() { # LOG KERNEL TIMEOUT COMMAND...
+	local status=0
+	scripts/qemu-run.sh --kernel "$2" --timeout "$3" -- "${@:4}" || status=$?
+	cp build/kernel.log "$1"
+	return "$status"
+}
+
+# run NAME COMMAND...: what fails does not keep the rest from running
+run() {
+	local start=$SECONDS status=0
+	say "$1"
+	"${@:2}" || status=$?
+	((status == 0)) || failed=1
+	say "$1: status $status after $((SECONDS - start)) s"
+}
+
+main "$@"
