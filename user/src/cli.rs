@@ -14,6 +14,7 @@ use crate::bench::load::Load;
 use crate::bench::random;
 use crate::commands::fire;
 use crate::fire::children;
+use crate::measure;
 use crate::modules;
 
 /// What the user wants.
@@ -25,6 +26,7 @@ pub enum Action {
     Watch,
     Test { filter: Option<String>, list: bool, modules: PathBuf },
     Fire { options: fire::Options, list: bool, modules: PathBuf },
+    Bench { options: measure::Options },
     FireChild { words: Vec<String> },
     ChildWrite { signals: Signals, path: PathBuf, text: OsString },
 }
@@ -49,6 +51,7 @@ fn command() -> Command {
         )
         .subcommand(test())
         .subcommand(fire_command())
+        .subcommand(bench())
         .subcommand(child_write())
         .subcommand(fire_child())
 }
@@ -104,12 +107,7 @@ fn which_cases() -> [Arg; 3] {
             .long("list")
             .action(ArgAction::SetTrue)
             .help("Lists the cases instead of running them"),
-        Arg::new("modules")
-            .long("modules")
-            .value_name("DIR")
-            .value_parser(ValueParser::path_buf())
-            .default_value(modules::DEFAULT_FOLDER)
-            .help("Where the .ko files are"),
+        folder("modules", modules::DEFAULT_FOLDER, "Where the .ko files are"),
     ]
 }
 
@@ -151,6 +149,40 @@ fn fire_command() -> Command {
                 .value_name("N")
                 .help("Repeats the cases in random order until the time is over"),
         )
+}
+
+fn bench() -> Command {
+    let groups = measure::GROUPS.map(|group| group.name);
+    Command::new("bench")
+        .about("Measures the modules and their twins in C, a line of JSON for each figure")
+        .after_help(
+            "Loads and removes the modules and changes settings of the log and the scheduler: run it\n\
+             in a virtual machine. scripts/bench.sh does, and makes a table of it.",
+        )
+        .arg(
+            Arg::new("GROUP")
+                .num_args(0..)
+                .value_parser(PossibleValuesParser::new(groups))
+                .help("Measures these alone"),
+        )
+        .arg(number("rounds", 1000).value_name("N").default_value("5").help("Takes each figure so often"))
+        .arg(
+            number("messages", 10_000_000)
+                .value_name("N")
+                .default_value("10000")
+                .help("Writes so many messages in a round"),
+        )
+        .arg(folder("modules", modules::DEFAULT_FOLDER, "Where the .ko files are"))
+        .arg(folder("twins", "/", "Where those of bench/ are"))
+}
+
+fn folder(name: &'static str, usual: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .value_name("DIR")
+        .value_parser(ValueParser::path_buf())
+        .default_value(usual)
+        .help(help)
 }
 
 fn number(name: &'static str, most: u64) -> Arg {
@@ -215,6 +247,16 @@ fn action(matches: &ArgMatches) -> Action {
             },
             list: args.get_flag("list"),
             modules: one(args, "modules"),
+        },
+        Some(("bench", args)) => Action::Bench {
+            options: measure::Options {
+                groups: args.get_many("GROUP").into_iter().flatten().cloned().collect(),
+                // CAST: The parser has checked them.
+                rounds: one::<u64>(args, "rounds") as usize,
+                messages: one::<u64>(args, "messages") as usize,
+                modules: one(args, "modules"),
+                twins: one(args, "twins"),
+            },
         },
         Some((children::COMMAND, args)) => Action::FireChild {
             words: args.get_many("words").into_iter().flatten().cloned().collect(),

@@ -8,6 +8,7 @@
 //!   [`kmsg`], [`modules`]: what the program sees of the kernel
 //! - [`model`]: what `wq_echo` ought to do, told a second time
 //! - [`bench`], [`cases`], [`fire`], [`runner`], [`ktap`]: the tests
+//! - [`measure`]: what things cost
 //! - [`raw`]: all `unsafe`
 
 mod bench;
@@ -23,6 +24,7 @@ mod error;
 mod fire;
 mod kmsg;
 mod ktap;
+mod measure;
 mod model;
 mod modules;
 mod paths;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Action::Test { filter, modules, .. } => commands::test::run(filter.as_deref(), &modules),
         Action::Fire { options, list: true, .. } => commands::fire::list(options.filter.as_deref()),
         Action::Fire { options, modules, .. } => commands::fire::run(&options, &modules),
+        Action::Bench { options } => commands::bench::run(&options),
         Action::FireChild { words } => fire::children::main(&words).map(|()| ExitCode::SUCCESS),
         Action::ChildWrite { signals, path, text } => {
             bench::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS)

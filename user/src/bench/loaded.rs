@@ -72,7 +72,7 @@ fn reload(module: &Module, parameters: &str) -> Outcome {
 }
 
 /// Removes the module if it is loaded, and waits for others that use it.
-fn remove(module: &Module) -> Outcome {
+pub fn remove(module: &Module) -> Outcome {
     let what = format!("{} to be free", module.name());
     wait_until(&what, || match module.remove() {
         Ok(()) | Err(Errno::ENOENT) => Ok(Ok(())),

@@ -2,6 +2,7 @@
 
 //! One file a command of the program.
 
+pub mod bench;
 pub mod echo;
 pub mod fire;
 pub mod send;

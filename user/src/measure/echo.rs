@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a message costs, from write(2) to its being counted.
+
+use std::path::Path;
+use std::thread;
+use std::time::Instant;
+
+use super::report::Row;
+use super::statistics::{median, nanoseconds_each};
+use super::twin::{Loaded, Twin};
+use super::writers::{open, write_all, write_from, write_one};
+use super::Options;
+use crate::bench::restore::Setting;
+use crate::bench::{fail, Outcome};
+use crate::raw;
+
+/// As long as the shortest, an ordinary and the longest message.
+pub const LENGTHS: [usize; 3] = [1, 15, 255];
+
+/// How many write at once.
+const WRITERS: [usize; 2] = [1, 8];
+
+/// How many messages are written one at a time.
+const LONE: usize = 500;
+
+/// How many are written before any is taken: fewer than may be pending.
+const BURST: usize = 1000;
+
+pub fn text(length: usize) -> Vec<u8> {
+    vec![b'x'; length]
+}
+
+/// What is printed goes to the log's buffer alone: a serial port costs a hundred
+/// times as much.
+pub fn silent_console() -> Outcome<Setting> {
+    Setting::change("/proc/sys/kernel/printk", "1")
+}
+
+pub fn measure(options: &Options) -> Outcome {
+    let _silent = silent_console()?;
+    let twins = Twin::echoes(options);
+    for quiet in [true, false] {
+        let parameters = format!("quiet={}", u8::from(quiet));
+        let loaded = [twins[0].load(&parameters)?, twins[1].load(&parameters)?];
+        for length in LENGTHS {
+            for writers in WRITERS {
+                let row = |language: &str| {
+                    Row::new("end_to_end", language)
+                        .with("bytes", length)
+                        .with("writers", writers)
+                        .with("quiet", quiet)
+                };
+                in_turn(&loaded, options.rounds, row, |twin| {
+                    end_to_end(twin, writers, &text(length), options.messages)
+                })?;
+            }
+            let row = |name: &'static str| {
+                move |language: &str| {
+                    Row::new(name, language).with("bytes", length).with("quiet", quiet)
+                }
+            };
+            in_turn(&loaded, options.rounds, row("write_lone"), |twin| {
+                write_lone(twin, &text(length))
+            })?;
+            in_turn(&loaded, options.rounds, row("write_burst"), |twin| {
+                write_burst(twin, &text(length))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a figure of one twin and the other in turn, `rounds` times each.
+pub fn in_turn(
+    twins: &[Loaded<'_>; 2],
+    rounds: usize,
+    row: impl Fn(&str) -> Row,
+    mut take: impl FnMut(&Loaded<'_>) -> Outcome<f64>,
+) -> Outcome {
+    let mut samples = [Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        for (twin, samples) in twins.iter().zip(&mut samples) {
+            samples.push(take(twin)?);
+        }
+    }
+    for (twin, samples) in twins.iter().zip(&samples) {
+        row(twin.twin.language).print_median("ns", samples)?;
+    }
+    Ok(())
+}
+
+/// From the first write until the last message is counted, for each message.
+fn end_to_end(twin: &Loaded<'_>, writers: usize, bytes: &[u8], count: usize) -> Outcome<f64> {
+    let before = twin.printed()?;
+    let count = count - count % writers;
+    let start = write_from(&twin.device(), writers, bytes, count)?;
+    twin.wait_until_printed(before + count as u64)?;
+    Ok(nanoseconds_each(start.elapsed(), count))
+}
+
+/// One write after all before it have been counted, until it returns: the median.
+fn write_lone(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
+    let file = open(&twin.device())?;
+    let before = twin.printed()?;
+    let mut samples = Vec::new();
+    for written in 1..=LONE {
+        let start = Instant::now();
+        write_one(&file, bytes)?;
+        samples.push(nanoseconds_each(start.elapsed(), 1));
+        twin.wait_until_printed(before + written as u64)?;
+    }
+    Ok(median(&samples))
+}
+
+/// Writes of which none waits and none lets the worker run, for each.
+fn write_burst(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
+    let before = twin.printed()?;
+    let each = undisturbed(&twin.device(), bytes, BURST)?;
+    twin.wait_until_printed(before + BURST as u64)?;
+    Ok(each)
+}
+
+/// Writes from a thread of real-time priority, which gives way to nobody.
+pub fn undisturbed(path: &Path, bytes: &[u8], count: usize) -> Outcome<f64> {
+    let file = open(path)?;
+    let written = thread::scope(|scope| {
+        let writer = scope.spawn(|| -> Outcome<f64> {
+            raw::become_realtime()?;
+            write_one(&file, bytes)?;
+            let start = Instant::now();
+            write_all(&file, bytes, count - 1)?;
+            Ok(nanoseconds_each(start.elapsed(), count - 1))
+        });
+        writer.join()
+    });
+    written.unwrap_or_else(|_| fail("the writer panicked"))
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What things cost: the modules and their twins in C, measured in turn in one
+//! and the same machine.
+//!
+//! Time is that of the guest's clock. Where the emulator counts instructions
+//! (`scripts/qemu-run.sh --icount`) a nanosecond is an instruction. Nothing here
+//! sleeps while the clock is read, for that time would be counted too.
+//!
+//! - [`statistics`]: what is made of many samples
+//! - [`report`]: the lines that are printed, one a figure
+//! - [`twin`]: a module and its twin, loaded in the same way
+//! - [`writers`]: one process or many threads that write
+//! - [`echo`], [`floor`]: the figures, one file a group
+
+pub mod echo;
+pub mod floor;
+pub mod report;
+pub mod statistics;
+pub mod twin;
+pub mod writers;
+
+use std::path::PathBuf;
+
+use crate::bench::Outcome;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The groups to measure.
+    pub groups: Vec<String>,
+    /// How often each figure is taken.
+    pub rounds: usize,
+    /// How many messages a round writes.
+    pub messages: usize,
+    /// Where the modules are, and where their twins.
+    pub modules: PathBuf,
+    pub twins: PathBuf,
+}
+
+/// Figures that are taken together.
+pub struct Group {
+    pub name: &'static str,
+    pub measure: fn(&Options) -> Outcome,
+}
+
+pub const GROUPS: [Group; 2] = [
+    Group { name: "echo", measure: echo::measure },
+    Group { name: "floor", measure: floor::measure },
+];
