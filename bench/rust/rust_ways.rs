@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `rust_ways`: what each way of queueing costs through the abstractions, for comparison with
+//! `c_ways`, which says what is logged and what the parameter does.
+
+use kernel::{
+    bindings,
+    impl_has_work,
+    new_work,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::Delta,
+    workqueue::{
+        Work,
+        WorkItem, //
+    }, //
+};
+
+#[allow(dead_code)]
+#[path = "../../abstractions"]
+mod abstractions {
+    pub(crate) mod cancel;
+    pub(crate) mod delayed_work;
+    pub(crate) mod owned_queue;
+    pub(crate) mod periodic;
+    pub(crate) mod work;
+}
+
+use abstractions::{
+    delayed_work::{
+        new_delayed_work_handle,
+        DelayedHandler,
+        Rearm, //
+    },
+    owned_queue::{
+        spawn,
+        OwnedQueue, //
+    },
+    periodic::{
+        new_periodic,
+        Periodic,
+        Ticker, //
+    },
+    work::{
+        new_work_handle,
+        Handler, //
+    },
+};
+
+const BATCH: usize = 64;
+const STARTS: i64 = 500;
+const BATCHES: i64 = 50;
+
+/// When the last handler started.
+static STARTED: Atomic<i64> = Atomic::new(0);
+/// What it was given.
+static SEEN: Atomic<u64> = Atomic::new(0);
+
+/// In nanoseconds. Not an `Instant`, of which there is no static atomic.
+fn now() -> i64 {
+    // SAFETY: This may be called in any context but an NMI's.
+    unsafe { bindings::ktime_get() }
+}
+
+fn note() {
+    STARTED.store(now(), Relaxed);
+}
+
+#[pin_data]
+struct Shared {
+    #[pin]
+    work: Work<Shared>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Shared { self.work }
+}
+
+impl WorkItem for Shared {
+    type Pointer = Arc<Self>;
+
+    fn run(_: Arc<Self>) {
+        note();
+    }
+}
+
+#[pin_data]
+struct Boxed {
+    #[pin]
+    work: Work<Boxed>,
+    value: u64,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Boxed { self.work }
+}
+
+impl WorkItem for Boxed {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(this: Pin<KBox<Self>>) {
+        note();
+        SEEN.store(this.value, Relaxed);
+    }
+}
+
+struct Noted;
+
+impl Handler for Noted {
+    fn run(&self) {
+        note();
+    }
+}
+
+impl DelayedHandler for Noted {
+    fn run(&self, _: &Rearm<'_, Self>) {
+        note();
+    }
+}
+
+/// `BATCH` of what `make` makes.
+fn batch<T>(make: impl Fn() -> Result<T>) -> Result<KVec<T>> {
+    let mut items = KVec::with_capacity(BATCH, GFP_KERNEL)?;
+    for _ in 0..BATCH {
+        items.push(make()?, GFP_KERNEL)?;
+    }
+    Ok(items)
+}
+
+fn measure(way: &str, queue: &OwnedQueue, enqueue: impl Fn(usize) -> Result) -> Result {
+    let mut start = 0;
+    for _ in 0..STARTS {
+        let before = now();
+        enqueue(0)?;
+        queue.flush();
+        start += STARTED.load(Relaxed) - before;
+    }
+    let mut whole = 0;
+    for _ in 0..BATCHES {
+        let before = now();
+        for i in 0..BATCH {
+            enqueue(i)?;
+        }
+        queue.flush();
+        whole += now() - before;
+    }
+    let (start, whole) = (start / STARTS, whole / (BATCHES * BATCH as i64));
+    pr_info!("{way} start={start} whole={whole}\n");
+    Ok(())
+}
+
+fn measure_all(queue: &Arc<OwnedQueue>) -> Result {
+    let shared = batch(|| Arc::pin_init(pin_init!(Shared { work <- new_work!() }), GFP_KERNEL))?;
+    measure("arc", queue, |i| {
+        let _ = queue.enqueue(shared[i].clone());
+        Ok(())
+    })?;
+
+    let handles = batch(|| new_work_handle!(queue.clone(), Noted))?;
+    measure("handle", queue, |i| {
+        handles[i].enqueue();
+        Ok(())
+    })?;
+
+    measure("boxed", queue, |i| {
+        let item = pin_init!(Boxed { work <- new_work!(), value: i as u64 });
+        queue.enqueue(KBox::pin_init(item, GFP_KERNEL)?);
+        Ok(())
+    })?;
+
+    measure("closure", queue, |i| {
+        let job = move || {
+            note();
+            SEEN.store(i as u64, Relaxed);
+        };
+        Ok(spawn!(queue, GFP_KERNEL, job)?)
+    })?;
+
+    let delayed = batch(|| {
+        KBox::pin_init(
+            new_delayed_work_handle!(queue.clone(), Ok(Noted)),
+            GFP_KERNEL,
+        )
+    })?;
+    measure("delayed", queue, |i| {
+        delayed[i].lock().arm(0);
+        Ok(())
+    })
+}
+
+struct CountTicks {
+    since: i64,
+    ticks: Atomic<u64>,
+}
+
+impl Ticker for CountTicks {
+    fn tick(&self) {
+        self.ticks.add(1, Relaxed);
+    }
+}
+
+type Ticks = Periodic<CountTicks, Arc<OwnedQueue>>;
+
+module! {
+    type: RustWays,
+    name: "rust_ways",
+    authors: ["The workqueue-rs authors"],
+    description: "Measures ways of queueing through the abstractions",
+    license: "GPL",
+    params: {
+        tick: bool {
+            default: false,
+            description: "Tick every jiffy and measure nothing",
+        },
+    },
+}
+
+struct RustWays {
+    ticks: Option<Pin<KBox<Ticks>>>,
+}
+
+impl kernel::Module for RustWays {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let queue = Arc::new(OwnedQueue::percpu(c"rust_ways").build()?, GFP_KERNEL)?;
+        if !module_parameters::tick.value() {
+            measure_all(&queue)?;
+            return Ok(Self { ticks: None });
+        }
+        let ticker = CountTicks {
+            since: now(),
+            ticks: Atomic::new(0),
+        };
+        let ticks = KBox::pin_init(new_periodic!(queue, ticker), GFP_KERNEL)?;
+        // The shortest delay there is: a jiffy.
+        ticks.start(Delta::ZERO);
+        Ok(Self { ticks: Some(ticks) })
+    }
+}
+
+impl Drop for RustWays {
+    fn drop(&mut self) {
+        if let Some(periodic) = &self.ticks {
+            periodic.stop();
+            let CountTicks { since, ticks } = periodic.ticker();
+            let ticks = ticks.load(Relaxed).max(1);
+            pr_info!("period={}\n", (now() - since) / ticks as i64);
+        }
+    }
+}
