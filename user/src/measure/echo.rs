@@ -21,6 +21,9 @@ pub const LENGTHS: [usize; 3] = [1, 15, 255];
 /// How many write at once.
 const WRITERS: [usize; 2] = [1, 8];
 
+/// Of messages that are printed there are fewer: each takes long.
+const FEWER: usize = 4;
+
 /// How many messages are written one at a time.
 const LONE: usize = 500;
 
@@ -43,6 +46,7 @@ pub fn measure(options: &Options) -> Outcome {
     for quiet in [true, false] {
         let parameters = format!("quiet={}", u8::from(quiet));
         let loaded = [twins[0].load(&parameters)?, twins[1].load(&parameters)?];
+        let messages = if quiet { options.messages } else { options.messages / FEWER };
         for length in LENGTHS {
             for writers in WRITERS {
                 let row = |language: &str| {
@@ -51,8 +55,8 @@ pub fn measure(options: &Options) -> Outcome {
                         .with("writers", writers)
                         .with("quiet", quiet)
                 };
-                in_turn(&loaded, options.rounds, row, |twin| {
-                    end_to_end(twin, writers, &text(length), options.messages)
+                in_turn(&loaded, options.rounds, "ns", row, |twin| {
+                    end_to_end(twin, writers, &text(length), messages)
                 })?;
             }
             let row = |name: &'static str| {
@@ -60,10 +64,10 @@ pub fn measure(options: &Options) -> Outcome {
                     Row::new(name, language).with("bytes", length).with("quiet", quiet)
                 }
             };
-            in_turn(&loaded, options.rounds, row("write_lone"), |twin| {
+            in_turn(&loaded, options.rounds, "ns", row("write_lone"), |twin| {
                 write_lone(twin, &text(length))
             })?;
-            in_turn(&loaded, options.rounds, row("write_burst"), |twin| {
+            in_turn(&loaded, options.rounds, "ns", row("write_burst"), |twin| {
                 write_burst(twin, &text(length))
             })?;
         }
@@ -75,6 +79,7 @@ pub fn measure(options: &Options) -> Outcome {
 pub fn in_turn(
     twins: &[Loaded<'_>; 2],
     rounds: usize,
+    unit: &str,
     row: impl Fn(&str) -> Row,
     mut take: impl FnMut(&Loaded<'_>) -> Outcome<f64>,
 ) -> Outcome {
@@ -85,13 +90,13 @@ pub fn in_turn(
         }
     }
     for (twin, samples) in twins.iter().zip(&samples) {
-        row(twin.twin.language).print_median("ns", samples)?;
+        row(twin.twin.language).print_median(unit, samples)?;
     }
     Ok(())
 }
 
 /// From the first write until the last message is counted, for each message.
-fn end_to_end(twin: &Loaded<'_>, writers: usize, bytes: &[u8], count: usize) -> Outcome<f64> {
+pub fn end_to_end(twin: &Loaded<'_>, writers: usize, bytes: &[u8], count: usize) -> Outcome<f64> {
     let before = twin.printed()?;
     let count = count - count % writers;
     let start = write_from(&twin.device(), writers, bytes, count)?;

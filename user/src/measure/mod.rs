@@ -11,13 +11,22 @@
 //! - [`report`]: the lines that are printed, one a figure
 //! - [`twin`]: a module and its twin, loaded in the same way
 //! - [`writers`]: one process or many threads that write
-//! - [`echo`], [`floor`]: the figures, one file a group
+//! - [`trace`]: when work items start
+//! - [`boot`], [`echo`], [`floor`], [`latency`], [`loading`], [`memory`],
+//!   [`scaling`], [`ways`]: the figures, one file a group
 
+pub mod boot;
 pub mod echo;
 pub mod floor;
+pub mod latency;
+pub mod loading;
+pub mod memory;
 pub mod report;
+pub mod scaling;
 pub mod statistics;
+pub mod trace;
 pub mod twin;
+pub mod ways;
 pub mod writers;
 
 use std::path::PathBuf;
@@ -44,7 +53,13 @@ pub struct Group {
     pub measure: fn(&Options) -> Outcome,
 }
 
-pub const GROUPS: [Group; 2] = [
+pub const GROUPS: [Group; 8] = [
+    Group { name: "boot", measure: boot::measure },
     Group { name: "echo", measure: echo::measure },
     Group { name: "floor", measure: floor::measure },
+    Group { name: "latency", measure: latency::measure },
+    Group { name: "ways", measure: ways::measure },
+    Group { name: "loading", measure: loading::measure },
+    Group { name: "memory", measure: memory::measure },
+    Group { name: "scaling", measure: scaling::measure },
 ];

@@ -34,6 +34,18 @@ impl Twin {
         Twin::pair(options, ["wq_echo", "c_echo"])
     }
 
+    /// `workqueue_demo` and its twin.
+    pub fn demos(options: &Options) -> [Twin; 2] {
+        Twin::pair(options, ["workqueue_demo", "c_demo"])
+    }
+
+    /// Those that measure themselves.
+    pub fn ways(options: &Options) -> [Twin; 2] {
+        let [mut rust, c] = Twin::pair(options, ["rust_ways", "c_ways"]);
+        rust.module = Module::new("rust_ways", &options.twins);
+        [rust, c]
+    }
+
     fn pair(options: &Options, [rust, c]: [&'static str; 2]) -> [Twin; 2] {
         let twin = |language, name, folder: &Path| Twin {
             language,

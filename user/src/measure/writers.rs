@@ -48,27 +48,38 @@ pub fn write_from(path: &Path, writers: usize, bytes: &[u8], count: usize) -> Ou
         write_all(&file, bytes, count)?;
         return Ok(start);
     }
-    let files = (0..writers).map(|_| open(path)).collect::<Outcome<Vec<_>>>()?;
-    let ready = Barrier::new(writers);
-    let begun = thread::scope(|scope| {
-        let threads: Vec<_> = files
-            .iter()
-            .map(|file| {
-                scope.spawn(|| {
-                    ready.wait();
-                    let start = Instant::now();
-                    write_all(file, bytes, count / writers).map(|()| start)
-                })
+    let begun = at_once(path, writers, |_, file| {
+        let start = Instant::now();
+        write_all(file, bytes, count / writers).map(|()| start)
+    })?;
+    begun.into_iter().min().map_or_else(|| fail("no writer"), Ok)
+}
+
+/// Runs `job` in so many threads, which begin at the same time, each with its
+/// number and an open file of its own. Returns what they return, in order.
+pub fn at_once<T: Send>(
+    path: &Path,
+    threads: usize,
+    job: impl Fn(usize, &File) -> io::Result<T> + Sync,
+) -> Outcome<Vec<T>> {
+    let files = (0..threads).map(|_| open(path)).collect::<Outcome<Vec<_>>>()?;
+    let ready = Barrier::new(threads);
+    let (ready, job) = (&ready, &job);
+    let results = thread::scope(|scope| {
+        let spawn = |(number, file)| {
+            scope.spawn(move || {
+                ready.wait();
+                job(number, file)
             })
-            .collect();
+        };
+        let threads: Vec<_> = files.iter().enumerate().map(spawn).collect();
         threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
     });
-    let mut first: Option<Instant> = None;
-    for start in begun {
-        match start {
-            Ok(start) => { let start = start?; first = Some(first.map_or(start, |first| first.min(start))) },
-            Err(_) => return fail("a writer panicked"),
-        }
-    }
-    first.map_or_else(|| fail("no writer"), Ok)
+    results
+        .into_iter()
+        .map(|result| match result {
+            Ok(result) => Ok(result?),
+            Err(_) => fail("a writer panicked"),
+        })
+        .collect()
 }

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How many messages a second several CPUs get done.
+
+use super::echo::{end_to_end, in_turn, text};
+use super::report::Row;
+use super::twin::Twin;
+use super::Options;
+use crate::bench::Outcome;
+
+const WRITERS: usize = 4;
+
+/// More messages than of other figures: here the clock is that of a busy machine.
+const MORE: usize = 4;
+
+pub fn measure(options: &Options) -> Outcome {
+    let twins = Twin::echoes(options);
+    let loaded = [twins[0].load("quiet=1")?, twins[1].load("quiet=1")?];
+    let row = |language: &str| {
+        Row::new("throughput", language).with("bytes", 15).with("writers", WRITERS)
+    };
+    in_turn(&loaded, options.rounds, "messages/s", row, |twin| {
+        Ok(1e9 / end_to_end(twin, WRITERS, &text(15), options.messages * MORE)?)
+    })
+}

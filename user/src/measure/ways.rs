@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each way of queueing costs: the modules `rust_ways` and `c_ways` measure
+//! it where it happens, and log it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::report::Row;
+use super::twin::Twin;
+use super::Options;
+use crate::bench::{fail, Outcome};
+use crate::kmsg::Log;
+
+/// How long to look at ticks, one every jiffy or two.
+const TICKING: Duration = Duration::from_millis(200);
+
+/// A longer one than this between two looks at the clock is an interruption.
+const INTERRUPTION: Duration = Duration::from_micros(1);
+
+pub fn measure(options: &Options) -> Outcome {
+    let twins = Twin::ways(options);
+    queueing(&twins, options.rounds)?;
+    ticking(&twins, options.rounds)
+}
+
+fn queueing(twins: &[Twin; 2], rounds: usize) -> Outcome {
+    let mut samples = [BTreeMap::new(), BTreeMap::new()];
+    for _ in 0..rounds {
+        for (twin, samples) in twins.iter().zip(&mut samples) {
+            let mut log = Log::from_now()?;
+            drop(twin.load("")?);
+            for (name, value) in logged(&mut log, twin)? {
+                samples.entry(name).or_insert_with(Vec::new).push(value);
+            }
+        }
+    }
+    for (twin, samples) in twins.iter().zip(&samples) {
+        for (name, values) in samples {
+            let Some((way, what)) = name.split_once(' ') else {
+                return fail(format!("{}: no way in {name:?}", twin.module.name()));
+            };
+            let row = if what == "start" { "queue_to_start" } else { "queue_run_free" };
+            Row::new(row, twin.language).with("way", way).print_median("ns", values)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a twin has logged, as `way name` and a number.
+fn logged(log: &mut Log, twin: &Twin) -> Outcome<Vec<(String, f64)>> {
+    let prefix = format!("{}: ", twin.module.name());
+    let mut figures = Vec::new();
+    for record in log.drain()?.iter().filter(|record| record.is_from(&prefix)) {
+        figures.extend(figures_of(&record.lossy()[prefix.len()..]));
+    }
+    match figures.is_empty() {
+        true => fail(format!("{} has logged no figures", twin.module.name())),
+        false => Ok(figures),
+    }
+}
+
+/// `way name=1 other=2`, or without a way; nothing of other lines.
+fn figures_of(line: &str) -> Vec<(String, f64)> {
+    let (way, words) = match line.split_once(' ') {
+        Some((way, words)) if !way.contains('=') => (way, words),
+        _ => ("", line),
+    };
+    let figure = |word: &str| {
+        let (name, value) = word.split_once('=')?;
+        Some((format!("{way} {name}").trim_start().to_owned(), value.parse().ok()?))
+    };
+    words.split(' ').filter_map(figure).collect()
+}
+
+/// What a tick takes from everybody else, less what the clock takes anyway.
+fn ticking(twins: &[Twin; 2], rounds: usize) -> Outcome {
+    let mut samples = [Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        let idle = interrupted();
+        for (twin, samples) in twins.iter().zip(&mut samples) {
+            let mut log = Log::from_now()?;
+            let loaded = twin.load("tick=1")?;
+            let ticking = interrupted();
+            drop(loaded);
+            let periods = logged(&mut log, twin)?;
+            let [(_, period)] = &periods[..] else {
+                return fail(format!("{}: not one period: {periods:?}", twin.module.name()));
+            };
+            let ticks = TICKING.as_nanos() as f64 / period;
+            samples.push((ticking.as_nanos() as f64 - idle.as_nanos() as f64) / ticks);
+        }
+    }
+    for (twin, samples) in twins.iter().zip(&samples) {
+        Row::new("queue_run_free", twin.language)
+            .with("way", "periodic")
+            .print_median("ns", samples)?;
+    }
+    Ok(())
+}
+
+/// For how long of [`TICKING`] this process does not get to run.
+fn interrupted() -> Duration {
+    let mut total = Duration::ZERO;
+    let start = Instant::now();
+    let mut last = start;
+    while last < start + TICKING {
+        let now = Instant::now();
+        if now - last > INTERRUPTION {
+            total += now - last;
+        }
+        last = now;
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_modules_log() {
+        let figures = |line| figures_of(line);
+        let two = [("arc start".to_owned(), 4473.0), ("arc whole".to_owned(), 858.0)];
+        assert_eq!(figures("arc start=4473 whole=858"), two);
+        assert_eq!(figures("period=8058409"), [("period".to_owned(), 8058409.0)]);
+        assert!(figures("loading out-of-tree module taints kernel.").is_empty());
+    }
+}
