@@ -42,6 +42,9 @@ kunit:
 zoo:
 	@zoo/run.sh
 
+bench:
+	@scripts/bench.sh $(if $(SETUP),--setup)
+
 clean:
 	rm -rf build *.ko rust-project.json
 
@@ -59,8 +62,10 @@ help:
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
 	@echo '                      kernel with KASAN (which is built first: some ten minutes)'
 	@echo 'make zoo              broken modules, and the reports that each must get (half an hour)'
+	@echo 'make bench            measure the modules beside their twins in C'
+	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
 .PHONY: all modules modules_install rust-analyzer demo test test-all soak check compile-fail \
-	kunit zoo clean help
+	kunit zoo bench clean help

@@ -35,7 +35,7 @@ static struct workqueue_struct *queue;
 static struct proc_dir_entry *node;
 static unsigned int period_ms;
 
-static void ran(enum kind kind)
+static void note_run(enum kind kind)
 {
 	atomic64_inc(&executed[kind]);
 	pr_info("%s work ran on %s (CPU %d)\n", kind_names[kind], current->comm,
@@ -45,14 +45,14 @@ static void ran(enum kind kind)
 static void immediate_run(struct work_struct *work)
 {
 	msleep(100);
-	ran(IMMEDIATE);
+	note_run(IMMEDIATE);
 }
 
 static DECLARE_WORK(immediate_work, immediate_run);
 
 static void delayed_run(struct work_struct *work)
 {
-	ran(DELAYED);
+	note_run(DELAYED);
 }
 
 static DECLARE_DELAYED_WORK(delayed_work, delayed_run);
@@ -61,7 +61,7 @@ static void periodic_run(struct work_struct *work)
 {
 	unsigned int ms = READ_ONCE(period_ms);
 
-	ran(PERIODIC);
+	note_run(PERIODIC);
 	if (ms && schedule_delayed_work(to_delayed_work(work), msecs_to_jiffies(ms)))
 		atomic64_inc(&queued[PERIODIC]);
 }
@@ -71,7 +71,7 @@ static DECLARE_DELAYED_WORK(periodic_work, periodic_run);
 static void custom_run(struct work_struct *work)
 {
 	msleep(100);
-	ran(CUSTOM);
+	note_run(CUSTOM);
 	kfree(work);
 }
 
@@ -85,7 +85,7 @@ static void data_run(struct work_struct *work)
 	struct data_item *item = container_of(work, struct data_item, work);
 
 	pr_info("Data: %d\n", item->value);
-	ran(DATA);
+	note_run(DATA);
 	kfree(item);
 }
 

@@ -141,7 +141,8 @@ fn boot_to_epoch(log: &mut Log, epoch: Instant) -> Outcome<Duration> {
     let kmsg = std::fs::OpenOptions::new().write(true).open("/dev/kmsg");
     let mut kmsg = kmsg.map_err(|error| Error::from_io("/dev/kmsg", &error))?;
     let before = epoch.elapsed();
-    std::io::Write::write_all(&mut kmsg, mark.as_bytes())?;
+    // Without the line end the kernel would wait for more of the line.
+    std::io::Write::write_all(&mut kmsg, format!("{mark}\n").as_bytes())?;
     let written = (before + epoch.elapsed()) / 2;
     match log.drain()?.iter().find(|record| record.text == mark.as_bytes()) {
         Some(record) => Ok(record.time.saturating_sub(written)),

@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Makes a table, a file of figures and a chart of what `wqtest bench` has printed.
+
+That is in RESULTS/KERNEL.BOOT.jsonl, a line of JSON for each figure. The table goes
+to stdout. Called by bench.sh.
+
+usage: bench-report.py RESULTS JSON SVG
+"""
+
+import html
+import json
+import pathlib
+import sys
+
+KERNELS = ["plain", "debian"]
+LESS, MORE = "at most", "at least"
+
+
+class Line:
+    """A line of the table: which figure, and what it ought to be.
+
+    `goal` is what Rust should reach, an absolute figure on the plain kernel (or a
+    dict of kernels); `ratio` is what Rust divided by C should reach.
+    """
+
+    def __init__(self, title, row, goal=None, ratio=None, sense=LESS, **fields):
+        self.title, self.row, self.sense, self.fields = title, row, sense, fields
+        self.goal, self.ratio = goal, ratio
+
+    def matches(self, figure):
+        return figure["row"] == self.row and all(
+            figure.get(name) == value for name, value in self.fields.items())
+
+
+def echo_lines():
+    goals = {(15, 1, True): 1000, (15, 8, True): 900, (15, 1, False): 4300,
+             (255, 1, True): 1400}
+    for quiet in (True, False):
+        how = "quiet" if quiet else "printing"
+        for size in (1, 15, 255):
+            for writers in (1, 8):
+                who = "1 writer" if writers == 1 else f"{writers} writers"
+                yield Line(f"end to end, {size} B, {who}, {how}", "end_to_end",
+                           goals.get((size, writers, quiet)), bytes=size,
+                           writers=writers, quiet=quiet)
+    for size in (1, 15, 255):
+        yield Line(f"write() in a burst, {size} B", "write_burst", bytes=size, quiet=True)
+    for size in (1, 15, 255):
+        yield Line(f"write() of a lone message, {size} B", "write_lone", bytes=size, quiet=True)
+
+
+LINES = [
+    *echo_lines(),
+    *[Line(f"write() to handler start, idle, {name}", f"latency_idle_{key}",
+           ratio=1.0 if key == "median" else None)
+      for key, name in (("median", "median"), ("p99", "99 %"), ("worst", "worst"))],
+    *[Line(f"write() to its line in the log, flood, {name}", f"latency_flood_{key}")
+      for key, name in (("median", "median"), ("p99", "99 %"), ("worst", "worst"))],
+    Line("slab for each pending 15 B message", "slab_per_pending", 64),
+    Line("all memory for each pending 15 B message", "memory_per_pending"),
+    *[Line(f"queue, run, free: {way}", "queue_run_free", ratio=1.05, way=way)
+      for way in ("arc", "handle", "boxed", "closure", "delayed", "periodic")],
+    *[Line(f"queue to start: {way}", "queue_to_start", ratio=1.05, way=way)
+      for way in ("arc", "handle", "boxed", "closure", "delayed")],
+    Line("4 CPUs, 4 writers", "throughput", ratio=1.5, sense=MORE),
+    *[Line(f"{module}.ko, text and data", "size", ratio=1.5, module=module)
+      for module in ("echo", "demo")],
+    *[Line(f"{what} {module}.ko", what, module=module)
+      for module in ("echo", "demo") for what in ("load", "unload")],
+    Line("boot to shell", "boot_to_shell", {"plain": 1, "debian": 3}),
+    Line("set-up from nothing, to the end of the demo", "setup_cold", {"debian": 150}),
+    Line("warm run, to the end of the demo", "setup_warm", {"debian": 8}),
+]
+
+
+def figures_in(folder):
+    """All figures, each with the kernel that it is of."""
+    figures = []
+    for path in sorted(pathlib.Path(folder).glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            figures.append({"kernel": path.name.split(".")[0], **json.loads(line)})
+    return figures
+
+
+def find(figures, line, kernel, of):
+    for figure in figures:
+        if figure["kernel"] == kernel and figure["of"] in of and line.matches(figure):
+            return figure
+    return None
+
+
+def short(value):
+    """
+    >>> [short(value) for value in (4333.04, 100.06, 99.46, 2.349, 0.5, 34033175.0)]
+    ['4,333', '100', '99.5', '2.35', '0.50', '34,033,175']
+    """
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def reached(value, goal, sense):
+    """
+    >>> [reached(1.0, 1.0, LESS), reached(1.004, 1.0, LESS), reached(1.4, 1.5, MORE)]
+    [True, False, False]
+    """
+    return value <= goal if sense == LESS else value >= goal
+
+
+def verdict(line, kernel, rust, ratio):
+    """The goal and whether it is reached; nothing where there is none.
+
+    >>> verdict(Line("", "x", goal=64), "plain", 15.7, 0.03)
+    'at most 64: yes'
+    >>> verdict(Line("", "x", goal=64), "debian", 15.7, 0.03)
+    ''
+    >>> verdict(Line("", "x", ratio=1.5, sense=MORE), "debian", 10, 1.2)
+    'ratio at least 1.50: no'
+    >>> verdict(Line("", "x"), "plain", 10, 1.2)
+    ''
+    """
+    goals = line.goal if isinstance(line.goal, dict) else {"plain": line.goal}
+    goal = goals.get(kernel)
+    if goal is not None:
+        said, is_reached = f"{line.sense} {goal:,}", reached(rust, goal, line.sense)
+    elif line.ratio is not None and ratio is not None:
+        is_reached = reached(ratio, line.ratio, line.sense)
+        said = f"ratio {line.sense} {line.ratio:.2f}"
+    else:
+        return ""
+    return f"{said}: {'yes' if is_reached else 'no'}"
+
+
+def table(figures, kernel):
+    """Lines of cells; what was not measured has none."""
+    for line in LINES:
+        rust, c = (find(figures, line, kernel, of) for of in (("rust", "all"), ("c",)))
+        if rust is None:
+            continue
+        ratio = rust["value"] / c["value"] if c else None
+        yield [line.title, rust["unit"], short(rust["value"]),
+               short(c["value"]) if c else "", f"{ratio:.2f}" if c else "",
+               verdict(line, kernel, rust["value"], ratio)]
+
+
+def floor_table(figures, kernel):
+    for row, title in (("end_to_end", "write() in a loop"), ("write_burst", "write() in a burst")):
+        for of in ("null", "kmsg"):
+            line = [find(figures, Line("", row, bytes=size), kernel, (of,))
+                    for size in (1, 15, 255)]
+            if all(line):
+                yield [f"/dev/{of}, {title}", *[short(figure["value"]) for figure in line]]
+
+
+def print_table(header, lines):
+    """As Markdown, in columns. The first is of words, the others mostly of numbers."""
+    lines = list(lines)
+    if not lines:
+        return
+    widths = [max(len(cells[i]) for cells in [header, *lines]) for i in range(len(header))]
+    rule = ["-" * widths[0], *["-" * (width - 1) + ":" for width in widths[1:]]]
+    for cells in [header, rule, *lines]:
+        first = cells[0].ljust(widths[0])
+        rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])]
+        print("| " + " | ".join([first, *rest]) + " |")
+    print()
+
+
+def bars(figures):
+    """What Rust takes where C takes 1, for the chart: less is better.
+
+    >>> plain = {"kernel": "plain", "row": "throughput", "unit": "messages/s"}
+    >>> list(bars([{**plain, "of": "rust", "value": 30}, {**plain, "of": "c", "value": 60}]))
+    [('4 CPUs, 4 writers (inverse)', {'plain': 2.0})]
+    """
+    for line in LINES:
+        ratios = {}
+        for kernel in KERNELS:
+            rust, c = (find(figures, line, kernel, (of,)) for of in ("rust", "c"))
+            if rust and c:
+                ratio = rust["value"] / c["value"]
+                ratios[kernel] = 1 / ratio if line.sense == MORE else ratio
+        if ratios:
+            yield line.title + (" (inverse)" if line.sense == MORE else ""), ratios
+
+
+COLOURS = {"plain": "#3b6ea5", "debian": "#a53b5e"}
+
+
+def chart(figures):
+    """A bar a figure and kernel, cut off at 3, with a line where C is."""
+    label, unit, height, top, most = 330, 150, 13, 40, 3.0
+    out, y = [], top
+    for title, ratios in bars(figures):
+        middle = y + height * len(ratios) / 2 + 4
+        out.append(f'<text x="{label - 8}" y="{middle}" text-anchor="end">'
+                   f'{html.escape(title)}</text>')
+        for kernel, ratio in ratios.items():
+            width = min(ratio, most) * unit
+            out.append(f'<rect x="{label}" y="{y}" width="{width:.0f}" height="{height - 2}" '
+                       f'fill="{COLOURS[kernel]}"/>')
+            out.append(f'<text x="{label + width + 4:.0f}" y="{y + height - 3}">{ratio:.2f}</text>')
+            y += height
+        y += 6
+    keys = [f'<text x="{label + i * 80}" y="20" fill="{COLOURS[kernel]}">{kernel}</text>'
+            for i, kernel in enumerate(KERNELS)]
+    one = label + unit
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{label + unit * 3 + 60}" '
+        f'height="{y + 10}" font-family="sans-serif" font-size="11">',
+        '<rect width="100%" height="100%" fill="white"/>',
+        f'<text x="{label - 8}" y="20" text-anchor="end">Rust where C is 1, less is better:</text>',
+        *keys, *out,
+        f'<line x1="{one}" y1="{top - 8}" x2="{one}" y2="{y}" stroke="black"/>',
+        "</svg>", ""])
+
+
+def main():
+    folder, json_path, svg_path = sys.argv[1:]
+    figures = figures_in(folder)
+    pathlib.Path(json_path).write_text(json.dumps(figures, indent=1) + "\n")
+    pathlib.Path(svg_path).write_text(chart(figures))
+    for kernel in KERNELS:
+        if any(figure["kernel"] == kernel for figure in figures):
+            print(f"The {kernel} kernel:\n")
+        print_table(["figure", "unit", "Rust", "C", "ratio", "goal"], table(figures, kernel))
+        print_table(["instructions", "1 B", "15 B", "255 B"], floor_table(figures, kernel))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Measures the modules and their twins in C, and makes a table, a chart and a
+# file of figures of it. See usage() below.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+
+usage() {
+	cat <<'EOF'
+Usage: scripts/bench.sh [OPTIONS]
+
+Boots a kernel twice: once with --icount on one CPU, where a nanosecond is an
+instruction, once on four CPUs. In each `wqtest bench` measures both modules and
+their twins in bench/c. Prints a table; the figures are in build/bench.json, the
+chart is build/bench.svg. docs/performance.md says how to read them.
+
+  --kernel NAME     of this kernel alone; may be repeated. Default: plain and debian
+  --only GROUP      these figures alone; may be repeated: boot, echo, floor,
+                    latency, ways, loading (one CPU), memory, scaling (four)
+  --rounds N        take each figure N times, the median counts. Default 5
+  --messages N      write N messages in a round. Default 10000
+  --setup           also time a warm rebuild and a set-up from nothing, in a
+                    cache of its own: many minutes, 4 GB
+  --help
+EOF
+}
+
+kernels=() groups=() rounds=5 messages=10000 setup=0
+# What the boots take at most, on a machine that has other things to do too.
+readonly timeout=1800
+
+results=$top/build/bench
+
+main() {
+	local kernel
+	parse_options "$@"
+	cd "$top"
+	rm -rf "$results"
+	mkdir -p "$results"
+	for kernel in "${kernels[@]}"; do
+		measure_instructions "$kernel"
+		measure_time "$kernel"
+		! wanted loading || measure_sizes "$kernel"
+	done
+	((!setup)) || measure_setup
+	report
+}
+
+parse_options() {
+	while (($#)); do
+		case $1 in
+		--kernel | --only | --rounds | --messages)
+			(($# >= 2)) || usage_error "$1 needs a value"
+			;;&
+		--kernel) kernels+=("$2"); shift ;;
+		--only) groups+=("$2"); shift ;;
+		--rounds) rounds=$2; shift ;;
+		--messages) messages=$2; shift ;;
+		--setup) setup=1 ;;
+		--help | -h) usage; exit ;;
+		*) usage_error "$1: no such option" ;;
+		esac
+		shift
+	done
+	((${#kernels[@]})) || kernels=(plain debian)
+	((${#groups[@]})) ||
+		groups=(boot echo floor latency ways loading memory scaling)
+	[[ $rounds =~ ^[1-9][0-9]*$ ]] || usage_error "--rounds $rounds: not a number"
+	[[ $messages =~ ^[1-9][0-9]*$ ]] || usage_error "--messages $messages: not a number"
+}
+
+usage_error() {
+	printf '%s: %s\nTry scripts/bench.sh --help\n' "${0##*/}" "$1" >&2
+	exit 2
+}
+
+wanted() { [[ " ${groups[*]} " == *" $1 "* ]]; } # GROUP
+
+# of_these GROUP...: prints those that are wanted
+of_these() {
+	local group
+	for group; do
+		! wanted "$group" || echo "$group"
+	done
+}
+
+measure_instructions() { # KERNEL
+	mapfile -t here < <(of_these boot echo floor latency ways loading)
+	((${#here[@]} == 0)) || measure_in_guest "$1" icount --icount
+}
+
+measure_time() { # KERNEL
+	mapfile -t here < <(of_these memory scaling)
+	((${#here[@]} == 0)) || measure_in_guest "$1" smp --cpus 4 --memory 1G
+}
+
+# measure_in_guest KERNEL BOOT OPTION...: the figures named in $here. The log has to
+# hold what is printed; /dev/kmsg has a rate limit otherwise.
+measure_in_guest() {
+	say "measuring on $1: ${here[*]}"
+	scripts/qemu-run.sh --kernel "$1" "${@:3}" --no-load --timeout "$timeout" \
+		--module bench/c --module bench/rust \
+		--append 'printk.devkmsg=on log_buf_len=16M' -- \
+		"mount -t tracefs none /sys/kernel/tracing 2>/dev/null
+		wqtest bench --rounds $rounds --messages $messages ${here[*]}" \
+		>"$results/$1.$2.jsonl"
+}
+
+# Of the modules that the boots above have built: the sections that are loaded.
+measure_sizes() { # KERNEL
+	local what of name file text data built
+	cache_init
+	root_find
+	kernel_find "$1"
+	built=$top/build/modules/$kernel_entry
+	while read -r what of name; do
+		file=$(find "$built" "$built"-* -name "$name.ko" -print -quit)
+		[[ -n $file ]] || die "$name.ko has not been built for $1"
+		read -r text data _ < <(in_root size "$file" | tail -n 1)
+		printf '{"row":"size","of":"%s","module":"%s","unit":"bytes","value":%d}\n' \
+			"$of" "$what" $((text + data))
+	done >"$results/$1.size.jsonl" <<-EOF
+		echo rust wq_echo
+		echo c c_echo
+		demo rust workqueue_demo
+		demo c c_demo
+	EOF
+}
+
+# timed ROW CMD...: how long CMD takes, in seconds
+timed() {
+	local start=$EPOCHREALTIME row=$1
+	shift
+	"$@" >/dev/null
+	printf '{"row":"%s","of":"all","unit":"s","value":%.1f}\n' "$row" \
+		"$(bc <<<"$EPOCHREALTIME - $start")" >>"$results/debian.setup.jsonl"
+}
+
+# A warm run twice: of a tree as it is, and the first makes it so.
+measure_setup() {
+	local empty
+	empty=$(mktemp -d)
+	say "measuring a warm run"
+	scripts/qemu-run.sh >/dev/null
+	timed setup_warm scripts/qemu-run.sh
+	say "measuring a set-up from nothing"
+	git worktree add --quiet --detach "$empty/tree"
+	timed setup_cold env XDG_CACHE_HOME="$empty/cache" "$empty/tree/scripts/qemu-run.sh"
+	remove "$empty"
+	git worktree prune
+}
+
+report() {
+	cache_init
+	root_find
+	in_root python3 scripts/bench-report.py "$results" build/bench.json build/bench.svg
+}
+
+main "$@"
