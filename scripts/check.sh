@@ -52,6 +52,14 @@ check_warnings() { module_build "$top" "$top/build/check/warnings" W=e; }
 
 check_clippy() { module_build "$top" "$top/build/check/clippy" CLIPPY=1 W=e; }
 
+# The other half of `make bench`: what it measures changes with the abstractions.
+check_bench_compiles() {
+	module_build "$top/bench/c" "$top/build/check/bench-c" W=e
+	module_build "$top/bench/rust" "$top/build/check/bench-rust" CLIPPY=1 W=e
+}
+
+check_doctests() { in_root python3 -B -m doctest scripts/bench-report.py; }
+
 check_checkpatch() {
 	local types
 	types=$(IFS=,; echo "${ignored_types[*]}")
@@ -105,8 +113,8 @@ check_cargo_fmt() { in_user cargo fmt --check; }
 
 check_cargo_clippy() { in_user cargo clippy --locked --all-targets -- -D warnings; }
 
-checks=(rustfmt warnings clippy examples_compile misuse_is_refused checkpatch
-	unsafe_only_in_abstractions quotations licences shellcheck cargo_fmt cargo_clippy)
+checks=(rustfmt warnings clippy examples_compile bench_compiles misuse_is_refused
+	checkpatch doctests unsafe_only_in_abstractions quotations licences shellcheck cargo_fmt cargo_clippy)
 
 # report NUMBER NAME: waits for the check's job
 report() {

@@ -4,9 +4,11 @@
 //! it where it happens, and log it.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::report::Row;
+use super::statistics::{median, nanoseconds_each};
 use super::twin::Twin;
 use super::Options;
 use crate::bench::{fail, Outcome};
@@ -14,6 +16,9 @@ use crate::kmsg::Log;
 
 /// How long to look at ticks, one every jiffy or two.
 const TICKING: Duration = Duration::from_millis(200);
+
+/// Before that.
+const SETTLING: Duration = Duration::from_millis(500);
 
 /// A longer one than this between two looks at the clock is an interruption.
 const INTERRUPTION: Duration = Duration::from_micros(1);
@@ -77,18 +82,22 @@ fn figures_of(line: &str) -> Vec<(String, f64)> {
 fn ticking(twins: &[Twin; 2], rounds: usize) -> Outcome {
     let mut samples = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
-        let idle = interrupted();
         for (twin, samples) in twins.iter().zip(&mut samples) {
+            let idle = interruptions();
             let mut log = Log::from_now()?;
             let loaded = twin.load("tick=1")?;
-            let ticking = interrupted();
+            let ticking = interruptions();
             drop(loaded);
             let periods = logged(&mut log, twin)?;
             let [(_, period)] = &periods[..] else {
                 return fail(format!("{}: not one period: {periods:?}", twin.module.name()));
             };
-            let ticks = TICKING.as_nanos() as f64 / period;
-            samples.push((ticking.as_nanos() as f64 - idle.as_nanos() as f64) / ticks);
+            // CAST: A handful.
+            let ticks = (TICKING.as_nanos() as f64 / period) as usize;
+            match median_of_longest(ticking, ticks) {
+                Some(tick) if !idle.is_empty() => samples.push(tick - median(&idle)),
+                _ => return fail(format!("{}: fewer than {ticks} ticks", twin.module.name())),
+            }
         }
     }
     for (twin, samples) in twins.iter().zip(&samples) {
@@ -99,24 +108,42 @@ fn ticking(twins: &[Twin; 2], rounds: usize) -> Outcome {
     Ok(())
 }
 
-/// For how long of [`TICKING`] this process does not get to run.
-fn interrupted() -> Duration {
-    let mut total = Duration::ZERO;
+/// Of the interruptions by the clock some have a tick in them: as many as there
+/// were ticks, and longer than the rest.
+fn median_of_longest(mut samples: Vec<f64>, count: usize) -> Option<f64> {
+    samples.sort_by(|one, other| other.total_cmp(one));
+    let longest = samples.get(..count)?;
+    (!longest.is_empty()).then(|| median(longest))
+}
+
+/// How long each of the times was, in [`TICKING`], when this process did not get
+/// to run.
+fn interruptions() -> Vec<f64> {
+    // Loading and removing modules leaves work behind.
+    thread::sleep(SETTLING);
+    let mut samples = Vec::new();
     let start = Instant::now();
     let mut last = start;
     while last < start + TICKING {
         let now = Instant::now();
         if now - last > INTERRUPTION {
-            total += now - last;
+            samples.push(nanoseconds_each(now - last, 1));
         }
         last = now;
     }
-    total
+    samples
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_interruptions_with_a_tick_from_those_without() {
+        assert_eq!(median_of_longest(vec![5.0, 40.0, 6.0, 42.0, 4.0, 44.0], 3), Some(42.0));
+        assert_eq!(median_of_longest(vec![5.0], 2), None);
+        assert_eq!(median_of_longest(vec![5.0], 0), None);
+    }
 
     #[test]
     fn reads_what_the_modules_log() {
