@@ -356,6 +356,24 @@ mod tests {
     }
 
     #[test]
+    fn takes_which_figures_and_how_often() {
+        let options = |args: &[&str]| match parsed(args) {
+            Action::Bench { options } => options,
+            other => panic!("{other:?}"),
+        };
+        let usual = options(&["bench"]);
+        assert_eq!((usual.rounds, usual.messages), (5, 10_000));
+        assert!(usual.groups.is_empty());
+        assert_eq!((usual.modules, usual.twins), ("/lib/modules".into(), "/".into()));
+        let some = options(&["bench", "echo", "ways", "--rounds", "2", "--messages", "8"]);
+        assert_eq!(some.groups, ["echo", "ways"]);
+        assert_eq!((some.rounds, some.messages), (2, 8));
+        for args in [&["bench", "nothing"][..], &["bench", "--rounds", "0"]] {
+            assert!(refused(args), "{args:?}");
+        }
+    }
+
+    #[test]
     fn refuses_what_makes_no_sense() {
         for args in
             [&[][..], &["echo"], &["send"], &["frob"], &["stats", "x"], &["watch", "--fast"]]
