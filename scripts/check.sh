@@ -114,7 +114,8 @@ check_cargo_fmt() { in_user cargo fmt --check; }
 check_cargo_clippy() { in_user cargo clippy --locked --all-targets -- -D warnings; }
 
 checks=(rustfmt warnings clippy examples_compile bench_compiles misuse_is_refused
-	checkpatch doctests unsafe_only_in_abstractions quotations licences shellcheck cargo_fmt cargo_clippy)
+	checkpatch doctests unsafe_only_in_abstractions quotations licences shellcheck
+	cargo_fmt cargo_clippy)
 
 # report NUMBER NAME: waits for the check's job
 report() {
