@@ -5,10 +5,9 @@
 #
 #   debian      the distribution's own binary; here only the Rust metadata is
 #               made again, which its headers package lacks
-#   plain       built here, from the same source, from configs/plain.config on
-#               top of tinyconfig
-#   NAME        the same, from configs/NAME.config on top of plain.config;
-#               configs/NAME.cmdline has its boot arguments
+#   NAME        (plain, kasan, rt) built here, from the same source, from
+#               configs/NAME.config on top of configs/base.config on top of
+#               tinyconfig; configs/NAME.cmdline has its boot arguments
 #   $KDIR       a build folder that the user has
 
 configs=$top/scripts/configs
@@ -62,10 +61,8 @@ kernel_check_symbols() { # KDIR
 }
 
 # kernel_fragment NAME: prints what is asked for on top of tinyconfig. Of an
-# option that plain.config and NAME.config both set, the latter counts.
+# option that base.config and NAME.config both set, the latter counts.
 kernel_fragment() {
-	local files=("$configs/plain.config")
-	[[ $1 == plain ]] || files+=("$configs/$1.config")
 	awk 'match($0, /CONFIG_[A-Z0-9_]+(=| is not set$)/) {
 			name = substr($0, RSTART, RLENGTH)
 			sub(/[= ].*/, "", name)
@@ -73,7 +70,8 @@ kernel_fragment() {
 				names[++count] = name
 			line[name] = $0
 		}
-		END { for (i = 1; i <= count; i++) print line[names[i]] }' "${files[@]}"
+		END { for (i = 1; i <= count; i++) print line[names[i]] }' \
+		"$configs/base.config" "$configs/$1.config"
 }
 
 kernel_make_own() { # DIR NAME
