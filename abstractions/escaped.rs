@@ -6,6 +6,8 @@
 //! nothing in it can end a log line, move a terminal's cursor, turn the direction of writing, or
 //! end the quotes that it is printed in.
 
+use core::str;
+
 use kernel::fmt::{
     self,
     Write, //
@@ -27,54 +29,61 @@ use kernel::fmt::{
 /// ```
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
-/// A character of the text or a byte that is part of none, and how it is printed.
-enum Piece {
-    Plain(char),
-    Letter(char),
-    Hex { bytes: [u8; 4], len: usize },
+/// A part of the text that is printed in one way.
+enum Piece<'a> {
+    /// As it is.
+    Plain(&'a str),
+    /// As a backslash and this.
+    Letter { letter: char, source: &'a [u8] },
+    /// Each byte in hex.
+    Hex(&'a [u8]),
 }
 
-impl Piece {
-    fn from_char(c: char) -> Self {
-        match c {
-            '"' | '\\' => Self::Letter(c),
-            '\n' => Self::Letter('n'),
-            '\r' => Self::Letter('r'),
-            '\t' => Self::Letter('t'),
-            _ if is_treacherous(c) => {
-                let mut bytes = [0; 4];
-                let len = c.encode_utf8(&mut bytes).len();
-                Self::Hex { bytes, len }
-            }
-            _ => Self::Plain(c),
+impl<'a> Piece<'a> {
+    fn from_char(c: char, source: &'a str) -> Self {
+        let letter = match c {
+            '"' | '\\' => c,
+            '\n' => 'n',
+            '\r' => 'r',
+            '\t' => 't',
+            _ if is_treacherous(c) => return Self::Hex(source.as_bytes()),
+            _ => return Self::Plain(source),
+        };
+        Self::Letter {
+            letter,
+            source: source.as_bytes(),
         }
     }
 
-    fn from_byte(byte: u8) -> Self {
-        Self::Hex {
-            bytes: [byte, 0, 0, 0],
-            len: 1,
-        }
-    }
-
-    /// How many bytes of the text this stands for.
-    fn source_len(&self) -> usize {
+    /// What of the text this stands for.
+    fn source(&self) -> &'a [u8] {
         match self {
-            Self::Plain(c) => c.len_utf8(),
-            Self::Letter(_) => 1,
-            Self::Hex { len, .. } => *len,
+            Self::Plain(text) => text.as_bytes(),
+            Self::Letter { source, .. } | Self::Hex(source) => source,
         }
     }
 
     /// How many bytes it is printed as.
     fn printed_len(&self) -> usize {
         match self {
-            Self::Plain(c) => c.len_utf8(),
-            Self::Letter(_) => 2,
-            Self::Hex { len, .. } => 4 * len,
+            Self::Plain(text) => text.len(),
+            Self::Letter { .. } => 2,
+            Self::Hex(bytes) => LONGEST_ESCAPE * bytes.len(),
+        }
+    }
+
+    /// How many bytes of the text are printed in at most `room` bytes.
+    fn fitting(&self, room: usize) -> usize {
+        match self {
+            _ if self.printed_len() <= room => self.source().len(),
+            Self::Plain(text) if text.is_ascii() => room,
+            _ => 0,
         }
     }
 }
+
+/// How many bytes one byte of the text is printed as at most.
+const LONGEST_ESCAPE: usize = "\\x00".len();
 
 /// Whether a character can make a log or a terminal show something that is not there.
 fn is_treacherous(c: char) -> bool {
@@ -84,26 +93,61 @@ fn is_treacherous(c: char) -> bool {
     c.is_control() || ends_line || turns_direction
 }
 
-impl<'a> Escaped<'a> {
-    fn pieces(&self) -> impl Iterator<Item = Piece> + 'a {
-        self.0.utf8_chunks().flat_map(|chunk| {
-            let valid = chunk.valid().chars().map(Piece::from_char);
-            let invalid = chunk.invalid().iter().copied().map(Piece::from_byte);
-            // Not a method call: the prelude has another `chain`.
-            Iterator::chain(valid, invalid)
-        })
+/// Whether a byte is a character that is printed as it is; of others it takes the whole
+/// character to tell.
+fn is_plain(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+}
+
+/// The pieces of a text, first to last.
+struct Pieces<'a>(&'a [u8]);
+
+impl<'a> Pieces<'a> {
+    /// As much as is plain at first sight: nearly always that is all there is.
+    fn plain_run(&self) -> Option<Piece<'a>> {
+        let len = self.0.iter().position(|byte| !is_plain(byte));
+        let run = &self.0[..len.unwrap_or(self.0.len())];
+        // SAFETY: Each byte is ASCII, by `is_plain`, and so they are UTF-8.
+        let text = unsafe { str::from_utf8_unchecked(run) };
+        (!text.is_empty()).then_some(Piece::Plain(text))
     }
 
+    /// One character, or a byte that is part of none.
+    fn character(&self) -> Option<Piece<'a>> {
+        let chunk = self.0.utf8_chunks().next()?;
+        let valid = chunk.valid();
+        Some(match valid.chars().next() {
+            Some(c) => Piece::from_char(c, &valid[..c.len_utf8()]),
+            None => Piece::Hex(&chunk.invalid()[..1]),
+        })
+    }
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let piece = self.plain_run().or_else(|| self.character())?;
+        self.0 = &self.0[piece.source().len()..];
+        Some(piece)
+    }
+}
+
+impl<'a> Escaped<'a> {
     /// Splits off as much as is printed in at most `limit` bytes, never within a character.
     pub(crate) fn split(&self, limit: usize) -> (Escaped<'a>, Escaped<'a>) {
+        if LONGEST_ESCAPE * self.0.len() <= limit {
+            return (Escaped(self.0), Escaped(&[]));
+        }
         let mut source = 0;
         let mut printed = 0;
-        for piece in self.pieces() {
-            printed += piece.printed_len();
-            if printed > limit {
+        for piece in Pieces(self.0) {
+            let fitting = piece.fitting(limit - printed);
+            source += fitting;
+            if fitting < piece.source().len() {
                 break;
             }
-            source += piece.source_len();
+            printed += piece.printed_len();
         }
         let (head, tail) = self.0.split_at(source);
         (Escaped(head), Escaped(tail))
@@ -115,22 +159,26 @@ impl<'a> Escaped<'a> {
     }
 }
 
+impl Escaped<'_> {
+    /// Writes the text, escaped.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub(crate) fn write_to(&self, out: &mut impl Write) -> fmt::Result {
+        Pieces(self.0).try_for_each(|piece| match piece {
+            Piece::Plain(text) => out.write_str(text),
+            Piece::Letter { letter, .. } => {
+                out.write_char('\\')?;
+                out.write_char(letter)
+            }
+            Piece::Hex(bytes) => bytes.iter().try_for_each(|byte| write!(out, "\\x{byte:02x}")),
+        })
+    }
+}
+
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for piece in self.pieces() {
-            match piece {
-                Piece::Plain(c) => f.write_char(c)?,
-                Piece::Letter(c) => {
-                    f.write_char('\\')?;
-                    f.write_char(c)?;
-                }
-                Piece::Hex { bytes, len } => {
-                    for byte in &bytes[..len] {
-                        write!(f, "\\x{byte:02x}")?;
-                    }
-                }
-            }
-        }
-        Ok(())
+        self.write_to(f)
     }
 }
