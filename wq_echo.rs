@@ -6,7 +6,8 @@
 //!
 //! - [`wq_echo::device`]: write(2) copies it in, and waits or refuses where the queue is full;
 //! - [`wq_echo::message`]: what of the bytes written is the message;
-//! - [`wq_echo::backlog`]: the messages that wait, and the counters;
+//! - [`wq_echo::backlog`]: the messages that wait, the counters, and when the worker is called;
+//! - [`wq_echo::batch`]: how the messages lie in memory;
 //! - [`wq_echo::echo`]: the work item, which takes the whole backlog and prints it;
 //! - [`wq_echo::printer`]: what a message looks like in the log;
 //! - [`wq_echo::stats`]: the counters in debugfs.
@@ -21,12 +22,15 @@ use kernel::{
 #[allow(dead_code, unused_imports, unused_macros)]
 mod abstractions {
     pub(crate) mod escaped;
+    pub(crate) mod jiffies;
+    pub(crate) mod log_line;
     pub(crate) mod misc_device;
     pub(crate) mod owned_queue;
 }
 
 mod wq_echo {
     pub(crate) mod backlog;
+    pub(crate) mod batch;
     pub(crate) mod device;
     pub(crate) mod echo;
     pub(crate) mod message;

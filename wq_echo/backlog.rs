@@ -4,6 +4,11 @@
 //!
 //! A message is pending from the moment it is accepted until it has been printed. Writers append;
 //! the worker takes all there is at once, prints it without the lock, and reports back.
+//!
+//! Waking a worker costs several times what a message costs. So a worker that finds itself busy,
+//! twice in one tick of the kernel's clock, does not go away when it has nothing left: it comes
+//! back in a tick and looks, and until then nobody needs to wake it, unless the backlog is half
+//! full. A message that comes alone finds no worker, and wakes one at once.
 
 use kernel::{
     new_condvar,
@@ -12,16 +17,19 @@ use kernel::{
     sync::{
         CondVar,
         Mutex, //
-    }, //
+    },
+    time::Jiffies, //
 };
 
-use super::message::Message;
+use super::{
+    batch::Batch,
+    message::Message, //
+};
+use crate::abstractions::jiffies;
 
-/// Messages in the order in which they were accepted.
-pub(crate) type Batch = KVVec<Message>;
-
-/// What a batch may hold to be kept as the next backlog's memory.
-const SPARE_CAPACITY: usize = 1024;
+/// How many bytes of an empty batch are kept as the next backlog's memory, while there is more to
+/// do.
+const SPARE_MEMORY: usize = 256 * 1024;
 
 /// What the statistics show. `accepted = printed + pending` at any moment.
 #[derive(Clone, Copy, Default)]
@@ -37,11 +45,39 @@ pub(crate) struct Stats {
     pub(crate) batches: u64,
 }
 
+/// Who is going to look at the backlog.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attention {
+    /// Nobody: the next writer has to call the worker.
+    None,
+    /// The worker, which has been called.
+    Called,
+    /// The worker, when it has printed what it has taken.
+    AtWork,
+    /// The worker, in a tick.
+    Lingering,
+}
+
 struct State {
     waiting: Batch,
     /// Empty, with the memory of an earlier batch.
     spare: Batch,
+    attention: Attention,
+    /// When the worker last took a batch.
+    taken_at: Jiffies,
+    /// It had taken another in the same tick.
+    is_busy: bool,
     stats: Stats,
+}
+
+/// What is to be done about the worker when a message has been accepted.
+#[must_use = "a worker that is not called does not come"]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Worker {
+    /// Nothing: it is going to look.
+    WillLook,
+    /// The work item is to be queued.
+    MustBeCalled,
 }
 
 /// The bounded queue of messages.
@@ -53,26 +89,36 @@ struct State {
 #[pin_data]
 pub(crate) struct Backlog {
     max_pending: u64,
+    /// So many messages are more than a worker should find who comes in a tick.
+    plenty: usize,
     #[pin]
     state: Mutex<State>,
     /// Notified when messages have been printed.
     #[pin]
     room: CondVar,
+    /// Notified when plenty of messages wait for a worker who would come in a tick.
+    #[pin]
+    rush: CondVar,
 }
 
 impl Backlog {
     pub(crate) fn new(max_pending: u32) -> impl PinInit<Self> {
         pin_init!(Self {
             max_pending: max_pending.into(),
+            plenty: max_pending.div_ceil(2) as usize,
             state <- new_mutex!(
                 State {
-                    waiting: Batch::new(),
-                    spare: Batch::new(),
+                    waiting: Batch::default(),
+                    spare: Batch::default(),
+                    attention: Attention::None,
+                    taken_at: jiffies::now(),
+                    is_busy: false,
                     stats: Stats::default(),
                 },
                 "Backlog::state"
             ),
             room <- new_condvar!("Backlog::room"),
+            rush <- new_condvar!("Backlog::rush"),
         })
     }
 
@@ -81,8 +127,8 @@ impl Backlog {
     /// # Errors
     ///
     /// `EAGAIN` at the bound with `nonblocking`; `ERESTARTSYS` if a signal came while there was
-    /// no room; `ENOMEM`. The message is then dropped and has not been queued.
-    pub(crate) fn push(&self, message: Message, nonblocking: bool) -> Result {
+    /// no room; `ENOMEM`. The message has not been queued then.
+    pub(crate) fn push(&self, message: Message<'_>, nonblocking: bool) -> Result<Worker> {
         let mut state = self.state.lock();
         if state.stats.pending >= self.max_pending {
             if nonblocking {
@@ -98,16 +144,38 @@ impl Backlog {
                 return Err(ERESTARTSYS);
             }
         }
-        state.waiting.push(message, GFP_KERNEL)?;
+        state.waiting.push(message)?;
         state.stats.accepted += 1;
         state.stats.pending += 1;
-        Ok(())
+        Ok(self.attract(&mut state))
+    }
+
+    /// Sees to it that the worker looks at what has been appended.
+    fn attract(&self, state: &mut State) -> Worker {
+        match state.attention {
+            Attention::None => {
+                state.attention = Attention::Called;
+                return Worker::MustBeCalled;
+            }
+            Attention::Lingering if state.waiting.len() >= self.plenty => {
+                state.attention = Attention::AtWork;
+                self.rush.notify_one();
+            }
+            Attention::Called | Attention::AtWork | Attention::Lingering => {}
+        }
+        Worker::WillLook
     }
 
     /// Takes all messages that wait. They stay pending until [`Backlog::printed`] is told.
     pub(crate) fn take(&self) -> Batch {
+        let now = jiffies::now();
         let mut state = self.state.lock();
-        state.stats.batches += 1;
+        if state.attention == Attention::Called {
+            state.attention = Attention::AtWork;
+            state.stats.batches += 1;
+        }
+        state.is_busy = state.taken_at == now;
+        state.taken_at = now;
         let spare = core::mem::take(&mut state.spare);
         core::mem::replace(&mut state.waiting, spare)
     }
@@ -119,14 +187,83 @@ impl Backlog {
         let mut state = self.state.lock();
         state.stats.printed += count;
         state.stats.pending -= count;
-        if batch.capacity() <= SPARE_CAPACITY {
+        if batch.memory() <= SPARE_MEMORY {
             state.spare = batch;
         }
         self.room.notify_all();
     }
 
+    /// Whether there is more for the worker, which a busy one waits for. If not it may go: the
+    /// next writer calls it. Sleeps, for a tick at most.
+    pub(crate) fn expects_more(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.waiting.is_empty() && state.is_busy {
+            state.attention = Attention::Lingering;
+            // Whatever ends the wait, what has come is handled now.
+            let _ = self.rush.wait_interruptible_timeout(&mut state, 1);
+        }
+        if state.waiting.is_empty() {
+            state.attention = Attention::None;
+            state.waiting.trim();
+            state.spare.trim();
+            return false;
+        }
+        state.attention = Attention::AtWork;
+        true
+    }
+
     /// The counters, all of one moment.
     pub(crate) fn stats(&self) -> Stats {
         self.state.lock().stats
+    }
+}
+
+#[kunit_tests(wq_echo_backlog)]
+mod tests {
+    use super::*;
+    use crate::wq_echo::message::split;
+    use kernel::sync::Arc;
+
+    fn backlog(max_pending: u32) -> Result<Arc<Backlog>> {
+        Arc::pin_init(Backlog::new(max_pending), GFP_KERNEL)
+    }
+
+    fn push(backlog: &Backlog, text: &[u8]) -> Result<Worker> {
+        backlog.push(split(text).0, true)
+    }
+
+    #[test]
+    fn only_a_message_that_finds_nobody_calls_the_worker() -> Result {
+        let backlog = backlog(4)?;
+        assert_eq!(push(&backlog, b"one")?, Worker::MustBeCalled);
+        assert_eq!(push(&backlog, b"two")?, Worker::WillLook);
+        let batch = backlog.take();
+        assert_eq!(push(&backlog, b"three")?, Worker::WillLook);
+        backlog.printed(batch);
+        assert!(backlog.expects_more());
+        backlog.printed(backlog.take());
+        assert!(!backlog.expects_more());
+        assert_eq!(push(&backlog, b"four")?, Worker::MustBeCalled);
+        assert_eq!(backlog.stats().batches, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_taken_stays_pending_until_it_has_been_printed() -> Result {
+        let backlog = backlog(2)?;
+        let _ = push(&backlog, b"one")?;
+        let _ = push(&backlog, b"two")?;
+        assert_eq!(push(&backlog, b"three").err(), Some(EAGAIN));
+        let batch = backlog.take();
+        assert!(batch.texts().eq([b"one", b"two"]));
+        assert_eq!(push(&backlog, b"three").err(), Some(EAGAIN));
+        backlog.printed(batch);
+        let _ = push(&backlog, b"three")?;
+        let stats = backlog.stats();
+        assert_eq!(
+            (stats.accepted, stats.printed, stats.pending, stats.refused),
+            (3, 2, 1, 2)
+        );
+        Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 //! What write(2) to `/dev/wq_echo` does.
 
+use core::mem::MaybeUninit;
+
 use kernel::{
     fs::file::{
         flags::O_NONBLOCK,
@@ -13,11 +15,9 @@ use kernel::{
 };
 
 use super::{
+    backlog::Worker,
     echo::Echo,
-    message::{
-        self,
-        Message, //
-    }, //
+    message, //
 };
 use crate::abstractions::{
     misc_device::Operations,
@@ -43,22 +43,24 @@ impl Operations for EchoDevice {
     /// Makes one message of one write, of its first 255 bytes if it is longer: the short count
     /// tells the caller to write the rest again.
     fn write(&self, file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
-        let mut buffer = [0; message::LOOKAHEAD];
+        let mut buffer = [MaybeUninit::uninit(); message::LOOKAHEAD];
         let len = data.len().min(buffer.len());
         if len == 0 {
             return Ok(0);
         }
-        let copied = data.copy_from_iter(&mut buffer[..len]);
+        let bytes = data.copy_from_iter_raw(&mut buffer[..len]);
         // A line end behind the message need not be readable.
-        if copied < len.min(message::MAX_LEN) {
+        if bytes.len() < len.min(message::MAX_LEN) {
             return Err(EFAULT);
         }
 
-        let (text, taken) = message::split(&buffer[..copied]);
+        let (message, taken) = message::split(bytes);
         let nonblocking = file.flags() & O_NONBLOCK != 0;
-        self.echo.backlog.push(Message::new(text)?, nonblocking)?;
-        // If the item is pending already, its run will find this message too.
-        let _ = self.queue.enqueue(self.echo.clone());
+        match self.echo.backlog.push(message, nonblocking)? {
+            // It is not pending, or it would not have to be called.
+            Worker::MustBeCalled => drop(self.queue.enqueue(self.echo.clone())),
+            Worker::WillLook => {}
+        }
         Ok(taken)
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The work item: prints what waits, in one run whatever there is.
+//! The work item: prints what waits, whatever there is, and again if more has come meanwhile.
 
 use kernel::{
     impl_has_work,
@@ -15,7 +15,7 @@ use kernel::{
 
 use super::{
     backlog::Backlog,
-    printer, //
+    printer::Printer, //
 };
 
 /// The backlog and the work item that empties it.
@@ -51,15 +51,18 @@ impl Echo {
 impl WorkItem for Echo {
     type Pointer = Arc<Self>;
 
-    /// C runs an item never twice at the same time, and queues it again for a message that comes
-    /// in meanwhile: so the order of the messages is kept, and none is left behind.
+    /// C runs an item never twice at the same time: so the order of the messages is kept.
     fn run(this: Arc<Self>) {
-        let batch = this.backlog.take();
-        if !this.quiet {
-            for message in &batch {
-                printer::print(message.text());
+        let mut printer = Printer::new();
+        loop {
+            let batch = this.backlog.take();
+            if !this.quiet {
+                batch.texts().for_each(|text| printer.print(text));
+            }
+            this.backlog.printed(batch);
+            if !this.backlog.expects_more() {
+                return;
             }
         }
-        this.backlog.printed(batch);
     }
 }

@@ -11,34 +11,31 @@ pub(crate) const MAX_LEN: usize = 255;
 /// line end behind it.
 pub(crate) const LOOKAHEAD: usize = MAX_LEN + 2;
 
-/// A message: the text of one write, without its line end, in memory for just that text.
-pub(crate) struct Message(KVec<u8>);
+/// A message: the text of one write, without its line end. At most [`MAX_LEN`] bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'a>(&'a [u8]);
 
-impl Message {
-    /// Copies `text`. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new(text: &[u8]) -> Result<Self> {
-        let mut bytes = KVec::with_capacity(text.len(), GFP_KERNEL)?;
-        bytes.extend_from_slice(text, GFP_KERNEL)?;
-        Ok(Self(bytes))
+impl<'a> Message<'a> {
+    pub(crate) fn text(self) -> &'a [u8] {
+        self.0
     }
 
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.0
+    /// How many bytes of text there are.
+    pub(crate) fn len(self) -> u8 {
+        // CAST: `split` has cut it at `MAX_LEN`.
+        self.0.len() as u8
     }
 }
 
 /// Splits the first message off a write of which `bytes` are the first [`LOOKAHEAD`] (or all, if
-/// it is shorter): its text, and how many bytes of the write it takes up.
+/// it is shorter): the message, and how many bytes of the write it takes up.
 ///
 /// A line end right behind a message of full length belongs to it. A shorter message is the whole
 /// write.
-pub(crate) fn split(bytes: &[u8]) -> (&[u8], usize) {
-    let (message, rest) = bytes.split_at(bytes.len().min(MAX_LEN));
-    (strip_line_end(message), message.len() + line_end_len(rest))
+pub(crate) fn split(bytes: &[u8]) -> (Message<'_>, usize) {
+    let (text, rest) = bytes.split_at(bytes.len().min(MAX_LEN));
+    let message = Message(strip_line_end(text));
+    (message, text.len() + line_end_len(rest))
 }
 
 /// Strips the trailing run of newlines and carriage returns.
@@ -62,6 +59,11 @@ fn line_end_len(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
+    fn text_and_taken(bytes: &[u8]) -> (&[u8], usize) {
+        let (message, taken) = split(bytes);
+        (message.text(), taken)
+    }
+
     fn taken(len: usize, line_end: &[u8]) -> usize {
         let mut bytes = [b'a'; LOOKAHEAD + 8];
         bytes[len..len + line_end.len()].copy_from_slice(line_end);
@@ -70,18 +72,18 @@ mod tests {
 
     #[test]
     fn a_short_write_is_one_message() {
-        assert_eq!(split(b"abc"), (&b"abc"[..], 3));
+        assert_eq!(text_and_taken(b"abc"), (&b"abc"[..], 3));
     }
 
     #[test]
     fn the_trailing_run_of_line_ends_is_stripped() {
-        assert_eq!(split(b"a\nb\n\r\r\n\n"), (&b"a\nb"[..], 8));
-        assert_eq!(split(b"\r\n\n"), (&b""[..], 3));
+        assert_eq!(text_and_taken(b"a\nb\n\r\r\n\n"), (&b"a\nb"[..], 8));
+        assert_eq!(text_and_taken(b"\r\n\n"), (&b""[..], 3));
     }
 
     #[test]
     fn blanks_are_kept() {
-        assert_eq!(split(b" a \t\n"), (&b" a \t"[..], 5));
+        assert_eq!(text_and_taken(b" a \t\n"), (&b" a \t"[..], 5));
     }
 
     #[test]

@@ -2,28 +2,57 @@
 
 //! What a message looks like in the log.
 
-use kernel::prelude::*;
+use kernel::{
+    fmt::{
+        self,
+        Write, //
+    },
+    prelude::*, //
+};
 
-use crate::abstractions::escaped::Escaped;
+use crate::abstractions::{
+    escaped::Escaped,
+    log_line::LogLine, //
+};
 
 /// How many bytes of escaped text go into one record. A record holds 1,024 bytes: the text, the
 /// module's name, the marks, the length and the line end, which are well below 64.
 const RECORD_LEN: usize = 960;
 
-/// Prints one message: `"text" (len=4)`.
+/// Prints messages: `"text" (len=4)`.
 ///
 /// What does not fit one record goes on in further ones. A record that is continued ends in
 /// `" +`, one that continues another begins with `+ "`; a quote in the text is always escaped, so
 /// no text looks like either.
-pub(crate) fn print(text: &[u8]) {
-    let (mut part, mut rest) = Escaped(text).split(RECORD_LEN);
-    let mut mark = "";
-    while !rest.is_empty() {
-        pr_info!("{mark}\"{part}\" +\n");
-        mark = "+ ";
-        (part, rest) = rest.split(RECORD_LEN);
+pub(crate) struct Printer(LogLine);
+
+impl Printer {
+    pub(crate) fn new() -> Self {
+        Self(LogLine::new())
     }
-    pr_info!("{mark}\"{part}\" (len={})\n", text.len());
+
+    /// Prints one message.
+    pub(crate) fn print(&mut self, text: &[u8]) {
+        let (mut part, mut rest) = Escaped(text).split(RECORD_LEN);
+        let mut mark = "\"";
+        while !rest.is_empty() {
+            self.record(mark, &part, fmt!("\" +\n"));
+            mark = "+ \"";
+            (part, rest) = rest.split(RECORD_LEN);
+        }
+        self.record(mark, &part, fmt!("\" (len={})\n", text.len()));
+    }
+
+    fn record(&mut self, begin: &str, part: &Escaped<'_>, end: fmt::Arguments<'_>) {
+        let line = &mut self.0;
+        line.clear();
+        // It fits: what would not has been split.
+        let _ = line
+            .write_str(begin)
+            .and_then(|()| part.write_to(line))
+            .and_then(|()| line.write_fmt(end));
+        pr_info!("{}", line.text());
+    }
 }
 
 #[kunit_tests(wq_echo_escaper)]

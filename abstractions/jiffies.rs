@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's own clock, which ticks `CONFIG_HZ` times a second.
+//!
+//! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)
+
+use core::ptr;
+
+use kernel::{
+    bindings,
+    time::Jiffies, //
+};
+
+/// The number of ticks so far; it wraps. Any context.
+///
+/// One load: the cheapest clock there is, and the coarsest. Two readings that are the same are
+/// less than a tick apart (1 to 10 ms).
+///
+/// C: `jiffies`.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::jiffies;
+///
+/// let before = jiffies::now();
+/// if jiffies::now() == before {
+///     pr_info!("less than a tick has passed\n");
+/// }
+/// ```
+pub(crate) fn now() -> Jiffies {
+    // SAFETY: `jiffies` is valid for ever. The timer interrupt writes it as one word, whenever it
+    // likes, and so is it read, anew each time.
+    unsafe { ptr::read_volatile(&raw const bindings::jiffies) }
+}
