@@ -64,12 +64,21 @@ guest_run() {
 		in_root "${qemu[@]}" 2>"$run_dir/qemu.log" || qemu_status=$?
 	else
 		# stdout and stderr each through a pipe of their own, for they may
-		# be of a kind that QEMU cannot open.
+		# be of a kind that QEMU cannot open. All of it in a process group
+		# that ends with the script: a shell that waits for a command in the
+		# foreground would not hear that it is to end.
 		exec {stdout}>&1
+		set -m
 		{
-			in_root "${qemu[@]}" 3>&1 4>&5 </dev/null >"$run_dir/qemu.log" 2>&1 |
-				cat >&"$stdout"
-		} 5>&1 | cat >&2 || qemu_status=$?
+			{
+				in_root "${qemu[@]}" 3>&1 4>&5 </dev/null >"$run_dir/qemu.log" 2>&1 |
+					cat >&"$stdout"
+			} 5>&1 | cat >&2
+		} &
+		set +m
+		job_pid[guest]=-$!
+		wait $! || qemu_status=$?
+		unset "job_pid[guest]"
 		exec {stdout}>&-
 	fi
 	guest_verdict "$qemu_status"

@@ -89,6 +89,6 @@ job_failed() { # TITLE LOG STATUS
 stop_jobs() {
 	local pid
 	for pid in "${job_pid[@]}"; do
-		kill "$pid" 2>/dev/null || true
+		kill -- "$pid" 2>/dev/null || true
 	done
 }
