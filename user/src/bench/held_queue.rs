@@ -27,14 +27,14 @@ const BUSY_CPU_FAIR_SERVER: &str = "/sys/kernel/debug/sched/fair_server/cpu1/run
 const FREE_CPU: usize = 0;
 
 /// The spinning ends by itself after this, so that a case that hangs does not
-/// hang the machine. What a case does meanwhile takes a second, and on a busy
-/// machine with a kernel that checks every access up to ten.
-const LIMIT: Duration = Duration::from_secs(20);
+/// hang the machine. What a case does meanwhile takes a second, and half a minute
+/// on a busy machine with a kernel that checks every access.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The kernel takes a CPU whose workers do not run for stalled; so many
 /// seconds are meant here.
 const STALL_DETECTOR: &str = "/sys/module/workqueue/parameters/watchdog_thresh";
-const STALL_LIMIT: &str = "40";
+const STALL_LIMIT: &str = "90";
 
 /// Holds a queue until it is released or dropped.
 pub struct HeldQueue {
