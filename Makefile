@@ -45,6 +45,9 @@ zoo:
 bench:
 	@scripts/bench.sh $(if $(SETUP),--setup)
 
+peers:
+	@peers/run.sh
+
 clean:
 	rm -rf build *.ko rust-project.json
 
@@ -64,8 +67,9 @@ help:
 	@echo 'make zoo              broken modules, and the reports that each must get (half an hour)'
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
+	@echo 'make peers            tools that nobody here wrote, set on both modules (half an hour)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
 .PHONY: all modules modules_install rust-analyzer demo test test-all soak check compile-fail \
-	kunit zoo bench clean help
+	kunit zoo bench peers clean help

@@ -1,0 +1,47 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# PEER proc_read     the kernel tree's selftests/proc/read.c: reads all of /proc
+# PROVES all_of_proc_is_read_while_items_run_and_tick
+# PROVES every_pass_reads_a_table_that_balances
+#
+# read.c keeps what it reads to itself: proc_read_seen.c, which it is linked with,
+# prints what it had in its buffer after reading the one file.
+#
+# A process that ends while read.c looks into its folder makes it abort: what runs
+# beside it therefore starts none.
+#
+# shellcheck shell=busybox
+# shellcheck source=peers/guest.sh
+. /peers/guest.sh
+
+passes=4
+
+# Two readers at a time; what both have read from the table is in table.N.
+read_all() {
+	local pass=0 other
+	while [ $((pass += 2)) -le $passes ]; do
+		proc-read >table.$pass 2>said & other=$!
+		proc-read >table.$((pass - 1)) || echo "pass $((pass - 1)) ended with status $?"
+		wait $other || echo "pass $pass ended with status $?: $(cat said)"
+	done
+}
+
+check_tables() {
+	local pass=0
+	while [ $((pass += 1)) -le $passes ]; do
+		balances <table.$pass || echo "pass $pass has not read one"
+	done
+}
+
+begin_load
+complaint=$(read_all 2>&1)
+ran=$(row custom executed) ticks=$(row periodic executed)
+end_load
+note "$passes passes over /proc, meanwhile $ran custom items ran, and $ticks ticks;" \
+	"in the last one's buffer:"
+notes <table.$passes
+[ "$ran" -gt 0 ] && [ "$ticks" -gt 0 ] || complaint="nothing ran beside it"
+point all_of_proc_is_read_while_items_run_and_tick "$complaint"
+point every_pass_reads_a_table_that_balances "$(check_tables)"
+finish
