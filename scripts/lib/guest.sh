@@ -71,8 +71,8 @@ guest_run() {
 		set -m
 		{
 			{
-				in_root "${qemu[@]}" 3>&1 4>&5 </dev/null >"$run_dir/qemu.log" 2>&1 |
-					cat >&"$stdout"
+				in_root "${qemu[@]}" 3>&1 4>&5 \
+					</dev/null >"$run_dir/qemu.log" 2>&1 | cat >&"$stdout"
 			} 5>&1 | cat >&2
 		} &
 		set +m
