@@ -22,15 +22,15 @@ chart is build/bench.svg. docs/performance.md says how to read them.
   --kernel NAME     of this kernel alone; may be repeated. Default: plain and debian
   --only GROUP      these figures alone; may be repeated: boot, echo, floor,
                     latency, ways, loading (one CPU), memory, scaling (four)
-  --rounds N        take each figure N times, the median counts. Default 5
-  --messages N      write N messages in a round. Default 10000
+  --rounds N        take each figure N times, the median counts. Default 3
+  --messages N      write N messages in a round. Default 50000
   --setup           also time a warm rebuild and a set-up from nothing, in a
                     cache of its own: many minutes, 4 GB
   --help
 EOF
 }
 
-kernels=() groups=() rounds=5 messages=10000 setup=0
+kernels=() groups=() rounds=3 messages=50000 setup=0
 # What the boots take at most, on a machine that has other things to do too.
 readonly timeout=1800
 

@@ -165,11 +165,11 @@ fn bench() -> Command {
                 .value_parser(PossibleValuesParser::new(groups))
                 .help("Measures these alone"),
         )
-        .arg(number("rounds", 1000).value_name("N").default_value("5").help("Takes each figure so often"))
+        .arg(number("rounds", 1000).value_name("N").default_value("3").help("Takes each figure so often"))
         .arg(
             number("messages", 10_000_000)
                 .value_name("N")
-                .default_value("10000")
+                .default_value("50000")
                 .help("Writes so many messages in a round"),
         )
         .arg(folder("modules", modules::DEFAULT_FOLDER, "Where the .ko files are"))
@@ -362,7 +362,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let usual = options(&["bench"]);
-        assert_eq!((usual.rounds, usual.messages), (5, 10_000));
+        assert_eq!((usual.rounds, usual.messages), (3, 50_000));
         assert!(usual.groups.is_empty());
         assert_eq!((usual.modules, usual.twins), ("/lib/modules".into(), "/".into()));
         let some = options(&["bench", "echo", "ways", "--rounds", "2", "--messages", "8"]);
