@@ -42,7 +42,10 @@ use abstractions::misc_device::Device;
 use wq_echo::{
     device::EchoDevice,
     echo::Echo,
-    stats, //
+    stats::{
+        self,
+        Counter, //
+    }, //
 };
 
 module! {
@@ -74,7 +77,7 @@ struct WqEchoModule {
     #[pin]
     _device: Device<EchoDevice>,
     #[pin]
-    _stats: debugfs::Scope<Arc<Echo>>,
+    _stats: debugfs::Scope<[Counter; 6]>,
     _echo_device: Arc<EchoDevice>,
 }
 
