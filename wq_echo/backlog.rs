@@ -10,26 +10,32 @@
 //! back in a tick and looks, and until then nobody needs to wake it, unless the backlog is half
 //! full. A message that comes alone finds no worker, and wakes one at once.
 
+use core::mem;
+
 use kernel::{
     new_condvar,
-    new_mutex,
+    new_spinlock,
     prelude::*,
     sync::{
+        lock::{
+            spinlock::SpinLockBackend,
+            Guard, //
+        },
         CondVar,
-        Mutex, //
+        SpinLock, //
     },
     time::Jiffies, //
 };
 
 use super::{
-    batch::Batch,
+    batch::{
+        Batch,
+        Memory,
+        Messages, //
+    },
     message::Message, //
 };
 use crate::abstractions::jiffies;
-
-/// How many bytes of an empty batch are kept as the next backlog's memory, while there is more to
-/// do.
-const SPARE_MEMORY: usize = 256 * 1024;
 
 /// What the statistics show. `accepted = printed + pending` at any moment.
 #[derive(Clone, Copy, Default)]
@@ -60,14 +66,26 @@ enum Attention {
 
 struct State {
     waiting: Batch,
-    /// Empty, with the memory of an earlier batch.
-    spare: Batch,
+    /// For when the batch has no room.
+    spare: Option<Memory>,
     attention: Attention,
     /// When the worker last took a batch.
     taken_at: Jiffies,
     /// It had taken another in the same tick.
     is_busy: bool,
     stats: Stats,
+}
+
+impl State {
+    /// Accepts a message, if there is memory for it.
+    fn append(&mut self, message: Message<'_>) -> bool {
+        let has_memory = self.waiting.push(message, &mut self.spare);
+        if has_memory {
+            self.stats.accepted += 1;
+            self.stats.pending += 1;
+        }
+        has_memory
+    }
 }
 
 /// What is to be done about the worker when a message has been accepted.
@@ -84,15 +102,15 @@ pub(crate) enum Worker {
 ///
 /// # Locking
 ///
-/// One mutex. It is held to append one message (which may allocate, and so sleep), to swap the
-/// whole queue for an empty one, and to read the counters; never while printing.
+/// One spinlock. It is held to append one message, to swap the whole queue for an empty one, and
+/// to read the counters; never to allocate memory, to free it or to print.
 #[pin_data]
 pub(crate) struct Backlog {
     max_pending: u64,
     /// So many messages are more than a worker should find who comes in a tick.
     plenty: usize,
     #[pin]
-    state: Mutex<State>,
+    state: SpinLock<State>,
     /// Notified when messages have been printed.
     #[pin]
     room: CondVar,
@@ -106,10 +124,10 @@ impl Backlog {
         pin_init!(Self {
             max_pending: max_pending.into(),
             plenty: max_pending.div_ceil(2) as usize,
-            state <- new_mutex!(
+            state <- new_spinlock!(
                 State {
                     waiting: Batch::default(),
-                    spare: Batch::default(),
+                    spare: None,
                     attention: Attention::None,
                     taken_at: jiffies::now(),
                     is_busy: false,
@@ -129,25 +147,47 @@ impl Backlog {
     /// `EAGAIN` at the bound with `nonblocking`; `ERESTARTSYS` if a signal came while there was
     /// no room; `ENOMEM`. The message has not been queued then.
     pub(crate) fn push(&self, message: Message<'_>, nonblocking: bool) -> Result<Worker> {
-        let mut state = self.state.lock();
-        if state.stats.pending >= self.max_pending {
-            if nonblocking {
-                state.stats.refused += 1;
-                return Err(EAGAIN);
+        let mut has_waited = false;
+        loop {
+            let mut state = self.state.lock();
+            if self.is_full(&state) {
+                self.wait_for_room(&mut state, nonblocking, &mut has_waited)?;
             }
+            if state.append(message) {
+                return Ok(self.attract(&mut state));
+            }
+            drop(state);
+            let memory = Memory::new()?;
+            let _surplus = self.state.lock().spare.replace(memory);
+        }
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.stats.pending >= self.max_pending
+    }
+
+    #[cold]
+    fn wait_for_room(
+        &self,
+        state: &mut Guard<'_, State, SpinLockBackend>,
+        nonblocking: bool,
+        has_waited: &mut bool,
+    ) -> Result {
+        if nonblocking {
+            state.stats.refused += 1;
+            return Err(EAGAIN);
+        }
+        if !mem::replace(has_waited, true) {
             state.stats.blocked += 1;
         }
-        while state.stats.pending >= self.max_pending {
-            let interrupted = self.room.wait_interruptible(&mut state);
+        while self.is_full(state) {
+            let interrupted = self.room.wait_interruptible(state);
             // What room there is goes to the writer that was woken for it, signal or not.
-            if interrupted && state.stats.pending >= self.max_pending {
+            if interrupted && self.is_full(state) {
                 return Err(ERESTARTSYS);
             }
         }
-        state.waiting.push(message)?;
-        state.stats.accepted += 1;
-        state.stats.pending += 1;
-        Ok(self.attract(&mut state))
+        Ok(())
     }
 
     /// Sees to it that the worker looks at what has been appended.
@@ -167,7 +207,7 @@ impl Backlog {
     }
 
     /// Takes all messages that wait. They stay pending until [`Backlog::printed`] is told.
-    pub(crate) fn take(&self) -> Batch {
+    pub(crate) fn take(&self) -> Messages {
         let now = jiffies::now();
         let mut state = self.state.lock();
         if state.attention == Attention::Called {
@@ -176,20 +216,22 @@ impl Backlog {
         }
         state.is_busy = state.taken_at == now;
         state.taken_at = now;
-        let spare = core::mem::take(&mut state.spare);
-        core::mem::replace(&mut state.waiting, spare)
+        let batch = mem::take(&mut state.waiting);
+        drop(state);
+        batch.finish()
     }
 
-    /// Frees the messages of a batch that has been printed, and lets as many in.
-    pub(crate) fn printed(&self, mut batch: Batch) {
-        let count = batch.len() as u64;
-        batch.clear();
+    /// Frees messages that have been printed, and lets as many in.
+    pub(crate) fn printed(&self, messages: Messages) {
+        let count = messages.len() as u64;
+        let mut memory = messages.into_memory();
         let mut state = self.state.lock();
         state.stats.printed += count;
         state.stats.pending -= count;
-        if batch.memory() <= SPARE_MEMORY {
-            state.spare = batch;
+        if state.spare.is_none() {
+            state.spare = memory.take();
         }
+        drop(state);
         self.room.notify_all();
     }
 
@@ -204,8 +246,6 @@ impl Backlog {
         }
         if state.waiting.is_empty() {
             state.attention = Attention::None;
-            state.waiting.trim();
-            state.spare.trim();
             return false;
         }
         state.attention = Attention::AtWork;

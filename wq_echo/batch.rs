@@ -1,60 +1,119 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages one behind the other in one piece of memory: appending one allocates nothing, most of
-//! the time, and freeing them all is one call.
+//! Messages one behind the other in pages of memory: appending one allocates nothing, most of the
+//! time, and never under the lock that protects the messages.
+
+use core::mem;
 
 use kernel::{
-    alloc::AllocError,
+    error::Error,
     prelude::*, //
 };
 
 use super::message::Message;
 
-/// How many bytes a batch without messages may hold on to.
-const SMALL: usize = 4096;
+/// How many bytes of messages a page holds: a page of 4 KiB, less what else is in it.
+const PAGE_BYTES: usize = 4096 - mem::size_of::<Option<KBox<Page>>>() - mem::size_of::<usize>();
 
 /// Messages in the order in which they were appended.
 ///
 /// # Invariants
 ///
-/// The first `used` bytes of `memory` are `len` messages, each as one byte with its length and
-/// then its text.
+/// The first `used` bytes are messages, each as one byte with its length and then its text.
+struct Page {
+    next: Option<KBox<Page>>,
+    used: usize,
+    bytes: [u8; PAGE_BYTES],
+}
+
+/// A page without messages.
+pub(crate) struct Memory(KBox<Page>);
+
+impl Memory {
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    #[cold]
+    pub(crate) fn new() -> Result<Self> {
+        let page = init!(Page {
+            next: None,
+            // INVARIANT: No messages take up no bytes.
+            used: 0,
+            bytes <- pin_init::init_zeroed(),
+        }? Error);
+        Ok(Self(KBox::init(page, GFP_KERNEL)?))
+    }
+}
+
+impl Page {
+    /// Appends a message, if there is room for it.
+    fn push(&mut self, message: Message<'_>) -> bool {
+        let text = message.text();
+        let end = self.used + 1 + text.len();
+        let Some(to) = self.bytes.get_mut(self.used..end) else {
+            return false;
+        };
+        // INVARIANT: One message more, behind the others.
+        to[0] = message.len();
+        to[1..].copy_from_slice(text);
+        self.used = end;
+        true
+    }
+
+    fn messages(&self) -> &[u8] {
+        &self.bytes[..self.used]
+    }
+}
+
+/// Pages in a row. Unlike a box in a box, however many they are, they are freed one by one: not
+/// by one call within the other, for which a kernel's stack is too small.
+#[derive(Default)]
+struct Pages(Option<KBox<Page>>);
+
+impl Pages {
+    fn push(&mut self, mut page: KBox<Page>) {
+        page.next = self.0.take();
+        self.0 = Some(page);
+    }
+
+    fn pop(&mut self) -> Option<KBox<Page>> {
+        let mut page = self.0.take()?;
+        self.0 = page.next.take();
+        Some(page)
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
+}
+
+/// Messages to which more are appended.
 #[derive(Default)]
 pub(crate) struct Batch {
-    memory: KVVec<u8>,
-    used: usize,
+    /// The page that was begun last comes first.
+    pages: Pages,
     len: usize,
 }
 
 impl Batch {
-    /// Appends a message. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// [`AllocError`]; nothing has been appended then.
-    pub(crate) fn push(&mut self, message: Message<'_>) -> Result<(), AllocError> {
-        let text = message.text();
-        let end = self.used + 1 + text.len();
-        if end > self.memory.len() {
-            self.grow(end)?;
+    /// Appends a message, if there is room: on the last page, or on that in `memory`. Does not
+    /// allocate. `false` if it takes more memory.
+    pub(crate) fn push(&mut self, message: Message<'_>, memory: &mut Option<Memory>) -> bool {
+        let has_room = self.pages.0.as_mut().is_some_and(|page| page.push(message));
+        if !has_room {
+            let Some(Memory(mut page)) = memory.take() else {
+                return false;
+            };
+            // It fits: nothing else is on that page.
+            page.push(message);
+            self.pages.push(page);
         }
-        // INVARIANT: One message more, behind the others.
-        self.memory[self.used] = message.len();
-        self.memory[self.used + 1..end].copy_from_slice(text);
-        self.used = end;
         self.len += 1;
-        Ok(())
-    }
-
-    /// Gets memory for `least` bytes: in powers of two, so that it is not asked for often.
-    fn grow(&mut self, least: usize) -> Result<(), AllocError> {
-        self.memory
-            .resize(least.next_power_of_two(), 0, GFP_KERNEL)
-    }
-
-    /// The texts of the messages.
-    pub(crate) fn texts(&self) -> Texts<'_> {
-        Texts(&self.memory[..self.used])
+        true
     }
 
     /// How many messages there are.
@@ -66,36 +125,69 @@ impl Batch {
         self.len == 0
     }
 
-    /// How many bytes of memory are held.
-    pub(crate) fn memory(&self) -> usize {
-        self.memory.len()
-    }
-
-    /// Drops all messages and keeps the memory.
-    pub(crate) fn clear(&mut self) {
-        // INVARIANT: No messages take up no bytes.
-        self.used = 0;
-        self.len = 0;
-    }
-
-    /// Frees the memory if there are no messages, and it is more than is worth keeping.
-    pub(crate) fn trim(&mut self) {
-        if self.is_empty() && self.memory() > SMALL {
-            *self = Self::default();
+    /// Puts the pages in order, for the messages to be read.
+    pub(crate) fn finish(mut self) -> Messages {
+        let mut pages = Pages::default();
+        while let Some(page) = self.pages.pop() {
+            pages.push(page);
+        }
+        Messages {
+            pages,
+            len: self.len,
         }
     }
 }
 
-/// The texts of a [`Batch`], first to last.
-pub(crate) struct Texts<'a>(&'a [u8]);
+/// Messages to be read.
+pub(crate) struct Messages {
+    /// The oldest page comes first.
+    pages: Pages,
+    len: usize,
+}
+
+impl Messages {
+    /// The texts, first to last.
+    pub(crate) fn texts(&self) -> Texts<'_> {
+        Texts {
+            bytes: &[],
+            pages: self.pages.0.as_deref(),
+        }
+    }
+
+    /// How many messages there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Drops them, but keeps the memory of one page.
+    pub(crate) fn into_memory(mut self) -> Option<Memory> {
+        let mut page = self.pages.pop()?;
+        // INVARIANT: No messages take up no bytes.
+        page.used = 0;
+        Some(Memory(page))
+    }
+}
+
+/// The texts of [`Messages`], first to last.
+pub(crate) struct Texts<'a> {
+    /// What is left of one page.
+    bytes: &'a [u8],
+    /// The pages behind it.
+    pages: Option<&'a Page>,
+}
 
 impl<'a> Iterator for Texts<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let (&len, rest) = self.0.split_first()?;
+        while self.bytes.is_empty() {
+            let page = self.pages?;
+            self.bytes = page.messages();
+            self.pages = page.next.as_deref();
+        }
+        let (&len, rest) = self.bytes.split_first()?;
         let (text, rest) = rest.split_at_checked(len.into())?;
-        self.0 = rest;
+        self.bytes = rest;
         Some(text)
     }
 }
@@ -105,16 +197,57 @@ mod tests {
     use super::*;
     use crate::wq_echo::message::split;
 
+    fn push(batch: &mut Batch, text: &[u8]) -> Result {
+        let message = split(text).0;
+        let mut memory = None;
+        if !batch.push(message, &mut memory) {
+            memory = Some(Memory::new()?);
+            assert!(batch.push(message, &mut memory));
+        }
+        assert!(memory.is_none());
+        Ok(())
+    }
+
     #[test]
     fn messages_come_out_as_they_went_in() -> Result {
         let longest = [b'x'; 255];
         let texts: [&[u8]; 5] = [b"one", b"", &longest, b"\n\0", b"last"];
         let mut batch = Batch::default();
         for text in texts {
-            batch.push(split(text).0)?;
+            push(&mut batch, text)?;
         }
-        assert_eq!(batch.len(), texts.len());
-        assert!(batch.texts().eq(texts));
+        let messages = batch.finish();
+        assert_eq!(messages.len(), texts.len());
+        assert!(messages.texts().eq(texts));
+        Ok(())
+    }
+
+    #[test]
+    fn messages_of_many_pages_come_out_in_order() -> Result {
+        // Of lengths that do not fill a page to the last byte.
+        let texts = || (0..=255).cycle().take(1000).map(|byte: u8| [byte; 201]);
+        let mut batch = Batch::default();
+        for text in texts() {
+            push(&mut batch, &text)?;
+        }
+        let messages = batch.finish();
+        assert_eq!(messages.len(), 1000);
+        for (text, expected) in messages.texts().zip(texts()) {
+            assert_eq!(text, split(&expected).0.text());
+        }
+        assert_eq!(messages.texts().count(), 1000);
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_page_takes_no_more() -> Result {
+        let mut batch = Batch::default();
+        let empty = split(b"").0;
+        let mut memory = Some(Memory::new()?);
+        assert!((0..PAGE_BYTES).all(|_| batch.push(empty, &mut memory)));
+        assert!(!batch.push(empty, &mut memory));
+        assert_eq!(batch.len(), PAGE_BYTES);
+        assert_eq!(batch.finish().texts().count(), PAGE_BYTES);
         Ok(())
     }
 }

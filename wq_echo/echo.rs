@@ -55,11 +55,11 @@ impl WorkItem for Echo {
     fn run(this: Arc<Self>) {
         let mut printer = Printer::new();
         loop {
-            let batch = this.backlog.take();
+            let messages = this.backlog.take();
             if !this.quiet {
-                batch.texts().for_each(|text| printer.print(text));
+                messages.texts().for_each(|text| printer.print(text));
             }
-            this.backlog.printed(batch);
+            this.backlog.printed(messages);
             if !this.backlog.expects_more() {
                 return;
             }
