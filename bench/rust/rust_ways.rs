@@ -133,19 +133,24 @@ fn batch<T>(make: impl Fn() -> Result<T>) -> Result<KVec<T>> {
     Ok(items)
 }
 
-fn measure(way: &str, queue: &OwnedQueue, enqueue: impl Fn(usize) -> Result) -> Result {
+fn measure<T>(
+    way: &str,
+    queue: &OwnedQueue,
+    items: &[T],
+    enqueue: impl Fn(&T) -> Result,
+) -> Result {
     let mut start = 0;
     for _ in 0..STARTS {
         let before = now();
-        enqueue(0)?;
+        enqueue(&items[0])?;
         queue.flush();
         start += STARTED.load(Relaxed) - before;
     }
     let mut whole = 0;
     for _ in 0..BATCHES {
         let before = now();
-        for i in 0..BATCH {
-            enqueue(i)?;
+        for item in items {
+            enqueue(item)?;
         }
         queue.flush();
         whole += now() - before;
@@ -157,27 +162,28 @@ fn measure(way: &str, queue: &OwnedQueue, enqueue: impl Fn(usize) -> Result) -> 
 
 fn measure_all(queue: &Arc<OwnedQueue>) -> Result {
     let shared = batch(|| Arc::pin_init(pin_init!(Shared { work <- new_work!() }), GFP_KERNEL))?;
-    measure("arc", queue, |i| {
-        let _ = queue.enqueue(shared[i].clone());
+    measure("arc", queue, &shared, |item| {
+        let _ = queue.enqueue(item.clone());
         Ok(())
     })?;
 
     let handles = batch(|| new_work_handle!(queue.clone(), Noted))?;
-    measure("handle", queue, |i| {
-        handles[i].enqueue();
+    measure("handle", queue, &handles, |item| {
+        item.enqueue();
         Ok(())
     })?;
 
-    measure("boxed", queue, |i| {
-        let item = pin_init!(Boxed { work <- new_work!(), value: i as u64 });
+    let values = [0; BATCH];
+    measure("boxed", queue, &values, |&value| {
+        let item = pin_init!(Boxed { work <- new_work!(), value });
         queue.enqueue(KBox::pin_init(item, GFP_KERNEL)?);
         Ok(())
     })?;
 
-    measure("closure", queue, |i| {
+    measure("closure", queue, &values, |&value| {
         let job = move || {
             note();
-            SEEN.store(i as u64, Relaxed);
+            SEEN.store(value, Relaxed);
         };
         Ok(spawn!(queue, GFP_KERNEL, job)?)
     })?;
@@ -188,8 +194,8 @@ fn measure_all(queue: &Arc<OwnedQueue>) -> Result {
             GFP_KERNEL,
         )
     })?;
-    measure("delayed", queue, |i| {
-        delayed[i].lock().arm(0);
+    measure("delayed", queue, &delayed, |item| {
+        item.lock().arm(0);
         Ok(())
     })
 }
