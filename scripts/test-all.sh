@@ -26,6 +26,8 @@ boot is in build/test-all/.
 
 Environment:
   CYCLES            removals in each state, 50 by default
+  STEPS             at how many of the steps of loading a module there is a fault;
+                    by default at each
   INPUTS            byte strings thrown at each node; by default 1,000,000 on
                     debian, 50,000 on the others
   SEED              draws what is random from this, to repeat a run
@@ -62,7 +64,7 @@ build_kernels() { # KERNEL...
 }
 
 test_kernel() { # KERNEL
-	local fire=(wqtest fire --cycles "${CYCLES:-50}")
+	local fire=(wqtest fire --cycles "${CYCLES:-50}" --steps "${STEPS:-1000000}")
 	fire+=(--inputs "${INPUTS:-$(inputs "$1")}" ${SEED:+--seed "$SEED"})
 	guest "$1" test 3000 wqtest test
 	guest "$1" fire 7200 "${fire[@]}"

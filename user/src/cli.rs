@@ -129,6 +129,12 @@ fn fire_command() -> Command {
                 .help(format!("Removes a module so many times in each state [{}]", Load::CYCLES)),
         )
         .arg(
+            number("steps", u64::from(u32::MAX)).value_name("N").help(format!(
+                "Lets at most so many of the steps of loading a module fail [{}]",
+                Load::STEPS
+            )),
+        )
+        .arg(
             number("inputs", u64::MAX)
                 .value_name("N")
                 .help(format!(
@@ -236,10 +242,13 @@ fn action(matches: &ArgMatches) -> Action {
             options: fire::Options {
                 filter: args.get_one("FILTER").cloned(),
                 load: Load {
-                    // CAST: The parser has checked it.
+                    // CAST: The parser has checked them.
                     cycles: args
                         .get_one("cycles")
                         .map_or(Load::CYCLES, |&cycles: &u64| cycles as u32),
+                    steps: args
+                        .get_one("steps")
+                        .map_or(Load::STEPS, |&steps: &u64| steps as u32),
                     inputs: args.get_one("inputs").copied().unwrap_or_else(Load::usual_inputs),
                     seed: args.get_one("seed").copied().unwrap_or_else(random::fresh_seed),
                 },
@@ -339,6 +348,8 @@ mod tests {
             "demo",
             "--cycles",
             "3",
+            "--steps",
+            "5",
             "--inputs",
             "7",
             "--seed",
@@ -346,7 +357,7 @@ mod tests {
             "--minutes",
             "2",
         ]);
-        assert_eq!(all.load, Load { cycles: 3, inputs: 7, seed: 255 });
+        assert_eq!(all.load, Load { cycles: 3, steps: 5, inputs: 7, seed: 255 });
         assert_eq!((all.filter.as_deref(), all.minutes), (Some("demo"), Some(2)));
         assert_eq!(options(&["fire", "--seed", "12"]).load.seed, 12);
         for args in [["fire", "--cycles", "0"], ["fire", "--seed", "x"], ["fire", "--minutes", ""]]

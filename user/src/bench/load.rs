@@ -13,6 +13,8 @@ use super::random::Random;
 pub struct Load {
     /// How often a module is removed in each of the states there are.
     pub cycles: u32,
+    /// At how many of the steps of loading a module there is a fault, at most.
+    pub steps: u32,
     /// How many byte strings each node gets.
     pub inputs: u64,
     pub seed: u64,
@@ -20,6 +22,7 @@ pub struct Load {
 
 impl Load {
     pub const CYCLES: u32 = 50;
+    pub const STEPS: u32 = 50;
     pub const INPUTS: u64 = 20_000;
     /// On a kernel that looks for mistakes at every step.
     pub const INPUTS_SANITISED: u64 = 5000;
@@ -36,6 +39,7 @@ impl Load {
     pub fn of_round(&self, round: u64) -> Load {
         Load {
             cycles: self.cycles.div_ceil(10),
+            steps: self.steps.div_ceil(10),
             inputs: self.inputs.div_ceil(10),
             seed: self.seed.wrapping_add(round),
         }

@@ -22,7 +22,7 @@ pub fn list(filter: Option<&str>) -> Done {
 
 pub fn run(filter: Option<&str>, modules: &Path) -> Done {
     // These cases have their numbers in themselves.
-    let load = Load { cycles: 1, inputs: 1, seed: 0 };
+    let load = Load { cycles: 1, steps: 1, inputs: 1, seed: 0 };
     let bench = Bench::new(modules, load);
     let totals = runner::run(&cases::matching(filter), &bench, io::stdout())
         .map_err(|error| Error::from_io("stdout", &error))?;

@@ -409,18 +409,18 @@ fn demo_survives_a_fault_at_each_step_of_its_init(bench: &Bench) -> Outcome {
     sweep_init(bench, &bench.demo)
 }
 
-/// Faults at some of the steps of finit_module(2), most of which are the
-/// kernel's own.
-fn sample_loading(bench: &Bench, module: &Module) -> Outcome {
-    sweep_loading(bench, module, FailNth::anywhere()?, bench.load.cycles)
+/// Faults at the steps of finit_module(2), most of which are the kernel's own:
+/// at all of them if so many are asked for.
+fn sweep_whole_loading(bench: &Bench, module: &Module) -> Outcome {
+    sweep_loading(bench, module, FailNth::anywhere()?, bench.load.steps)
 }
 
 fn echo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
-    sample_loading(bench, &bench.echo)
+    sweep_whole_loading(bench, &bench.echo)
 }
 
 fn demo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
-    sample_loading(bench, &bench.demo)
+    sweep_whole_loading(bench, &bench.demo)
 }
 
 /// Faults at the steps of a removal, `first` of which brings the module into a
