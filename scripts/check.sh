@@ -60,6 +60,8 @@ check_bench_compiles() {
 
 check_doctests() { in_root python3 -B -m doctest scripts/bench-report.py; }
 
+check_kernel_log() { tests/kernel-log.sh; }
+
 check_checkpatch() {
 	local types
 	types=$(IFS=,; echo "${ignored_types[*]}")
@@ -114,7 +116,7 @@ check_cargo_fmt() { in_user cargo fmt --check; }
 check_cargo_clippy() { in_user cargo clippy --locked --all-targets -- -D warnings; }
 
 checks=(rustfmt warnings clippy examples_compile bench_compiles misuse_is_refused
-	checkpatch doctests unsafe_only_in_abstractions quotations licences shellcheck
+	checkpatch doctests kernel_log unsafe_only_in_abstractions quotations licences shellcheck
 	cargo_fmt cargo_clippy)
 
 # report NUMBER NAME: waits for the check's job

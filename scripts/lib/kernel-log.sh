@@ -21,6 +21,16 @@ report_patterns=(
 # What stands in quotes in such a line is passed over. Only there, and only to
 # the closing quote: a report that cuts into such a line is still seen.
 kernel_reports() {
-	tr -d '\r' | sed -E '/^(\[[^]]*\] ?)*(wq_echo|workqueue_demo): / s/"([^"\\]|\\.)*"/""/g' |
+	tr -d '\r' | without_faults_of_wqtest |
+		sed -E '/^(\[[^]]*\] ?)*(wq_echo|workqueue_demo): / s/"([^"\\]|\\.)*"/""/g' |
 		{ grep -m 10 -E "$(IFS='|'; echo "${report_patterns[*]}")" || true; }
+}
+
+# An allocation that fails may say so, with a trace of the calls that led to it; at
+# most one in ten seconds does. `wqtest fire` lets allocations fail, and looks at
+# what comes of it itself. Only the trace that follows is passed over.
+without_faults_of_wqtest() {
+	awk '/^(\[[^]]*\] ?)*wqtest: (vmalloc error|page allocation failure): / { failed = 1 }
+		failed && /Call Trace:$/ { failed = 0; next }
+		{ print }'
 }

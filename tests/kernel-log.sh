@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Says which of these pieces of a kernel's log are read wrongly, if any: in which
+# trouble is not seen, or seen where there is none.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/kernel-log.sh
+. "$top/scripts/lib/kernel-log.sh"
+
+status=0
+
+# reports NAME EXPECTED: the lines on stdin, of which those are reported
+reports() {
+	local found
+	found=$(kernel_reports)
+	[[ $found == "$2" ]] && return
+	printf '%s:\n  expected: %s\n  found: %s\n' "$1" "$2" "$found"
+	status=1
+}
+
+reports 'what is no trouble' '' <<'END'
+[    0.000000] Linux version 7.3.4
+[    1.234567] wq_echo: "william wq test" (len=15)
+END
+
+reports 'a warning' '[    1.234567] WARNING: kernel/workqueue.c:1 at f+0x1/0x2' <<'END'
+[    1.234567] WARNING: kernel/workqueue.c:1 at f+0x1/0x2
+END
+
+reports 'trouble that a user writes' '' <<'END'
+[    1.234567] wq_echo: "BUG: \"Oops\" Call Trace:" (len=22)
+END
+
+reports 'trouble in the middle of such a line' '[    1.234567] wq_echo: "BUG: kernel BUG at x' <<'END'
+[    1.234567] wq_echo: "BUG: kernel BUG at x
+END
+
+reports 'an allocation that wqtest lets fail' '' <<'END'
+[  192.427723] wqtest: vmalloc error: size 409864, align 0x1, vm_struct allocation failed, mode:0xcc0(GFP_KERNEL), nodemask=(null)
+[  192.428971] CPU: 1 UID: 0 PID: 3512 Comm: wqtest Tainted: G           O     N  7.3.4 #1 PREEMPT
+[  192.429368] Call Trace:
+[  192.429457]  <TASK>
+END
+
+reports 'trouble behind that' '[  193.000000] Call Trace:' <<'END'
+[  192.427723] wqtest: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), nodemask=(null)
+[  192.429368] Call Trace:
+[  193.000000] Call Trace:
+END
+
+reports 'trouble between the two' '[  192.428000] BUG: KASAN: slab-use-after-free in f+0x1/0x2' <<'END'
+[  192.427723] wqtest: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), nodemask=(null)
+[  192.428000] BUG: KASAN: slab-use-after-free in f+0x1/0x2
+[  192.429368] Call Trace:
+END
+
+reports 'an allocation that fails elsewhere' '[  192.429368] Call Trace:' <<'END'
+[  192.427723] kworker/u8:1: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), nodemask=(null)
+[  192.429368] Call Trace:
+END
+
+exit $status
