@@ -246,9 +246,7 @@ fn action(matches: &ArgMatches) -> Action {
                     cycles: args
                         .get_one("cycles")
                         .map_or(Load::CYCLES, |&cycles: &u64| cycles as u32),
-                    steps: args
-                        .get_one("steps")
-                        .map_or(Load::STEPS, |&steps: &u64| steps as u32),
+                    steps: args.get_one("steps").map_or(Load::STEPS, |&steps: &u64| steps as u32),
                     inputs: args.get_one("inputs").copied().unwrap_or_else(Load::usual_inputs),
                     seed: args.get_one("seed").copied().unwrap_or_else(random::fresh_seed),
                 },

@@ -34,9 +34,9 @@ pub fn run(options: &Options, modules: &Path) -> Done {
     let bench = Bench::new(modules, options.load);
     let cases = fire::matching(options.filter.as_deref());
     let Load { cycles, steps, inputs, seed } = options.load;
-    bench.progress.note(format!(
-        "--seed {seed:#x} --cycles {cycles} --steps {steps} --inputs {inputs}"
-    ));
+    bench
+        .progress
+        .note(format!("--seed {seed:#x} --cycles {cycles} --steps {steps} --inputs {inputs}"));
     let totals = match options.minutes {
         None => runner::run(&cases, &bench, io::stdout()),
         Some(minutes) => {
