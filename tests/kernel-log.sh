@@ -62,4 +62,7 @@ reports 'an allocation that fails elsewhere' '[  192.429368] Call Trace:' <<'END
 [  192.429368] Call Trace:
 END
 
+many=$(seq -f 'BUG: %.0f' 50000)
+reports 'a lot of trouble' "$(seq -f 'BUG: %.0f' 10)" <<<"$many"
+
 exit $status

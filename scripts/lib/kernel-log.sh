@@ -15,7 +15,8 @@ report_patterns=(
 	'(is|are) deprecated'
 )
 
-# kernel_reports: prints the lines of the log on stdin that report trouble.
+# kernel_reports: prints the first lines of the log on stdin that report trouble. Reads
+# all of it, or what writes it would be killed, and the script with that.
 #
 # Both modules print text of the user's in quotes, with the quotes in it escaped.
 # What stands in quotes in such a line is passed over. Only there, and only to
@@ -23,7 +24,7 @@ report_patterns=(
 kernel_reports() {
 	tr -d '\r' | without_faults_of_wqtest |
 		sed -E '/^(\[[^]]*\] ?)*(wq_echo|workqueue_demo): / s/"([^"\\]|\\.)*"/""/g' |
-		{ grep -m 10 -E "$(IFS='|'; echo "${report_patterns[*]}")" || true; }
+		{ grep -E "$(IFS='|'; echo "${report_patterns[*]}")" || true; } | sed -n '1,10p'
 }
 
 # An allocation that fails may say so, with a trace of the calls that led to it; at
