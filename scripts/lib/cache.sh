@@ -26,15 +26,15 @@ cached() {
 	[[ -e $cache/$name ]] && return
 	exec {lock}>"$cache/locks/$name"
 	flock -n "$lock" || {
-		echo "another run is making $name: waiting for it"
+		echo "another run is making $name: waiting for it" >&2
 		flock "$lock"
 	}
 	if [[ ! -e $cache/$name ]]; then
-		remove "$cache/made/$name".*	# left by a run that was killed
+		remove "$cache/made/$name".??????	# left by a run that was killed
 		dir=$(mktemp -d "$cache/made/$name.XXXXXX")
 		chmod 755 "$dir"
 		"$make" "$dir" "$@"
-		ln -s "made/${dir##*/}" "$cache/$name"
+		ln -sfn "made/${dir##*/}" "$cache/$name"
 	fi
 	exec {lock}>&-
 }

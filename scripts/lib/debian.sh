@@ -28,7 +28,7 @@ backports_source() {
 	if [[ -n $mirror ]]; then
 		echo "deb [signed-by=$keyring] $mirror $suite-backports main"
 	else
-		cached "root-$root_key" root_make
+		cached "root-$root_key" root_make >&2
 		sed -n "/ $suite main/ { s// $suite-backports main/p; q }" \
 			"$root/etc/apt/sources.list"
 	fi
@@ -57,7 +57,8 @@ linux_unpack() {
 	[[ -n $newest ]] || die "no $kernel_series kernel in $suite-backports any more:" \
 		"give a kernel of your own in KDIR"
 	release=${release:-$newest}
-	has=$(apt_private "$apt" apt-cache show "linux-binary-$release" |
+	# A package that is gone is an error of apt-cache's, with less to say.
+	has=$({ apt_private "$apt" apt-cache show "linux-binary-$release" || true; } |
 		sed -n 's/^Version: //p' | sort -V | tail -n 1)
 	version=${version:-$has}
 	[[ -n $has && $version == "$has" ]] ||
