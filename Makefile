@@ -22,13 +22,13 @@ demo:
 	@scripts/qemu-run.sh
 
 test:
-	@scripts/test.sh $(FILTER)
+	@scripts/test.sh $(if $(FILTER),'$(FILTER)')
 
 test-all:
 	@scripts/test-all.sh $(KERNELS)
 
 soak:
-	@scripts/soak.sh $(or $(MINUTES),60) $(KERNEL)
+	@scripts/soak.sh '$(or $(MINUTES),60)' '$(KERNEL)'
 
 check:
 	@scripts/check.sh

@@ -81,8 +81,7 @@ parse_options() {
 		esac
 		shift
 	done
-	[[ $kernel == debian || -e $configs/$kernel.config ]] ||
-		usage_error "--kernel $kernel: there is debian, and what has a file in $configs"
+	kernel_is_known "$kernel" || usage_error "--kernel $kernel: there are $(known_kernels)"
 	[[ $seed =~ ^[0-9]+$ ]] || usage_error "--seed $seed: not a number"
 	((${#peers[@]})) || mapfile -t peers < <(
 		grep -l '^# PEER ' "$top"/peers/*.sh | sed 's|.*/||; s/\.sh$//')

@@ -13,7 +13,7 @@ import json
 import pathlib
 import sys
 
-KERNELS = ["plain", "debian"]
+KERNELS = ["plain", "debian", "kasan", "rt"]
 LESS, MORE = "at most", "at least"
 
 
@@ -185,7 +185,7 @@ def bars(figures):
             yield line.title + (" (inverse)" if line.sense == MORE else ""), ratios
 
 
-COLOURS = {"plain": "#3b6ea5", "debian": "#a53b5e"}
+COLOURS = {"plain": "#3b6ea5", "debian": "#a53b5e", "kasan": "#5ea53b", "rt": "#a5883b"}
 
 
 def chart(figures):
@@ -203,8 +203,9 @@ def chart(figures):
             out.append(f'<text x="{label + width + 4:.0f}" y="{y + height - 3}">{ratio:.2f}</text>')
             y += height
         y += 6
+    kernels = [kernel for kernel in KERNELS if any(f["kernel"] == kernel for f in figures)]
     keys = [f'<text x="{label + i * 80}" y="20" fill="{COLOURS[kernel]}">{kernel}</text>'
-            for i, kernel in enumerate(KERNELS)]
+            for i, kernel in enumerate(kernels)]
     one = label + unit
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{label + unit * 3 + 60}" '

@@ -23,14 +23,15 @@ chart is build/bench.svg. docs/performance.md says how to read them.
   --only GROUP      these figures alone; may be repeated: boot, echo, floor,
                     latency, ways, loading (one CPU), memory, scaling (four)
   --rounds N        take each figure N times, the median counts. Default 3
-  --messages N      write N messages in a round. Default 50000
+  --messages N      write N messages in a round. Default 100000
   --setup           also time a warm rebuild and a set-up from nothing, in a
                     cache of its own: many minutes, 4 GB
   --help
 EOF
 }
 
-kernels=() groups=() rounds=3 messages=50000 setup=0
+kernels=() groups=() rounds=3 messages=100000 setup=0
+readonly known_groups=(boot echo floor latency ways loading memory scaling)
 # What the boots take at most, on a machine that has other things to do too.
 readonly timeout=1800
 
@@ -52,6 +53,7 @@ main() {
 }
 
 parse_options() {
+	local name
 	while (($#)); do
 		case $1 in
 		--kernel | --only | --rounds | --messages)
@@ -68,8 +70,14 @@ parse_options() {
 		shift
 	done
 	((${#kernels[@]})) || kernels=(plain debian)
-	((${#groups[@]})) ||
-		groups=(boot echo floor latency ways loading memory scaling)
+	((${#groups[@]})) || groups=("${known_groups[@]}")
+	for name in "${kernels[@]}"; do
+		kernel_is_known "$name" || usage_error "--kernel $name: there are $(known_kernels)"
+	done
+	for name in "${groups[@]}"; do
+		[[ " ${known_groups[*]} " == *" $name "* ]] ||
+			usage_error "--only $name: there are ${known_groups[*]}"
+	done
 	[[ $rounds =~ ^[1-9][0-9]*$ ]] || usage_error "--rounds $rounds: not a number"
 	[[ $messages =~ ^[1-9][0-9]*$ ]] || usage_error "--messages $messages: not a number"
 }

@@ -105,6 +105,7 @@ main() {
 	run_dir_init
 	root_find
 	[[ -z ${KDIR:-} ]] || die "KDIR: this takes a kernel by its name"
+	kernel_is_known "$kernel" || die "--kernel $kernel: there are $(known_kernels)"
 	prepare_kernel "$kernel"
 	join_kernel
 	kunit_py=$linux/src/tools/testing/kunit/kunit.py
@@ -124,7 +125,7 @@ main() {
 	fi
 	print_ktap "${lines[@]}"
 	in_root python3 -B "$kunit_py" parse --failed "$results" || status=1
-	! printf '%s\n' "${lines[@]}" | grep -q '^not ok' || status=1
+	[[ $'\n'$(printf '%s\n' "${lines[@]}") != *$'\n'"not ok"* ]] || status=1
 	return "$status"
 }
 

@@ -30,7 +30,8 @@ build/kernel.log. In the guest: busybox, wqtest, the modules in /lib/modules.
 
   --shell             an interactive shell instead (Ctrl-D ends it, Ctrl-A X kills it)
   --kernel NAME       debian (the default): Debian 13's own, from its backports;
-                      plain: a small one, built here (see scripts/configs/)
+                      plain: a small one, built here; kasan, rt: such that look
+                      for mistakes, built here too (see scripts/configs/)
   --no-load           do not load the modules
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
@@ -57,7 +58,7 @@ EOF
 }
 
 guest_mode=demo guest_command='sh /demo.sh' guest_terminal=''
-kernel=debian load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0 print_kdir=0
+kernel='' load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0 print_kdir=0
 extra_files=() extra_modules=() insmod_args=() module_args=()
 
 main() {
@@ -137,8 +138,10 @@ quoted() {
 
 check_options() {
 	local spec dir
-	[[ $kernel == debian || -e $configs/$kernel.config ]] ||
-		usage_error "--kernel $kernel: there is debian, and what has a file in $configs"
+	[[ -z $kernel || -z ${KDIR:-} ]] ||
+		usage_error "--kernel $kernel: not while KDIR names another ($KDIR)"
+	kernel=${kernel:-debian}
+	kernel_is_known "$kernel" || usage_error "--kernel $kernel: there are $(known_kernels)"
 	[[ $cpus =~ ^[1-9][0-9]*$ ]] || usage_error "--cpus $cpus: not a number"
 	[[ $memory =~ ^[1-9][0-9]*[MG]?$ ]] || usage_error "--memory $memory: not a size like 512M"
 	[[ $timeout =~ ^[0-9]*$ ]] || usage_error "--timeout $timeout: not a number of seconds"

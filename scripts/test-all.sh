@@ -39,27 +39,35 @@ failed=0
 export WQTEST_PROFILE=fire
 
 main() {
-	local kernel kernels=(debian kasan rt)
+	local kernel kernels=(debian kasan rt) built=()
 	case ${1:-} in
 	-h | --help) usage; return ;;
 	esac
 	(($# == 0)) || kernels=("$@")
+	for kernel in "${kernels[@]}"; do
+		kernel_is_known "$kernel" || die "$kernel: there are $(known_kernels)"
+	done
 	cd "$top"
 	rm -rf "$logs"
 	mkdir -p "$logs"
 	build_kernels "${kernels[@]}"
 	run host scripts/test.sh --host
-	for kernel in "${kernels[@]}"; do
+	for kernel in "${built[@]}"; do
 		test_kernel "$kernel"
 	done
 	return $failed
 }
 
-# Before all tests, so that none runs beside a compiler.
+# Before all tests, so that none runs beside a compiler. Sets built.
 build_kernels() { # KERNEL...
 	local kernel
 	for kernel; do
-		scripts/qemu-run.sh --kernel "$kernel" --print-kdir >/dev/null
+		if scripts/qemu-run.sh --kernel "$kernel" --print-kdir >/dev/null; then
+			built+=("$kernel")
+		else
+			say "$kernel: not built, and so not tested"
+			failed=1
+		fi
 	done
 }
 
@@ -85,7 +93,7 @@ guest() {
 boot() {
 	local log=$1 status=0
 	boot_once "$@" || status=$?
-	if ((status)) && ! grep -q 'Run /init as init process' "$log"; then
+	if ((status)) && [[ -e $log ]] && ! grep -q 'Run /init as init process' "$log"; then
 		say "the kernel did not get as far as the tests: booting again"
 		status=0
 		boot_once "$@" || status=$?
@@ -95,8 +103,9 @@ boot() {
 
 boot_once() { # LOG KERNEL TIMEOUT COMMAND...
 	local status=0
+	rm -f build/kernel.log "$1"
 	scripts/qemu-run.sh --kernel "$2" --timeout "$3" -- "${@:4}" || status=$?
-	cp build/kernel.log "$1"
+	[[ ! -e build/kernel.log ]] || cp build/kernel.log "$1"
 	return "$status"
 }
 

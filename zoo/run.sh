@@ -42,10 +42,12 @@ readonly broken_timeout=180 fixed_timeout=600
 number=0 failed=0 only_kernel='' names=()
 
 main() {
-	local kernel
+	local kernel points
 	parse_options "$@"
+	points=$(count_points)
+	((points)) || usage_error "on ${only_kernel:-no kernel} nothing of this is to be seen"
 	mkdir -p "$logs"
-	printf 'KTAP version 1\n1..%d\n' "$(count_points)"
+	printf 'KTAP version 1\n1..%d\n' "$points"
 	for kernel in debian kasan rt; do
 		run_kernel "$kernel"
 	done

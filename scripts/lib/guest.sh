@@ -37,7 +37,7 @@ guest_qemu() {
 		-chardev "file,id=verdict,path=$run_dir/verdict"
 		-serial "chardev:log" -serial "chardev:out"
 		-serial "chardev:err" -serial "chardev:verdict")
-	((!gdb)) || qemu+=(-s -S)
+	((!gdb)) || qemu+=(-gdb tcp:127.0.0.1:1234 -S)
 	# A time-out for what should end by itself.
 	((timeout == 0)) || qemu=(timeout --foreground --kill-after=5 "$timeout" "${qemu[@]}")
 }

@@ -12,6 +12,17 @@
 
 configs=$top/scripts/configs
 
+# The names of the kernels there are. base.config is a part of the others.
+known_kernels() {
+	local file names=(debian)
+	for file in "$configs"/*.config; do
+		[[ $file == */base.config ]] || names+=("$(basename "$file" .config)")
+	done
+	echo "${names[*]}"
+}
+
+kernel_is_known() { [[ " $(known_kernels) " == *" $1 "* ]]; } # NAME
+
 # kernel_find NAME [RELEASE [VERSION]]: sets $linux, $kernel_entry, $kdir and
 # $image, made or not. RELEASE and VERSION are the distribution's, see linux_find.
 kernel_find() {
