@@ -330,10 +330,9 @@ impl<H: DelayedHandler> Control<'_, H> {
     }
 
     /// Stops the item until it is armed again from here: like
-    /// [`cancel_sync`](Self::cancel_sync), but its handler cannot arm it any more either. Sleeps.
+    /// [`cancel_sync`](Self::cancel_sync), but C keeps refusing it afterwards. Sleeps.
     ///
-    /// C: `disable_delayed_work_sync()`, because `cancel_delayed_work_sync()` forbids queueing
-    /// only while it waits.
+    /// C: `disable_delayed_work_sync()`.
     pub(crate) fn stop(&mut self) -> bool {
         if *self.stopped {
             return false;

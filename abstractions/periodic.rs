@@ -128,8 +128,8 @@ pub(crate) use new_periodic;
 /// Periodic work on a queue, stopped at first.
 ///
 /// When [`stop`](Self::stop) returns no tick runs, and none will before the next
-/// [`start`](Self::start): the item is disabled, so that not even a tick that was just running
-/// has armed it again. Dropping the whole stops it too.
+/// [`start`](Self::start): the item is disabled, and C refuses it to whoever would arm it, a tick
+/// that was just running included. Dropping the whole stops it too.
 ///
 /// # Locking and context
 ///

@@ -3,8 +3,8 @@
 //! Pattern: run this again and again, until it is stopped.
 //!
 //! C: a delayed item whose handler ends in `schedule_delayed_work()` of itself. To stop it for
-//! good takes `disable_delayed_work_sync()`: `cancel_delayed_work_sync()` forbids queueing only
-//! while it waits, and draining a queue would wait for ever.
+//! good takes `disable_delayed_work_sync()`: after `cancel_delayed_work_sync()` anybody may queue
+//! it, and draining a queue would wait for ever.
 
 use kernel::{
     prelude::*,
