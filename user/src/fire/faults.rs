@@ -17,7 +17,7 @@ use crate::bench::demo::{send, table, Change};
 use crate::bench::echo::{counters_at_rest, expect_messages};
 use crate::bench::echo_log::EchoLog;
 use crate::bench::fail_nth::{FailNth, Hit};
-use crate::bench::loaded::{reloaded_afterwards, removed};
+use crate::bench::loaded::{loaded_with, reloaded_afterwards, removed};
 use crate::bench::wait::wait_until;
 use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
 use crate::cases::cases;
@@ -101,10 +101,10 @@ fn expect_unused(module: &Module) -> Outcome {
     })
 }
 
+/// Each kind of write to a module just loaded, which has no memory for messages
+/// yet: later it keeps some.
 fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
     let faults = FailNth::anywhere()?;
-    let device = EchoDevice::open()?;
-    let mut log = EchoLog::from_now()?;
     let long = [b'l'; 600];
     for (what, parts) in [
         ("a write of 15 bytes", vec![&b"william wq test"[..]]),
@@ -112,9 +112,13 @@ fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
         ("a write of three parts", vec![b"one ", b"two ", b"three\n"]),
         ("a write of a line end", vec![b"\n"]),
     ] {
+        let reload = loaded_with(&bench.echo, "")?;
+        let device = EchoDevice::open()?;
+        let mut log = EchoLog::from_now()?;
         let whole = parts.concat();
         let (expected, text) = crate::model::accept(&whole);
         let mut printed = Vec::new();
+        let mut starved = 0;
         let mut accepted = counters_at_rest()?.accepted;
         let call = || match &parts[..] {
             [one] => device.write(one),
@@ -130,6 +134,7 @@ fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
                 }
                 Err(errno) => {
                     expect_clean(Some(errno), what, n)?;
+                    starved += u32::from(errno == Errno::ENOMEM);
                     ensure_eq!(now, accepted, "accepted by a write that failed, step {n}");
                 }
             }
@@ -138,6 +143,9 @@ fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
         })?;
         expect_messages(&log.printed_already()?, &printed)?;
         ensure!(!printed.is_empty(), "no write has succeeded in the end");
+        ensure!(starved > 0, "{what} has not failed for lack of memory");
+        drop(device);
+        reload.finish()?;
     }
     Ok(())
 }
