@@ -65,8 +65,9 @@ check_kernel_log() { tests/kernel-log.sh; }
 check_checkpatch() {
 	local types
 	types=$(IFS=,; echo "${ignored_types[*]}")
-	# tests/compile-fail quotes the compiler at the ends of its lines.
-	mapfile -t files < <(find_files "${sources[@]}" | grep -vE '^\./(user|tests/compile-fail)/')
+	# tests/compile-fail quotes the compiler at the ends of its lines, kernel-log.sh a log.
+	mapfile -t files < <(find_files "${sources[@]}" |
+		grep -vE '^\./(user/|tests/(compile-fail/|kernel-log\.sh))')
 	in_root "$linux/src/scripts/checkpatch.pl" --no-tree --strict --quiet --no-summary \
 		--ignore "$types" -f "${files[@]}"
 }
