@@ -37,10 +37,10 @@ macro_rules! impl_has_plain_work {
             impl$({$($generics)*})? HasWork<$work_type $(, $id)?> for $self { self.$field }
         }
 
-        // SAFETY: The field is a `Work`, or the implementation of `HasWork` above would not
-        // compile; so there is no timer beside it.
-        unsafe impl$(<$($generics)+>)? $crate::abstractions::cancel::HasPlainWork<$($id)?>
-            for $self {}
+        // SAFETY: The implementation of `HasWork` above is the one for this type and ID, and its
+        // field is a `Work`, or it would not compile; so there is no timer beside it.
+        unsafe impl$(<$($generics)+>)?
+            $crate::abstractions::cancel::HasPlainWork<$work_type $(, $id)?> for $self {}
     )*};
 }
 pub(crate) use impl_has_plain_work;
@@ -52,8 +52,8 @@ pub(crate) use impl_has_plain_work;
 ///
 /// # Safety
 ///
-/// The work item with this `ID` must not be the `work` field of a `delayed_work`.
-pub(crate) unsafe trait HasPlainWork<const ID: u64 = 0> {}
+/// The work item that [`HasWork`] finds must not be the `work` field of a `delayed_work`.
+pub(crate) unsafe trait HasPlainWork<T, const ID: u64 = 0>: HasWork<T, ID> {}
 
 /// A plain work item behind an `Arc`: it can be taken back and waited for.
 ///
@@ -132,9 +132,9 @@ pub(crate) trait CancelWork<const ID: u64 = 0>: Sized {
 /// use kernel::{
 ///     impl_has_delayed_work, new_delayed_work,
 ///     sync::Arc,
-///     workqueue::{DelayedWork, WorkItem},
+///     workqueue::{system_long, DelayedWork, WorkItem},
 /// };
-/// use crate::abstractions::{cancel::CancelDelayedWork, owned_queue::system_percpu};
+/// use crate::abstractions::cancel::CancelDelayedWork;
 ///
 /// #[pin_data]
 /// struct Timeout {
@@ -158,7 +158,7 @@ pub(crate) trait CancelWork<const ID: u64 = 0>: Sized {
 ///     pin_init!(Timeout { work <- new_delayed_work!("Timeout") }),
 ///     GFP_KERNEL,
 /// )?;
-/// let _ = system_percpu().enqueue_delayed(timeout.clone(), 100);
+/// let _ = system_long().enqueue_delayed(timeout.clone(), 100);
 /// // The answer came.
 /// drop(timeout.disable_delayed_sync());
 /// # Ok::<(), Error>(())
@@ -229,7 +229,7 @@ unsafe fn reclaim<T>(item: &Arc<T>, taken: bool) -> Option<Arc<T>> {
 
 impl<T, const ID: u64> CancelWork<ID> for Arc<T>
 where
-    T: WorkItem<ID, Pointer = Arc<T>> + HasWork<T, ID> + HasPlainWork<ID>,
+    T: WorkItem<ID, Pointer = Arc<T>> + HasPlainWork<T, ID>,
 {
     fn cancel(&self) -> Option<Self> {
         // SAFETY: The work item is valid, and the answer of C is used once.

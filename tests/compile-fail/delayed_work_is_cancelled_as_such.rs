@@ -10,6 +10,7 @@ use kernel::{
     sync::Arc,
     workqueue::{
         DelayedWork,
+        Work,
         WorkItem, //
     }, //
 };
@@ -20,6 +21,7 @@ mod abstractions {
 }
 
 use abstractions::cancel::{
+    impl_has_plain_work,
     CancelDelayedWork,
     CancelWork, //
 };
@@ -48,7 +50,31 @@ fn plain(item: &impl CancelWork) {
     item.cancel_sync();
 }
 
+/// It has a plain item too, whose runs are another's.
+#[pin_data]
+struct Both {
+    #[pin]
+    plain: Work<Item>,
+    #[pin]
+    delayed: DelayedWork<Both>,
+}
+
+impl_has_plain_work! {
+    impl HasPlainWork<Item> for Both { self.plain }
+}
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self> for Both { self.delayed }
+}
+
+impl WorkItem for Both {
+    type Pointer = Arc<Self>;
+
+    fn run(_: Arc<Self>) {}
+}
+
 #[cfg(misuse)]
-fn cancel(item: &Arc<Item>) {
-    plain(item); //~ E0277 the trait bound `Item: HasPlainWork` is not satisfied
+fn cancel(item: &Arc<Item>, both: &Arc<Both>) {
+    plain(item); //~ E0277 the trait bound `Item: HasPlainWork<Item>` is not satisfied
+    plain(both); //~ E0277 the trait bound `Both: HasPlainWork<Both>` is not satisfied
 }
