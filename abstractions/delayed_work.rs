@@ -41,11 +41,17 @@ use super::{
         delayed_work_of,
         CancelDelayedWork, //
     },
-    owned_queue::QueueOwner, //
+    owned_queue::{
+        QueueOwner,
+        SystemQueue, //
+    }, //
 };
 
 /// How many jiffies to wait so that `delay` has passed for sure: rounded up, and one more, because
-/// the current jiffy is partly over.
+/// the current jiffy is partly over. Any context. From 24.8 days on it is C's longest time
+/// (`MAX_JIFFY_OFFSET`), which no timer reaches in a lifetime.
+///
+/// C: `msecs_to_jiffies()`.
 pub(crate) fn jiffies_at_least(delay: Delta) -> Jiffies {
     let delay = delay.max(Delta::ZERO);
     let ms = Msecs::try_from(delay.as_millis_ceil()).unwrap_or(Msecs::MAX);
@@ -232,7 +238,7 @@ pub(crate) use new_delayed_work_handle;
 ///
 /// [`WorkHandle`]: super::work::WorkHandle
 #[pin_data(PinnedDrop)]
-pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = &'static Queue> {
+pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = SystemQueue> {
     item: Arc<Item<H>>,
     #[pin]
     stopped: Mutex<bool>,
@@ -298,7 +304,8 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
 /// an item that is armed already: what was accepted would be lost. Holding a mutex over both
 /// rules that out, and lets the holder keep counts that agree with C.
 ///
-/// The handler must not wait for it: whoever holds it may be waiting for the handler.
+/// The handler must not wait for it: whoever holds it may be waiting for the handler (lockdep
+/// tells, as soon as somebody has once waited).
 pub(crate) struct Control<'a, H: DelayedHandler> {
     item: &'a Arc<Item<H>>,
     stopped: Guard<'a, bool, MutexBackend>,

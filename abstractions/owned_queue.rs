@@ -33,10 +33,18 @@ use kernel::{
     }, //
 };
 
-/// Returns the queue that C's `schedule_work()` uses (`system_percpu_wq`).
+/// One of the queues that are there from boot on, for the handles of items.
+///
+/// It is not the `kernel` crate's [`Queue`], which offers more than can be waited for before the
+/// module goes: closures, and items that nobody takes back. Nor can one be made of that: some of
+/// those are bottom-half queues, where handlers must not sleep.
+#[derive(Clone, Copy)]
+pub(crate) struct SystemQueue(&'static Queue);
+
+/// Returns the queue that C's `schedule_work()` uses (`system_percpu_wq`). Any context.
 ///
 /// Items run on the CPU that queued them. `kernel::workqueue::system()` is the older queue of
-/// that kind, whose first use logs a deprecation notice.
+/// that kind, which is deprecated.
 ///
 /// # Examples
 ///
@@ -58,35 +66,37 @@ use kernel::{
 /// refresh.enqueue();
 /// # Ok::<(), Error>(())
 /// ```
-pub(crate) fn system_percpu() -> &'static Queue {
+pub(crate) fn system_percpu() -> SystemQueue {
     // SAFETY: `system_percpu_wq` is set up before any module can be loaded, never changes after
     // that, and the queue is never destroyed.
-    unsafe { Queue::from_raw(bindings::system_percpu_wq) }
+    SystemQueue(unsafe { Queue::from_raw(bindings::system_percpu_wq) })
 }
 
-/// A queue, and whoever keeps it alive: a system queue, which nobody destroys, or an
+/// A queue, and whoever keeps it alive: a [`SystemQueue`], which nobody destroys, or an
 /// [`OwnedQueue`] that is shared.
 ///
 /// # Safety
 ///
-/// `as_raw` must return the same queue each time, and that queue must stay valid until the owner
-/// is dropped: also when the owner is moved, and for ever if it is forgotten.
+/// The queue's workers must be threads, and not bottom halves: handlers may sleep. `as_raw` must
+/// return the same queue each time, and that queue must stay valid until the owner is dropped:
+/// also when the owner is moved, and for ever if it is forgotten.
 pub(crate) unsafe trait QueueOwner: Send + Sync + 'static {
     /// The queue as C knows it. A pointer, not a `&Queue`: that would offer to arm timers which
     /// the queue need not outlive.
     fn as_raw(&self) -> *mut bindings::workqueue_struct;
 }
 
-// SAFETY: A `&'static Queue` is valid for ever.
-unsafe impl QueueOwner for &'static Queue {
+// SAFETY: A `&'static Queue` is valid for ever, and the one that there is, from `system_percpu`,
+// has threads.
+unsafe impl QueueOwner for SystemQueue {
     fn as_raw(&self) -> *mut bindings::workqueue_struct {
         // CAST: `Queue` is a transparent wrapper.
-        core::ptr::from_ref::<Queue>(self).cast_mut().cast()
+        core::ptr::from_ref::<Queue>(self.0).cast_mut().cast()
     }
 }
 
 // SAFETY: By the type invariants of `OwnedQueue` its queue is valid until it is dropped, which is
-// not before this `Arc` is.
+// not before this `Arc` is. None of its kinds is `WQ_BH`.
 unsafe impl QueueOwner for Arc<OwnedQueue> {
     fn as_raw(&self) -> *mut bindings::workqueue_struct {
         self.0.as_ptr()
@@ -320,7 +330,10 @@ pub(crate) use spawn;
 ///
 /// [`enqueue`] may be called in any context. [`flush`], [`spawn!`] and the destructor may sleep.
 /// Neither `flush` nor the destructor may be called from an item of this very queue: they would
-/// wait for themselves (lockdep tells). Items must therefore never own their queue.
+/// wait for themselves (lockdep tells). Items must therefore never own their queue. Nor must an
+/// `Arc` of it be anywhere but in the module's state and in what that drops: what is queued is
+/// waited for when the last one goes, and a closure that keeps one keeps nobody waiting, and ends
+/// in code that is gone. The same holds for a queue that is forgotten.
 ///
 /// # Examples
 ///
@@ -430,7 +443,8 @@ impl Drop for OwnedQueue {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the queue is valid and destroyed here alone. Nothing can
         // be queued any more, because that takes a reference to `self`; no timer is aimed at it,
-        // because nothing here arms one; and C waits for what is queued.
+        // because those who arm one keep the queue (`QueueOwner`) until they have taken it back;
+        // and C waits for what is queued.
         unsafe { bindings::destroy_workqueue(self.0.as_ptr()) }
     }
 }

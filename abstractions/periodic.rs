@@ -13,7 +13,6 @@ use kernel::{
         Instant,
         Monotonic, //
     },
-    workqueue::Queue, //
 };
 
 use super::{
@@ -25,7 +24,10 @@ use super::{
         LockClasses,
         Rearm, //
     },
-    owned_queue::QueueOwner, //
+    owned_queue::{
+        QueueOwner,
+        SystemQueue, //
+    }, //
 };
 
 /// What periodic work does.
@@ -164,7 +166,7 @@ pub(crate) use new_periodic;
 ///
 /// [`WorkHandle`]: super::work::WorkHandle
 #[pin_data]
-pub(crate) struct Periodic<T: Ticker, Q: QueueOwner = &'static Queue> {
+pub(crate) struct Periodic<T: Ticker, Q: QueueOwner = SystemQueue> {
     #[pin]
     item: DelayedWorkHandle<Loop<T>, Q>,
 }

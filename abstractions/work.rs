@@ -24,7 +24,10 @@ use super::{
         impl_has_plain_work,
         CancelWork, //
     },
-    owned_queue::QueueOwner, //
+    owned_queue::{
+        QueueOwner,
+        SystemQueue, //
+    }, //
 };
 
 /// What a work item does when its turn comes.
@@ -117,7 +120,7 @@ pub(crate) use new_work_handle;
 ///
 /// The item is queued through this handle alone, on `queue`, and not any more once the handle is
 /// being dropped.
-pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = &'static Queue> {
+pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = SystemQueue> {
     item: Arc<Item<H>>,
     // Declared last and dropped last: the item is not on it any more by then.
     queue: Q,

@@ -19,6 +19,7 @@ use kernel::{
     sync::Arc,
     time::msecs_to_jiffies,
     workqueue::{
+        system_long,
         DelayedWork,
         HasWork,
         Work,
@@ -30,13 +31,9 @@ use kernel::{
 #[path = "../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
-    pub(crate) mod owned_queue;
 }
 
-use abstractions::{
-    cancel::CancelDelayedWork,
-    owned_queue::system_percpu, //
-};
+use abstractions::cancel::CancelDelayedWork;
 
 #[pin_data]
 struct Item {
@@ -60,7 +57,7 @@ fn armed() -> Result<Arc<Item>> {
         pin_init!(Item { work <- new_delayed_work!("Item") }),
         GFP_KERNEL,
     )?;
-    let _ = system_percpu().enqueue_delayed(item.clone(), msecs_to_jiffies(60_000));
+    let _ = system_long().enqueue_delayed(item.clone(), msecs_to_jiffies(60_000));
     Ok(item)
 }
 

@@ -8,16 +8,17 @@
 //!
 //! RUN insmod /closure_outlives_module.ko $FIXED && rmmod closure_outlives_module; sleep 13
 //! EXPECT debian: BUG: unable to handle page fault for address: ffffffff
-//! EXPECT debian: Workqueue: events 0xffffffff
+//! EXPECT debian: Workqueue: events_long 0xffffffff
 //! EXPECT kasan: last unloaded: closure_outlives_module
-//! EXPECT kasan: Workqueue: events 0xffffffff
+//! EXPECT kasan: Workqueue: events_long 0xffffffff
 
 use kernel::{
     prelude::*,
     time::{
         delay::fsleep,
         Delta, //
-    }, //
+    },
+    workqueue, //
 };
 
 #[allow(unused)]
@@ -28,7 +29,6 @@ mod abstractions {
 
 use abstractions::owned_queue::{
     spawn,
-    system_percpu,
     OwnedQueue, //
 };
 
@@ -39,7 +39,7 @@ fn closure() {
 
 fn broken() -> Result<Option<OwnedQueue>> {
     // WRONG: nobody waits for it.
-    system_percpu().try_spawn(GFP_KERNEL, closure)?;
+    workqueue::system_long().try_spawn(GFP_KERNEL, closure)?;
     Ok(None)
 }
 

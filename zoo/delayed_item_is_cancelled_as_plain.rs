@@ -17,6 +17,7 @@ use kernel::{
     sync::Arc,
     time::msecs_to_jiffies,
     workqueue::{
+        system_long,
         DelayedWork,
         HasWork,
         Work,
@@ -28,13 +29,9 @@ use kernel::{
 #[path = "../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
-    pub(crate) mod owned_queue;
 }
 
-use abstractions::{
-    cancel::CancelDelayedWork,
-    owned_queue::system_percpu, //
-};
+use abstractions::cancel::CancelDelayedWork;
 
 #[pin_data]
 struct Item {
@@ -58,7 +55,7 @@ fn armed() -> Result<Arc<Item>> {
         pin_init!(Item { work <- new_delayed_work!("Item") }),
         GFP_KERNEL,
     )?;
-    let _ = system_percpu().enqueue_delayed(item.clone(), msecs_to_jiffies(4000));
+    let _ = system_long().enqueue_delayed(item.clone(), msecs_to_jiffies(4000));
     Ok(item)
 }
 

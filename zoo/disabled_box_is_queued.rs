@@ -16,19 +16,12 @@ use kernel::{
     new_work,
     prelude::*,
     workqueue::{
+        system_long,
         HasWork,
         Work,
         WorkItem, //
     }, //
 };
-
-#[allow(unused)]
-#[path = "../abstractions"]
-mod abstractions {
-    pub(crate) mod owned_queue;
-}
-
-use abstractions::owned_queue::system_percpu;
 
 #[pin_data]
 struct Item {
@@ -58,13 +51,13 @@ fn broken() -> Result {
         let item: *mut Item = item.as_mut().get_unchecked_mut();
         bindings::disable_work_sync(Work::raw_get(Item::raw_get_work(item)));
     }
-    system_percpu().enqueue(item);
+    system_long().enqueue(item);
     Ok(())
 }
 
 fn fixed() -> Result {
     // Nothing here disables a box.
-    system_percpu().enqueue(new()?);
+    system_long().enqueue(new()?);
     Ok(())
 }
 

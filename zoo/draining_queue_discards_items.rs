@@ -29,6 +29,7 @@ use kernel::{
         Delta, //
     },
     workqueue::{
+        system_long,
         Queue,
         Work,
         WorkItem, //
@@ -42,10 +43,7 @@ mod abstractions {
 }
 mod raw_queue;
 
-use abstractions::owned_queue::{
-    system_percpu,
-    OwnedQueue, //
-};
+use abstractions::owned_queue::OwnedQueue;
 
 #[pin_data]
 struct Item {
@@ -92,7 +90,7 @@ fn broken() -> Result {
     // SAFETY: The queue is there until the end of this function, and so is all that uses it.
     let queue = unsafe { Queue::from_raw(raw) };
     queue.try_spawn(GFP_KERNEL, || fsleep(Delta::from_millis(1500)))?;
-    system_percpu().try_spawn(GFP_KERNEL, || {
+    system_long().try_spawn(GFP_KERNEL, || {
         fsleep(Delta::from_millis(500));
         // WRONG: the queue is being drained by now.
         let _ = queue_items(

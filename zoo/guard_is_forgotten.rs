@@ -7,7 +7,7 @@
 //!
 //! RUN insmod /guard_is_forgotten.ko $FIXED && sleep 3
 //! EXPECT kasan: BUG: KASAN: slab-use-after-free in .*guard_is_forgotten
-//! EXPECT kasan: Workqueue: events .*guard_is_forgotten
+//! EXPECT kasan: Workqueue: events_long .*guard_is_forgotten
 
 use core::{
     marker::PhantomData,
@@ -25,6 +25,7 @@ use kernel::{
         Delta, //
     },
     workqueue::{
+        system_long,
         DelayedWork,
         WorkItem, //
     }, //
@@ -95,7 +96,7 @@ impl<'a> Guard<'a> {
             }),
             GFP_KERNEL,
         )?;
-        let _ = system_percpu().enqueue_delayed(item.clone(), msecs_to_jiffies(1000));
+        let _ = system_long().enqueue_delayed(item.clone(), msecs_to_jiffies(1000));
         Ok(Self {
             item,
             data: PhantomData,

@@ -17,6 +17,7 @@ use kernel::{
     sync::Arc,
     types::Opaque,
     workqueue::{
+        system_long,
         Work,
         WorkItem, //
     }, //
@@ -78,7 +79,7 @@ fn broken() -> Result {
             }),
             GFP_KERNEL,
         )?;
-        let _ = system_percpu().enqueue(item);
+        let _ = system_long().enqueue(item);
     }
     Ok(())
 }

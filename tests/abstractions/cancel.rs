@@ -7,18 +7,16 @@ use kernel::{
     prelude::*,
     sync::Arc,
     workqueue::{
+        system_long,
         Work,
         WorkItem, //
     }, //
 };
 
 use crate::{
-    abstractions::{
-        cancel::{
-            impl_has_plain_work,
-            CancelWork, //
-        },
-        owned_queue::system_percpu, //
+    abstractions::cancel::{
+        impl_has_plain_work,
+        CancelWork, //
     },
     probe::{
         Probe,
@@ -45,7 +43,7 @@ impl WorkItem for Job {
     fn run(this: Arc<Self>) {
         this.subject.run();
         if this.restless {
-            let _ = system_percpu().enqueue(this);
+            let _ = system_long().enqueue(this);
         }
     }
 }
@@ -134,7 +132,7 @@ mod tests {
         for take in TAKES {
             let probe = Probe::opened()?;
             let job = Job::new(&probe, false)?;
-            ensure!(system_percpu().enqueue(job.clone()).is_ok());
+            ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.finished.wait_for(1)?;
             job.flush();
             ensure!(take(&job).is_none());
@@ -147,7 +145,7 @@ mod tests {
     fn cancel_does_not_wait_for_a_run() -> Result {
         let probe = Probe::closed()?;
         let job = Job::new(&probe, false)?;
-        ensure!(system_percpu().enqueue(job.clone()).is_ok());
+        ensure!(system_long().enqueue(job.clone()).is_ok());
         probe.started.wait_for(1)?;
         let taken = job.cancel();
         let finished = probe.finished.get();
@@ -164,7 +162,7 @@ mod tests {
         for take in WAITING_TAKES {
             let probe = Probe::closed()?;
             let job = Job::new(&probe, false)?;
-            ensure!(system_percpu().enqueue(job.clone()).is_ok());
+            ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.started.wait_for(1)?;
             probe.open();
             ensure!(take(&job).is_none());
@@ -180,9 +178,9 @@ mod tests {
             ensure!(at_last(|| {
                 let probe = Probe::closed()?;
                 let job = Job::new(&probe, false)?;
-                ensure!(system_percpu().enqueue(job.clone()).is_ok());
+                ensure!(system_long().enqueue(job.clone()).is_ok());
                 probe.started.wait_for(1)?;
-                ensure!(system_percpu().enqueue(job.clone()).is_ok());
+                ensure!(system_long().enqueue(job.clone()).is_ok());
                 probe.open();
                 let in_time = take(&job).is_some();
                 ensure!(probe.started.get() == if in_time { 1 } else { 2 });
@@ -231,7 +229,7 @@ mod tests {
         let probe = Probe::opened()?;
         let job = Job::new(&probe, false)?;
         ensure!(job.disable_sync().is_none());
-        ensure!(system_percpu().enqueue(job.clone()).is_err());
+        ensure!(system_long().enqueue(job.clone()).is_err());
         ensure!(!job.flush());
         ensure!(probe.started.get() == 0);
         ensure!(is_last(job, &probe));
@@ -243,7 +241,7 @@ mod tests {
         for _ in 0..20 {
             let probe = Probe::opened()?;
             let job = Job::new(&probe, true)?;
-            ensure!(system_percpu().enqueue(job.clone()).is_ok());
+            ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.started.wait_for(3)?;
             drop(job.disable_sync());
             let runs = probe.finished.get();
@@ -264,7 +262,7 @@ mod tests {
         let (of_job, of_tries, of_enough) = (job.clone(), tries.clone(), enough.clone());
         let try_again = move || {
             while of_enough.get() == 0 && of_tries.increment() < 10_000 {
-                let _ = system_percpu().enqueue(of_job.clone());
+                let _ = system_long().enqueue(of_job.clone());
                 fsleep(Delta::from_micros(500));
             }
         };
@@ -299,7 +297,7 @@ mod tests {
         ensure!(at_last(|| {
             let probe = Probe::closed()?;
             let job = Job::new(&probe, false)?;
-            ensure!(system_percpu().enqueue(job.clone()).is_ok());
+            ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.started.wait_for(1)?;
             probe.open();
             let waited = job.flush();

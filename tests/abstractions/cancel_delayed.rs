@@ -8,16 +8,14 @@ use kernel::{
     prelude::*,
     sync::Arc,
     workqueue::{
+        system_long,
         DelayedWork,
         WorkItem, //
     }, //
 };
 
 use crate::{
-    abstractions::{
-        cancel::CancelDelayedWork,
-        owned_queue::system_percpu, //
-    },
+    abstractions::cancel::CancelDelayedWork,
     probe::{
         an_hour,
         Probe,
@@ -44,7 +42,7 @@ impl WorkItem for Alarm {
     fn run(this: Arc<Self>) {
         this.subject.run();
         if this.restless {
-            let _ = system_percpu().enqueue_delayed(this, 1);
+            let _ = system_long().enqueue_delayed(this, 1);
         }
     }
 }
@@ -94,7 +92,7 @@ mod tests {
         for take in TAKES {
             let probe = Probe::opened()?;
             let alarm = Alarm::new(&probe, false)?;
-            ensure!(system_percpu()
+            ensure!(system_long()
                 .enqueue_delayed(alarm.clone(), an_hour())
                 .is_ok());
             ensure!(take(&alarm).is_some_and(|taken| Arc::ptr_eq(&taken, &alarm)));
@@ -126,7 +124,7 @@ mod tests {
         for take in WAITING_TAKES {
             let probe = Probe::closed()?;
             let alarm = Alarm::new(&probe, false)?;
-            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+            ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
             probe.started.wait_for(1)?;
             probe.open();
             ensure!(take(&alarm).is_none());
@@ -140,7 +138,7 @@ mod tests {
     fn cancel_delayed_does_not_wait_for_a_run() -> Result {
         let probe = Probe::closed()?;
         let alarm = Alarm::new(&probe, false)?;
-        ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+        ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
         probe.started.wait_for(1)?;
         let taken = alarm.cancel_delayed();
         let finished = probe.finished.get();
@@ -168,9 +166,9 @@ mod tests {
         for take in WAITING_TAKES {
             let probe = Probe::closed()?;
             let alarm = Alarm::new(&probe, false)?;
-            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+            ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
             probe.started.wait_for(1)?;
-            ensure!(system_percpu()
+            ensure!(system_long()
                 .enqueue_delayed(alarm.clone(), an_hour())
                 .is_ok());
             probe.open();
@@ -186,11 +184,11 @@ mod tests {
         for _ in 0..20 {
             let probe = Probe::opened()?;
             let alarm = Alarm::new(&probe, true)?;
-            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+            ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
             probe.started.wait_for(3)?;
             drop(alarm.disable_delayed_sync());
             ensure!(probe.started.get() == probe.finished.get());
-            ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_err());
+            ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_err());
             // An armed timer would hold a reference.
             ensure!(is_last(alarm, &probe));
         }
@@ -201,12 +199,12 @@ mod tests {
     fn flush_queued_waits_for_a_run_and_leaves_an_armed_timer_alone() -> Result {
         let probe = Probe::closed()?;
         let alarm = Alarm::new(&probe, false)?;
-        ensure!(system_percpu()
+        ensure!(system_long()
             .enqueue_delayed(alarm.clone(), an_hour())
             .is_ok());
         ensure!(!alarm.flush_queued());
         ensure!(alarm.cancel_delayed().is_some());
-        ensure!(system_percpu().enqueue_delayed(alarm.clone(), 1).is_ok());
+        ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
         probe.started.wait_for(1)?;
         probe.open();
         alarm.flush_queued();

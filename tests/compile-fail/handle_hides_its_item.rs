@@ -45,6 +45,17 @@ fn item(handle: &DelayedWorkHandle<Handler>) {
 }
 
 #[cfg(misuse)]
+fn system_queue() {
+    system_percpu().try_spawn(GFP_KERNEL, || ()); //~ E0599 no method named `try_spawn`
+}
+
+#[cfg(misuse)]
+fn bottom_half() {
+    let queue = kernel::workqueue::system_bh();
+    let _ = new_delayed_work_handle!(queue, Ok(Handler)); //~ E0277 `&Queue: QueueOwner` is not satisfied
+}
+
+#[cfg(misuse)]
 fn borrowed_queue(queue: &OwnedQueue) {
     let _ = new_delayed_work_handle!(queue, Ok(Handler)); //~ E0277 `&OwnedQueue: QueueOwner` is not satisfied
 }
