@@ -51,6 +51,9 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     fn cancelled(&self) {}
 }
 
+/// The longest period: a timer takes no more than some 24 days, in milliseconds of an `i32`.
+const LONGEST_PERIOD: Delta = Delta::from_secs(24 * 24 * 60 * 60);
+
 /// When the ticks come.
 struct Schedule {
     period: Delta,
@@ -135,8 +138,9 @@ pub(crate) use new_periodic;
 ///
 /// # Locking and context
 ///
-/// All of it sleeps. `stop`, a `start` with another period and the destructor wait for the tick
-/// that runs, so the ticker must not call them (lockdep tells). What [`WorkHandle`] says of the
+/// `start`, `stop` and the destructor sleep; `period` and `ticker` do not. The former take a mutex
+/// and, under it, wait for the tick that runs, so the ticker must not call them (lockdep tells, as
+/// soon as one of them has once found a tick queued or running). What [`WorkHandle`] says of the
 /// items of other handles, and of handles that are forgotten, holds here too.
 ///
 /// # Examples
@@ -184,8 +188,14 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
     }
 
     /// Starts to tick every `period`, for the first time in one period. Changes nothing if it does
-    /// so already; if it ticks at another period it starts anew.
+    /// so already; if it ticks at another period it starts anew. Sleeps.
+    ///
+    /// A period of 24 days is the longest, and a longer one is taken for it; the shortest is a
+    /// tick of the kernel's clock or two, and so is one of no time or less.
+    ///
+    /// C: `enable_delayed_work()`, `queue_delayed_work()`.
     pub(crate) fn start(&self, period: Delta) {
+        let period = period.clamp(Delta::ZERO, LONGEST_PERIOD);
         let mut control = self.item.lock();
         if self.period() == Some(period) {
             return;
@@ -197,7 +207,9 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
             .arm(period, |delay| control.arm(jiffies_at_least(delay)));
     }
 
-    /// Stops the ticks, and waits for one that runs.
+    /// Stops the ticks, and waits for one that runs. Sleeps.
+    ///
+    /// C: `disable_delayed_work_sync()`.
     pub(crate) fn stop(&self) {
         self.stop_with(&mut self.item.lock());
     }

@@ -141,6 +141,21 @@ mod tests {
     }
 
     #[test]
+    fn a_period_that_no_timer_takes_is_the_longest_or_shortest_there_is() -> Result {
+        let told = Told::new()?;
+        let clock = new_periodic!(system_percpu(), Clock(told.clone()), "clock");
+        let clock = KBox::pin_init(clock, GFP_KERNEL)?;
+        clock.start(Delta::from_secs(i64::MAX));
+        ensure!(clock.period() == Some(Delta::from_secs(24 * 24 * 60 * 60)));
+        clock.start(Delta::from_secs(i64::MIN));
+        ensure!(clock.period() == Some(Delta::ZERO));
+        told.ticks.wait_for(2)?;
+        clock.stop();
+        ensure!(told.balances());
+        Ok(())
+    }
+
+    #[test]
     fn dropping_it_while_it_ticks_stops_it_before_its_queue_goes() -> Result {
         for _ in 0..20 {
             let told = Told::new()?;
