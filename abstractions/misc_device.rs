@@ -44,6 +44,9 @@ pub(crate) trait Operations: Send + Sync + 'static {
 ///
 /// The module cannot be removed while the device is open: C takes a reference to it in open(2).
 ///
+/// Dropping it sleeps (`misc_deregister()`), but waits for nobody. It must not be forgotten by a
+/// module: the device would stay, and its functions would be gone.
+///
 /// # Examples
 ///
 /// ```

@@ -58,6 +58,16 @@ pub(crate) trait Operations: Send + Sync + 'static {
 /// is open: removal waits for calls in flight, and whoever still has the file open gets an error
 /// from then on.
 ///
+/// # Locking and context
+///
+/// Dropping it sleeps, until the calls in flight are over. So do not drop it in one of them, nor
+/// under a lock that one of them takes: it would wait for ever, and nothing says so, because C
+/// waits on a completion that lockdep does not know.
+///
+/// It must not be forgotten by a module: the file would stay, and its functions would be gone. For
+/// the same reason make it last in an init function, or let nothing after it fail: C frees a
+/// module whose init fails even if it is in use.
+///
 /// # Examples
 ///
 /// ```
@@ -111,8 +121,9 @@ unsafe impl<T: Operations> Send for Entry<T> {}
 unsafe impl<T: Operations> Sync for Entry<T> {}
 
 impl<T: Operations> Entry<T> {
-    /// Creates the file `/proc/NAME` with the permission bits `mode`. May sleep. The file can be
-    /// opened, and `state` be called, before this returns.
+    /// Creates the file `/proc/NAME` with the permission bits `mode` (C takes none for 0444). May
+    /// sleep. The file can be opened, and `state` be called, before this returns. C warns about a
+    /// name that is empty, a number or too long.
     ///
     /// C: `proc_create_data()`.
     ///
