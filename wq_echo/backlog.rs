@@ -88,22 +88,12 @@ impl State {
     }
 }
 
-/// What is to be done about the worker when a message has been accepted.
-#[must_use = "a worker that is not called does not come"]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Worker {
-    /// Nothing: it is going to look.
-    WillLook,
-    /// The work item is to be queued.
-    MustBeCalled,
-}
-
 /// The bounded queue of messages.
 ///
 /// # Locking
 ///
-/// One spinlock. It is held to append one message, to swap the whole queue for an empty one, and
-/// to read the counters; never to allocate memory, to free it or to print.
+/// One spinlock. It is held to append one message and to call the worker, to swap the whole queue
+/// for an empty one, and to read the counters; never to allocate memory, to free it or to print.
 #[pin_data]
 pub(crate) struct Backlog {
     max_pending: u64,
@@ -140,13 +130,23 @@ impl Backlog {
         })
     }
 
-    /// Accepts a message, at the bound only once there is room. Sleeps.
+    /// Accepts a message, at the bound only once there is room, and sees to it that the worker
+    /// looks at it, with `call` if nobody would: that queues the work item, and must not sleep.
+    /// Sleeps itself.
+    ///
+    /// The worker is called under the lock. A writer that called it later could be preempted by
+    /// one that relies on it, and by its priority for ever.
     ///
     /// # Errors
     ///
     /// `EAGAIN` at the bound with `nonblocking`; `ERESTARTSYS` if a signal came while there was
     /// no room; `ENOMEM`. The message has not been queued then.
-    pub(crate) fn push(&self, message: Message<'_>, nonblocking: bool) -> Result<Worker> {
+    pub(crate) fn push(
+        &self,
+        message: Message<'_>,
+        nonblocking: bool,
+        call: impl FnOnce(),
+    ) -> Result {
         let mut has_waited = false;
         loop {
             let mut state = self.state.lock();
@@ -154,7 +154,8 @@ impl Backlog {
                 self.wait_for_room(&mut state, nonblocking, &mut has_waited)?;
             }
             if state.append(message) {
-                return Ok(self.attract(&mut state));
+                self.attract(&mut state, call);
+                return Ok(());
             }
             drop(state);
             let memory = Memory::new()?;
@@ -191,11 +192,11 @@ impl Backlog {
     }
 
     /// Sees to it that the worker looks at what has been appended.
-    fn attract(&self, state: &mut State) -> Worker {
+    fn attract(&self, state: &mut State, call: impl FnOnce()) {
         match state.attention {
             Attention::None => {
                 state.attention = Attention::Called;
-                return Worker::MustBeCalled;
+                call();
             }
             Attention::Lingering if state.waiting.len() >= self.plenty => {
                 state.attention = Attention::AtWork;
@@ -203,7 +204,6 @@ impl Backlog {
             }
             Attention::Called | Attention::AtWork | Attention::Lingering => {}
         }
-        Worker::WillLook
     }
 
     /// Takes all messages that wait. They stay pending until [`Backlog::printed`] is told.
@@ -268,22 +268,25 @@ mod tests {
         Arc::pin_init(Backlog::new(max_pending), GFP_KERNEL)
     }
 
-    fn push(backlog: &Backlog, text: &[u8]) -> Result<Worker> {
-        backlog.push(split(text).0, true)
+    /// Whether the worker was called.
+    fn push(backlog: &Backlog, text: &[u8]) -> Result<bool> {
+        let mut was_called = false;
+        backlog.push(split(text).0, true, || was_called = true)?;
+        Ok(was_called)
     }
 
     #[test]
     fn only_a_message_that_finds_nobody_calls_the_worker() -> Result {
         let backlog = backlog(4)?;
-        assert_eq!(push(&backlog, b"one")?, Worker::MustBeCalled);
-        assert_eq!(push(&backlog, b"two")?, Worker::WillLook);
+        assert!(push(&backlog, b"one")?);
+        assert!(!push(&backlog, b"two")?);
         let batch = backlog.take();
-        assert_eq!(push(&backlog, b"three")?, Worker::WillLook);
+        assert!(!push(&backlog, b"three")?);
         backlog.printed(batch);
         assert!(backlog.expects_more());
         backlog.printed(backlog.take());
         assert!(!backlog.expects_more());
-        assert_eq!(push(&backlog, b"four")?, Worker::MustBeCalled);
+        assert!(push(&backlog, b"four")?);
         assert_eq!(backlog.stats().batches, 1);
         Ok(())
     }
@@ -291,14 +294,14 @@ mod tests {
     #[test]
     fn what_is_taken_stays_pending_until_it_has_been_printed() -> Result {
         let backlog = backlog(2)?;
-        let _ = push(&backlog, b"one")?;
-        let _ = push(&backlog, b"two")?;
+        push(&backlog, b"one")?;
+        push(&backlog, b"two")?;
         assert_eq!(push(&backlog, b"three").err(), Some(EAGAIN));
         let batch = backlog.take();
         assert!(batch.texts().eq([b"one", b"two"]));
         assert_eq!(push(&backlog, b"three").err(), Some(EAGAIN));
         backlog.printed(batch);
-        let _ = push(&backlog, b"three")?;
+        push(&backlog, b"three")?;
         let stats = backlog.stats();
         assert_eq!(
             (stats.accepted, stats.printed, stats.pending, stats.refused),

@@ -15,7 +15,6 @@ use kernel::{
 };
 
 use super::{
-    backlog::Worker,
     echo::Echo,
     message, //
 };
@@ -56,11 +55,10 @@ impl Operations for EchoDevice {
 
         let (message, taken) = message::split(bytes);
         let nonblocking = file.flags() & O_NONBLOCK != 0;
-        match self.echo.backlog.push(message, nonblocking)? {
+        self.echo.backlog.push(message, nonblocking, || {
             // It is not pending, or it would not have to be called.
-            Worker::MustBeCalled => drop(self.queue.enqueue(self.echo.clone())),
-            Worker::WillLook => {}
-        }
+            let _ = self.queue.enqueue(self.echo.clone());
+        })?;
         Ok(taken)
     }
 }
