@@ -175,28 +175,38 @@ fn demo_goes_again_and_again_with_1000_items_queued(bench: &Bench) -> Outcome {
 
 fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
     beside(2, read_on, || {
+        let mut readers = Vec::new();
         cycle_demo_alone(bench, |_| {
             send("custom 2\n")?;
             let mut open = File::open(DEMO_NODE)?;
             open.read_exact(&mut [0; 20])?;
             // It stays open, half read, while the module goes.
-            std::mem::drop(thread::spawn(move || expect_eio_in_the_end(&mut open)));
+            readers.push(thread::spawn(move || expect_eio_in_the_end(open)));
             Ok(())
-        })
+        })?;
+        let failed = |_| fail("a reader panicked");
+        readers.into_iter().try_for_each(|reader| reader.join().unwrap_or_else(failed))
     })
 }
 
 /// Reads until the module is gone.
-fn expect_eio_in_the_end(open: &mut File) {
+fn expect_eio_in_the_end(mut open: File) -> Outcome {
     let mut buffer = [0; 64];
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        match open.read(&mut buffer) {
-            Ok(0) if open.seek(SeekFrom::Start(0)).is_err() => return,
-            Ok(_) => {}
-            Err(_) => return,
+    let error = loop {
+        let next = match open.read(&mut buffer) {
+            Ok(0) => open.seek(SeekFrom::Start(0)).map(|_| ()),
+            read => read.map(|_| ()),
+        };
+        match next {
+            Ok(()) => ensure!(Instant::now() < deadline, "the file can still be read"),
+            Err(error) => break error,
         }
-    }
+    };
+    // What C says of a file that is gone to read(2), and to lseek(2).
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    ensure!(matches!(errno, Some(Errno::EIO | Errno::EINVAL)), "a file that is gone: {error}");
+    Ok(())
 }
 
 fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
