@@ -27,6 +27,44 @@ use kernel::{
 
 /// Implements [`HasWork`] for a struct, like the `kernel` crate's macro of that name, and
 /// [`HasPlainWork`].
+///
+/// # Examples
+///
+/// A struct with two items tells them apart by an ID.
+///
+/// ```
+/// use kernel::{sync::Arc, workqueue::{Work, WorkItem}};
+/// use crate::abstractions::cancel::impl_has_plain_work;
+///
+/// #[pin_data]
+/// struct Link {
+///     #[pin]
+///     up: Work<Link, 0>,
+///     #[pin]
+///     down: Work<Link, 1>,
+/// }
+///
+/// impl_has_plain_work! {
+///     impl HasPlainWork<Self, 0> for Link { self.up }
+///     impl HasPlainWork<Self, 1> for Link { self.down }
+/// }
+///
+/// impl WorkItem<0> for Link {
+///     type Pointer = Arc<Self>;
+///
+///     fn run(_: Arc<Self>) {
+///         pr_info!("the link is up\n");
+///     }
+/// }
+///
+/// impl WorkItem<1> for Link {
+///     type Pointer = Arc<Self>;
+///
+///     fn run(_: Arc<Self>) {
+///         pr_info!("the link is down\n");
+///     }
+/// }
+/// ```
 macro_rules! impl_has_plain_work {
     ($(impl$({$($generics:tt)*})?
        HasPlainWork<$work_type:ty $(, $id:tt)?>
@@ -48,7 +86,8 @@ pub(crate) use impl_has_plain_work;
 /// A struct with a work item that is not part of a `delayed_work`.
 ///
 /// `cancel_work_sync()` on a delayed item does not know of its timer (in 7.3 it spins until that
-/// fires), so that a plain item has to be known to be one.
+/// fires), so that a plain item has to be known to be one. [`impl_has_plain_work!`] implements
+/// this.
 ///
 /// # Safety
 ///

@@ -52,6 +52,16 @@ use super::{
 /// (`MAX_JIFFY_OFFSET`), which no timer reaches in a lifetime.
 ///
 /// C: `msecs_to_jiffies()`.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::time::Delta;
+/// use crate::abstractions::delayed_work::jiffies_at_least;
+///
+/// // 11 where a jiffy takes 10 ms.
+/// pr_info!("{} jiffies\n", jiffies_at_least(Delta::from_millis(100)));
+/// ```
 pub(crate) fn jiffies_at_least(delay: Delta) -> Jiffies {
     let delay = delay.max(Delta::ZERO);
     let ms = Msecs::try_from(delay.as_millis_ceil()).unwrap_or(Msecs::MAX);
@@ -59,6 +69,21 @@ pub(crate) fn jiffies_at_least(delay: Delta) -> Jiffies {
 }
 
 /// What a delayed work item does when its time has come.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::delayed_work::{DelayedHandler, Rearm};
+///
+/// /// Says that nothing has come in time, once.
+/// struct Timeout;
+///
+/// impl DelayedHandler for Timeout {
+///     fn run(&self, _: &Rearm<'_, Self>) {
+///         pr_warn!("no answer\n");
+///     }
+/// }
+/// ```
 pub(crate) trait DelayedHandler: Send + Sync + Sized + 'static {
     /// Runs in process context, on a worker thread, and may sleep.
     ///
@@ -117,6 +142,24 @@ impl<H: DelayedHandler> Item<H> {
 ///
 /// It lives no longer than the run, so that whoever has stopped the item and waited for it knows
 /// that nothing arms it any more.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::sync::atomic::{Atomic, Relaxed};
+/// use crate::abstractions::delayed_work::{DelayedHandler, Rearm};
+///
+/// /// Runs so many times, a jiffy apart.
+/// struct Countdown(Atomic<i32>);
+///
+/// impl DelayedHandler for Countdown {
+///     fn run(&self, rearm: &Rearm<'_, Self>) {
+///         if self.0.fetch_sub(1, Relaxed) > 1 {
+///             rearm.after(1);
+///         }
+///     }
+/// }
+/// ```
 pub(crate) struct Rearm<'a, H: DelayedHandler>(&'a Arc<Item<H>>);
 
 impl<H: DelayedHandler> Rearm<'_, H> {
@@ -147,6 +190,34 @@ pub(crate) struct LockClasses {
 
 /// Newly-created [`LockClasses`], each with a name that begins with the one given or, without one,
 /// with the place in the source.
+///
+/// # Examples
+///
+/// For a function that makes items for others, whose classes are the callers':
+///
+/// ```
+/// use crate::abstractions::{
+///     delayed_work::{
+///         new_lock_classes, DelayedHandler, DelayedWorkHandle, LockClasses, Rearm,
+///     },
+///     owned_queue::system_percpu,
+/// };
+///
+/// struct Nothing;
+///
+/// impl DelayedHandler for Nothing {
+///     fn run(&self, _: &Rearm<'_, Self>) {}
+/// }
+///
+/// fn make(classes: LockClasses) -> impl PinInit<DelayedWorkHandle<Nothing>, Error> {
+///     DelayedWorkHandle::new(system_percpu(), Ok(Nothing), classes)
+/// }
+///
+/// let one = KBox::pin_init(make(new_lock_classes!("one")), GFP_KERNEL)?;
+/// let other = KBox::pin_init(make(new_lock_classes!("other")), GFP_KERNEL)?;
+/// # drop((one, other));
+/// # Ok::<(), Error>(())
+/// ```
 macro_rules! new_lock_classes {
     () => {
         $crate::abstractions::delayed_work::new_lock_classes!(@
@@ -173,7 +244,7 @@ macro_rules! new_lock_classes {
 pub(crate) use new_lock_classes;
 
 /// An initialiser of a [`DelayedWorkHandle`] with newly-created lock classes and, if one is given,
-/// this name for them: [`DelayedWorkHandle::new`].
+/// this name for them: [`DelayedWorkHandle::new`]. The example is at [`DelayedWorkHandle`].
 macro_rules! new_delayed_work_handle {
     ($queue:expr, $handler:expr $(, $name:literal)? $(,)?) => {
         $crate::abstractions::delayed_work::DelayedWorkHandle::new(
@@ -306,6 +377,18 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
 ///
 /// The handler must not wait for it: whoever holds it may be waiting for the handler (lockdep
 /// tells, as soon as somebody has once waited).
+///
+/// # Examples
+///
+/// To put off what is armed, so that nobody sees it in between:
+///
+/// ```
+/// use crate::abstractions::delayed_work::{Control, DelayedHandler};
+///
+/// fn put_off<H: DelayedHandler>(mut control: Control<'_, H>) -> bool {
+///     control.cancel_sync() && control.arm(100)
+/// }
+/// ```
 pub(crate) struct Control<'a, H: DelayedHandler> {
     item: &'a Arc<Item<H>>,
     stopped: Guard<'a, bool, MutexBackend>,

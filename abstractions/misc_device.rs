@@ -30,7 +30,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// What a device that is only written to does.
+/// What a device that is only written to does. The example is at [`Device`].
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Takes one write(2) or writev(2) and returns how many of its bytes it took.
     ///

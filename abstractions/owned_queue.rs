@@ -37,7 +37,7 @@ use kernel::{
 ///
 /// It is not the `kernel` crate's [`Queue`], which offers more than can be waited for before the
 /// module goes: closures, and items that nobody takes back. Nor can one be made of that: some of
-/// those are bottom-half queues, where handlers must not sleep.
+/// those are bottom-half queues, where handlers must not sleep. [`system_percpu`] returns one.
 #[derive(Clone, Copy)]
 pub(crate) struct SystemQueue(&'static Queue);
 
@@ -74,6 +74,27 @@ pub(crate) fn system_percpu() -> SystemQueue {
 
 /// A queue, and whoever keeps it alive: a [`SystemQueue`], which nobody destroys, or an
 /// [`OwnedQueue`] that is shared.
+///
+/// # Examples
+///
+/// For a type whose users choose the queue:
+///
+/// ```
+/// use crate::abstractions::{
+///     owned_queue::QueueOwner,
+///     work::{new_work_handle, Handler, WorkHandle},
+/// };
+///
+/// struct Refresh;
+///
+/// impl Handler for Refresh {
+///     fn run(&self) {}
+/// }
+///
+/// fn refresh_on<Q: QueueOwner>(queue: Q) -> Result<WorkHandle<Refresh, Q>> {
+///     new_work_handle!(queue, Refresh, "refresh")
+/// }
+/// ```
 ///
 /// # Safety
 ///
@@ -113,6 +134,22 @@ pub(crate) trait Kind {
 pub(crate) trait Concurrent: Kind {}
 
 /// Workers run where the scheduler puts them (`WQ_UNBOUND`).
+///
+/// # Examples
+///
+/// The kinds are named where a builder is passed on:
+///
+/// ```
+/// use crate::abstractions::owned_queue::{Builder, OwnedQueue, Unbound};
+///
+/// fn four_at_once(builder: Builder<Unbound>) -> Result<OwnedQueue> {
+///     builder.max_active(4).build()
+/// }
+///
+/// let queue = four_at_once(OwnedQueue::unbound(c"my_driver"))?;
+/// # drop(queue);
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) enum Unbound {}
 
 /// Workers run on the CPU that queued the item (`WQ_PERCPU`).

@@ -31,6 +31,34 @@ use super::{
 };
 
 /// What periodic work does.
+///
+/// # Examples
+///
+/// Where a count of what is armed has to agree with what C knows:
+///
+/// ```
+/// use kernel::{
+///     sync::atomic::{Atomic, Relaxed},
+///     time::Delta,
+/// };
+/// use crate::abstractions::periodic::Ticker;
+///
+/// struct Counted(Atomic<i32>);
+///
+/// impl Ticker for Counted {
+///     fn tick(&self) {
+///         self.0.fetch_sub(1, Relaxed);
+///     }
+///
+///     fn arming(&self, _: Delta) {
+///         self.0.fetch_add(1, Relaxed);
+///     }
+///
+///     fn cancelled(&self) {
+///         self.0.fetch_sub(1, Relaxed);
+///     }
+/// }
+/// ```
 pub(crate) trait Ticker: Send + Sync + 'static {
     /// One tick. Runs in process context, on a worker thread, and may sleep; never twice at the
     /// same time.
@@ -118,7 +146,7 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 }
 
 /// An initialiser of a [`Periodic`] with newly-created lock classes and, if one is given, this name
-/// for them: [`Periodic::new`].
+/// for them: [`Periodic::new`]. The example is at [`Periodic`].
 macro_rules! new_periodic {
     ($queue:expr, $ticker:expr $(, $name:literal)? $(,)?) => {
         $crate::abstractions::periodic::Periodic::new(

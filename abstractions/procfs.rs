@@ -41,7 +41,7 @@ mod bindings {
 /// What a file in /proc does when it is read and written.
 ///
 /// Both may be called from any number of processes at the same time, in process context, and may
-/// sleep.
+/// sleep. The example is at [`Entry`].
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Prints all of the file. One call fills one buffer, from which short reads are then served:
     /// what is printed under one lock is read as one snapshot. It may be called again with a

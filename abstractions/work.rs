@@ -31,6 +31,28 @@ use super::{
 };
 
 /// What a work item does when its turn comes.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::sync::Mutex;
+/// use crate::abstractions::work::Handler;
+///
+/// /// Empties itself, whenever it is queued.
+/// #[pin_data]
+/// struct Log {
+///     #[pin]
+///     lines: Mutex<KVec<u32>>,
+/// }
+///
+/// impl Handler for Log {
+///     fn run(&self) {
+///         for line in self.lines.lock().drain_all() {
+///             pr_info!("{line}\n");
+///         }
+///     }
+/// }
+/// ```
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Runs in process context, on a worker thread, and may sleep.
     ///
@@ -58,7 +80,37 @@ impl<H: Handler> WorkItem for Item<H> {
 }
 
 /// Makes a [`WorkHandle`] with a newly-created lock class and, if one is given, this name for it:
-/// [`WorkHandle::new`].
+/// [`WorkHandle::new`]. May sleep.
+///
+/// # Examples
+///
+/// The handler of the one may wait for the other: each line makes a class of its own.
+///
+/// ```
+/// use crate::abstractions::{
+///     owned_queue::system_percpu,
+///     work::{new_work_handle, Handler, WorkHandle},
+/// };
+///
+/// struct Part;
+///
+/// impl Handler for Part {
+///     fn run(&self) {}
+/// }
+///
+/// struct Whole(WorkHandle<Part>);
+///
+/// impl Handler for Whole {
+///     fn run(&self) {
+///         self.0.flush();
+///     }
+/// }
+///
+/// let part = new_work_handle!(system_percpu(), Part, "part")?;
+/// let whole = new_work_handle!(system_percpu(), Whole(part), "whole")?;
+/// whole.enqueue();
+/// # Ok::<(), Error>(())
+/// ```
 macro_rules! new_work_handle {
     ($queue:expr, $handler:expr $(, $name:literal)? $(,)?) => {
         $crate::abstractions::work::WorkHandle::new(

@@ -72,7 +72,7 @@ def examples(source):
 def function(name, code):
     ends_in_result = code.rstrip().endswith("Ok::<(), Error>(())")
     returns = " -> Result" if ends_in_result else ""
-    return (f"\nmod {name} {{\n    use kernel::prelude::*;\n\n"
+    return (f"\nmod {name} {{\n    #[allow(unused_imports)]\n    use kernel::prelude::*;\n\n"
             f"    fn example(){returns} {{\n"
             f"{textwrap.indent(code, ' ' * 8)}\n    }}\n}}")
 
