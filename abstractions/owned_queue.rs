@@ -244,7 +244,8 @@ impl<K: Kind> Builder<K> {
     /// # Errors
     ///
     /// `EINVAL` if `max_active` is 0 or above `WQ_MAX_ACTIVE` (2048), which C would clamp with a
-    /// warning; `ENOMEM` if C returns no queue.
+    /// warning; `ENOMEM` if C returns no queue, which a name that sysfs has already leads to as
+    /// well.
     pub(crate) fn build(self) -> Result<OwnedQueue> {
         if !(1..=bindings::wq_consts_WQ_MAX_ACTIVE).contains(&self.max_active) {
             return Err(EINVAL);
@@ -403,17 +404,21 @@ unsafe impl Send for OwnedQueue {}
 unsafe impl Sync for OwnedQueue {}
 
 impl OwnedQueue {
-    /// Starts to describe a queue whose workers are bound to no CPU.
+    /// Starts to describe a queue whose workers are bound to no CPU. Unless
+    /// [`max_active`](Builder::max_active) says otherwise as many items run at once as C allows
+    /// by default (`WQ_DFL_ACTIVE`, 1024). Of the name 31 bytes are kept, C warns of more.
     pub(crate) fn unbound(name: &'static CStr) -> Builder<Unbound> {
         Builder::new(name, bindings::wq_consts_WQ_DFL_ACTIVE)
     }
 
-    /// Starts to describe a queue whose items run on the CPU that queued them.
+    /// Starts to describe a queue whose items run on the CPU that queued them, otherwise like
+    /// [`unbound`](Self::unbound).
     pub(crate) fn percpu(name: &'static CStr) -> Builder<PerCpu> {
         Builder::new(name, bindings::wq_consts_WQ_DFL_ACTIVE)
     }
 
-    /// Starts to describe a queue that runs one item at a time, in the order of queueing.
+    /// Starts to describe a queue that runs one item at a time, in the order of queueing. Of the
+    /// name 31 bytes are kept, C warns of more.
     pub(crate) fn ordered(name: &'static CStr) -> Builder<Ordered> {
         Builder::new(name, 1)
     }
@@ -464,7 +469,9 @@ impl OwnedQueue {
         Ok(())
     }
 
-    /// Waits until everything queued before has run. Sleeps, and no signal ends it.
+    /// Waits until everything queued before has run. Sleeps, and no signal ends it. C warns if an
+    /// item of a queue that frees memory ([`mem_reclaim`](Builder::mem_reclaim)) waits for one
+    /// that does not.
     ///
     /// C: `flush_workqueue()`.
     pub(crate) fn flush(&self) {
