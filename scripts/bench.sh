@@ -150,19 +150,18 @@ timed() {
 		"$row" $((ms / 1000)) $((ms % 1000)) >>"$results/debian.setup.jsonl"
 }
 
-# A warm run twice: of a tree as it is, and the first makes it so.
-measure_setup() {
-	local empty
+# A warm run twice: of a tree as it is, and the first makes it so. In a subshell, which
+# leaves nothing behind however it ends.
+measure_setup() (
 	empty=$(mktemp -d)
+	trap 'remove "$empty"; git worktree prune' EXIT
 	say "measuring a warm run"
 	scripts/qemu-run.sh >/dev/null
 	timed setup_warm scripts/qemu-run.sh
 	say "measuring a set-up from nothing"
 	git worktree add --quiet --detach "$empty/tree"
 	timed setup_cold env XDG_CACHE_HOME="$empty/cache" "$empty/tree/scripts/qemu-run.sh"
-	remove "$empty"
-	git worktree prune
-}
+)
 
 report() {
 	cache_init
