@@ -64,7 +64,7 @@ help:
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
 	@echo '                      kernel with KASAN (which is built first: some ten minutes)'
-	@echo 'make zoo              broken modules, and the reports that each must get (half an hour)'
+	@echo 'make zoo              broken modules, and the reports that each must get (10 minutes)'
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
 	@echo 'make peers            tools that nobody here wrote, set on both modules (half an hour)'
