@@ -11,6 +11,7 @@
 #   $KDIR       a build folder that the user has
 
 configs=$top/scripts/configs
+plain_macros=$top/scripts/lib/rustc-plain-macros.sh
 
 # The names of the kernels there are. base.config is a part of the others.
 known_kernels() {
@@ -38,7 +39,7 @@ kernel_find() {
 	else
 		made_from=$(kernel_fragment "$name"; declare -f kernel_make_own)
 	fi
-	made_from+=$root_key$(readlink "$linux" || true)
+	made_from+=$(<"$plain_macros")$root_key$(readlink "$linux" || true)
 	kernel_entry=kernel-$name-$(key "$made_from")
 	kdir=$cache/$kernel_entry/kdir
 	image=$kdir/arch/x86/boot/bzImage
@@ -51,6 +52,7 @@ kernel_make_debian() { # DIR
 	cp "$linux/config" "$out/.config"
 	in_root make -C "$linux/src" O="$out" -j"$(nproc)" \
 		CC=x86_64-linux-gnu-gcc-14 HOSTCC=x86_64-linux-gnu-gcc-14 KERNELRELEASE="$release" \
+		RUSTC="$plain_macros" \
 		olddefconfig prepare modules_prepare
 	cp "$linux/Module.symvers" "$linux/vmlinux" "$out"
 	# Where a kernel that was built here has it.
@@ -89,7 +91,8 @@ kernel_make_own() { # DIR NAME
 	local out=$1/kdir fragment=$1/fragment
 	mkdir "$out"
 	kernel_fragment "$2" >"$fragment"
-	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" LLVM=1)
+	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" LLVM=1
+		RUSTC="$plain_macros")
 	"${make[@]}" tinyconfig
 	cat "$fragment" >>"$out/.config"
 	"${make[@]}" olddefconfig
