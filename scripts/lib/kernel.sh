@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The kernels. Each is a cache entry that holds kdir/, a KDIR for `make M=`:
+# The kernels. Each is a cache entry that holds kdir/, a KDIR for `make M=`, and
+# image, which QEMU boots: vmlinux as it is, by its PVH entry point, for to
+# decompress a bzImage takes an emulated processor longer than to boot it.
 #
 #   debian      the distribution's own binary; here only the Rust metadata is
 #               made again, which its headers package lacks
@@ -42,7 +44,7 @@ kernel_find() {
 	made_from+=$(<"$plain_macros")$root_key$(readlink "$linux" || true)
 	kernel_entry=kernel-$name-$(key "$made_from")
 	kdir=$cache/$kernel_entry/kdir
-	image=$kdir/arch/x86/boot/bzImage
+	image=$cache/$kernel_entry/image
 }
 
 kernel_make_debian() { # DIR
@@ -55,8 +57,7 @@ kernel_make_debian() { # DIR
 		RUSTC="$plain_macros" \
 		olddefconfig prepare modules_prepare
 	cp "$linux/Module.symvers" "$linux/vmlinux" "$out"
-	# Where a kernel that was built here has it.
-	install -D -m 644 "$linux/vmlinuz" "$out/arch/x86/boot/bzImage"
+	in_root "$linux/src/scripts/extract-vmlinux" "$linux/vmlinuz" >"$1/image"
 	kernel_check_symbols "$out"
 }
 
@@ -98,6 +99,7 @@ kernel_make_own() { # DIR NAME
 	"${make[@]}" olddefconfig
 	config_check "$fragment" "$out/.config"
 	"${make[@]}" all
+	ln -s kdir/vmlinux "$1/image"
 }
 
 # olddefconfig drops without a word what depends on something that is not set.
