@@ -33,8 +33,8 @@ logs() {
 		module_log >/tmp/log
 		found=$(tail -n +$((shown + 1)) /tmp/log | grep -cE "$2")
 		[ "$found" -lt "$1" ] || break
-		[ $((tries += 1)) -le 200 ] || fail "not in the log: $1 x $2"
-		usleep 50000
+		[ $((tries += 1)) -le 1000 ] || fail "not in the log: $1 x $2"
+		usleep 10000
 	done
 	tail -n +$((shown + 1)) /tmp/log | sed 's/^/    /'
 	shown=$(wc -l </tmp/log)
