@@ -37,18 +37,24 @@ use super::{
 };
 use crate::abstractions::jiffies;
 
-/// What the statistics show. `accepted = printed + pending` at any moment.
+/// What the statistics show.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Stats {
     pub(crate) accepted: u64,
     pub(crate) printed: u64,
-    pub(crate) pending: u64,
     /// Writers that had to wait.
     pub(crate) blocked: u64,
     /// Writes that got `EAGAIN`.
     pub(crate) refused: u64,
     /// Runs of the work item.
     pub(crate) batches: u64,
+}
+
+impl Stats {
+    /// Messages that have been accepted, but not printed.
+    pub(crate) fn pending(&self) -> u64 {
+        self.accepted - self.printed
+    }
 }
 
 /// Who is going to look at the backlog.
@@ -66,7 +72,7 @@ enum Attention {
 
 struct State {
     waiting: Batch,
-    /// For when the batch has no room.
+    /// For the next batch.
     spare: Option<Memory>,
     attention: Attention,
     /// When the worker last took a batch.
@@ -77,12 +83,11 @@ struct State {
 }
 
 impl State {
-    /// Accepts a message, if there is memory for it.
-    fn append(&mut self, message: Message<'_>) -> bool {
-        let has_memory = self.waiting.push(message, &mut self.spare);
+    /// Accepts a message, if there is memory for it: what the batch has, or `memory`.
+    fn append(&mut self, message: Message<'_>, memory: &mut Option<Memory>) -> bool {
+        let has_memory = self.waiting.push(message, memory);
         if has_memory {
             self.stats.accepted += 1;
-            self.stats.pending += 1;
         }
         has_memory
     }
@@ -148,23 +153,23 @@ impl Backlog {
         call: impl FnOnce(),
     ) -> Result {
         let mut has_waited = false;
+        let mut memory = None;
         loop {
             let mut state = self.state.lock();
             if self.is_full(&state) {
                 self.wait_for_room(&mut state, nonblocking, &mut has_waited)?;
             }
-            if state.append(message) {
+            if state.append(message, &mut memory) {
                 self.attract(&mut state, call);
                 return Ok(());
             }
             drop(state);
-            let memory = Memory::new()?;
-            let _surplus = self.state.lock().spare.replace(memory);
+            memory = Some(Memory::new()?);
         }
     }
 
     fn is_full(&self, state: &State) -> bool {
-        state.stats.pending >= self.max_pending
+        state.stats.pending() >= self.max_pending
     }
 
     #[cold]
@@ -216,7 +221,8 @@ impl Backlog {
         }
         state.is_busy = state.taken_at == now;
         state.taken_at = now;
-        let batch = mem::take(&mut state.waiting);
+        let next = Batch::new(state.spare.take());
+        let batch = mem::replace(&mut state.waiting, next);
         drop(state);
         batch.finish()
     }
@@ -227,7 +233,6 @@ impl Backlog {
         let mut memory = messages.into_memory();
         let mut state = self.state.lock();
         state.stats.printed += count;
-        state.stats.pending -= count;
         if state.spare.is_none() {
             state.spare = memory.take();
         }
@@ -292,6 +297,32 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_comes_in_a_tick_is_fetched_once_plenty_wait() -> Result {
+        let backlog = backlog(4)?;
+        backlog.state.lock().attention = Attention::Lingering;
+        assert!(!push(&backlog, b"one")?);
+        assert!(backlog.state.lock().attention == Attention::Lingering);
+        assert!(!push(&backlog, b"two")?);
+        assert!(backlog.state.lock().attention == Attention::AtWork);
+        assert!(!push(&backlog, b"three")?);
+        Ok(())
+    }
+
+    #[test]
+    fn memory_goes_round_without_being_allocated_again() -> Result {
+        let backlog = backlog(4)?;
+        for _ in 0..3 {
+            push(&backlog, b"one")?;
+            backlog.printed(backlog.take());
+        }
+        // One page in the batch to come, and one for the batch after it.
+        let mut state = backlog.state.lock();
+        assert!(state.spare.is_some());
+        assert!(state.append(split(b"two").0, &mut None));
+        Ok(())
+    }
+
+    #[test]
     fn what_is_taken_stays_pending_until_it_has_been_printed() -> Result {
         let backlog = backlog(2)?;
         push(&backlog, b"one")?;
@@ -304,7 +335,7 @@ mod tests {
         push(&backlog, b"three")?;
         let stats = backlog.stats();
         assert_eq!(
-            (stats.accepted, stats.printed, stats.pending, stats.refused),
+            (stats.accepted, stats.printed, stats.pending(), stats.refused),
             (3, 2, 1, 2)
         );
         Ok(())

@@ -100,6 +100,14 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// A batch without messages, which begins on the page in `memory` if there is one.
+    pub(crate) fn new(memory: Option<Memory>) -> Self {
+        Self {
+            pages: Pages(memory.map(|Memory(page)| page)),
+            len: 0,
+        }
+    }
+
     /// Appends a message, if there is room: on the last page, or on that in `memory`. Does not
     /// allocate. `false` if it takes more memory.
     pub(crate) fn push(&mut self, message: Message<'_>, memory: &mut Option<Memory>) -> bool {

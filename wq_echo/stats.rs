@@ -21,7 +21,7 @@ type Value = fn(&Stats) -> u64;
 const FILES: [(&CStr, Value); 6] = [
     (c"accepted", |stats| stats.accepted),
     (c"printed", |stats| stats.printed),
-    (c"pending", |stats| stats.pending),
+    (c"pending", |stats| stats.pending()),
     (c"blocked", |stats| stats.blocked),
     (c"refused", |stats| stats.refused),
     (c"batches", |stats| stats.batches),
