@@ -13,13 +13,23 @@ const WRITERS: usize = 4;
 /// More messages than of other figures: here the clock is that of a busy machine.
 const MORE: usize = 4;
 
+/// C's twin has no bound, and so nobody who waits at it.
+const BOUNDS: [(&str, &str); 2] = [("default", ""), ("distant", "max_pending=1000000")];
+
 pub fn measure(options: &Options) -> Outcome {
-    let twins = Twin::echoes(options);
-    let loaded = [twins[0].load("quiet=1")?, twins[1].load("quiet=1")?];
-    let row = |language: &str| {
-        Row::new("throughput", language).with("bytes", 15).with("writers", WRITERS)
-    };
-    in_turn(&loaded, options.rounds, "messages/s", row, |twin| {
-        Ok(1e9 / end_to_end(twin, WRITERS, &text(15), options.messages * MORE)?)
-    })
+    for (bound, parameters) in BOUNDS {
+        let mut twins = Twin::echoes(options);
+        twins[0].parameters = parameters;
+        let loaded = [twins[0].load("quiet=1")?, twins[1].load("quiet=1")?];
+        let row = |language: &str| {
+            Row::new("throughput", language)
+                .with("bytes", 15)
+                .with("writers", WRITERS)
+                .with("bound", bound)
+        };
+        in_turn(&loaded, options.rounds, "messages/s", row, |twin| {
+            Ok(1e9 / end_to_end(twin, WRITERS, &text(15), options.messages * MORE)?)
+        })?;
+    }
+    Ok(())
 }
