@@ -5,6 +5,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sched::sched_yield;
+
 use super::echo::{silent_console, text};
 use super::report::Row;
 use super::statistics::{median, percentile};
@@ -69,6 +71,8 @@ fn after_idle(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
         thread::sleep(IDLE);
         writes.push(raw::processor_ticks());
         write_one(&file, &bytes)?;
+        // At once: what it takes to read the counter is no part of it.
+        sched_yield()?;
         twin.wait_until_printed(before + written as u64)?;
     }
     let starts = trace.starts_of(twin.twin.module.name())?;
