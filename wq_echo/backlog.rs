@@ -83,9 +83,9 @@ struct State {
 }
 
 impl State {
-    /// Accepts a message, if there is memory for it: what the batch has, or `memory`.
-    fn append(&mut self, message: Message<'_>, memory: &mut Option<Memory>) -> bool {
-        let has_memory = self.waiting.push(message, memory);
+    /// Accepts a message, if there is memory for it.
+    fn append(&mut self, message: Message<'_>) -> bool {
+        let has_memory = self.waiting.push(message);
         if has_memory {
             self.stats.accepted += 1;
         }
@@ -153,18 +153,18 @@ impl Backlog {
         call: impl FnOnce(),
     ) -> Result {
         let mut has_waited = false;
-        let mut memory = None;
         loop {
             let mut state = self.state.lock();
             if self.is_full(&state) {
                 self.wait_for_room(&mut state, nonblocking, &mut has_waited)?;
             }
-            if state.append(message, &mut memory) {
+            if state.append(message) {
                 self.attract(&mut state, call);
                 return Ok(());
             }
             drop(state);
-            memory = Some(Memory::new()?);
+            let memory = Memory::new()?;
+            self.state.lock().waiting.extend(memory);
         }
     }
 
@@ -318,7 +318,7 @@ mod tests {
         // One page in the batch to come, and one for the batch after it.
         let mut state = backlog.state.lock();
         assert!(state.spare.is_some());
-        assert!(state.append(split(b"two").0, &mut None));
+        assert!(state.append(split(b"two").0));
         Ok(())
     }
 

@@ -108,20 +108,18 @@ impl Batch {
         }
     }
 
-    /// Appends a message, if there is room: on the last page, or on that in `memory`. Does not
-    /// allocate. `false` if it takes more memory.
-    pub(crate) fn push(&mut self, message: Message<'_>, memory: &mut Option<Memory>) -> bool {
+    /// Appends a message, if there is room for it on the page that was begun last.
+    pub(crate) fn push(&mut self, message: Message<'_>) -> bool {
         let has_room = self.pages.0.as_mut().is_some_and(|page| page.push(message));
-        if !has_room {
-            let Some(Memory(mut page)) = memory.take() else {
-                return false;
-            };
-            // It fits: nothing else is on that page.
-            page.push(message);
-            self.pages.push(page);
+        if has_room {
+            self.len += 1;
         }
-        self.len += 1;
-        true
+        has_room
+    }
+
+    /// Begins another page, which has room for any message.
+    pub(crate) fn extend(&mut self, memory: Memory) {
+        self.pages.push(memory.0);
     }
 
     /// How many messages there are.
@@ -207,12 +205,10 @@ mod tests {
 
     fn push(batch: &mut Batch, text: &[u8]) -> Result {
         let message = split(text).0;
-        let mut memory = None;
-        if !batch.push(message, &mut memory) {
-            memory = Some(Memory::new()?);
-            assert!(batch.push(message, &mut memory));
+        if !batch.push(message) {
+            batch.extend(Memory::new()?);
+            assert!(batch.push(message));
         }
-        assert!(memory.is_none());
         Ok(())
     }
 
@@ -248,12 +244,23 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_takes_no_more() -> Result {
+    fn a_page_that_nobody_used_is_passed_over() -> Result {
         let mut batch = Batch::default();
+        for text in [&b"one"[..], b"two"] {
+            batch.extend(Memory::new()?);
+            batch.extend(Memory::new()?);
+            push(&mut batch, text)?;
+        }
+        assert!(batch.finish().texts().eq([b"one", b"two"]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_page_takes_no_more() -> Result {
+        let mut batch = Batch::new(Some(Memory::new()?));
         let empty = split(b"").0;
-        let mut memory = Some(Memory::new()?);
-        assert!((0..PAGE_BYTES).all(|_| batch.push(empty, &mut memory)));
-        assert!(!batch.push(empty, &mut memory));
+        assert!((0..PAGE_BYTES).all(|_| batch.push(empty)));
+        assert!(!batch.push(empty));
         assert_eq!(batch.len(), PAGE_BYTES);
         assert_eq!(batch.finish().texts().count(), PAGE_BYTES);
         Ok(())
