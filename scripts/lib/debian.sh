@@ -73,7 +73,7 @@ linux_unpack() {
 	echo "$version" >"$dir/version"
 }
 
-# Left out of the source, 1.1 of 1.8 GB: what other processors have of their own, and
+# Left out of the source, 1.0 of 1.8 GB: what other processors have of their own, and
 # the code of drivers that no kernel here has. Kbuild reads the rest of theirs.
 linux_unpack_debs() { # DIR RELEASE
 	local dir=$1 headers=./usr/src/linux-headers-$2
