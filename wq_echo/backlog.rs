@@ -37,6 +37,9 @@ use super::{
 };
 use crate::abstractions::jiffies;
 
+/// How long a busy worker waits for more.
+const TICK: Jiffies = 1;
+
 /// What the statistics show.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Stats {
@@ -104,6 +107,8 @@ pub(crate) struct Backlog {
     max_pending: u64,
     /// So many messages are more than a worker should find who comes in a tick.
     plenty: usize,
+    /// How long a worker waits that lingers.
+    linger: Jiffies,
     #[pin]
     state: SpinLock<State>,
     /// Notified when messages have been printed.
@@ -116,9 +121,14 @@ pub(crate) struct Backlog {
 
 impl Backlog {
     pub(crate) fn new(max_pending: u32) -> impl PinInit<Self> {
+        Self::with_linger(max_pending, TICK)
+    }
+
+    fn with_linger(max_pending: u32, linger: Jiffies) -> impl PinInit<Self> {
         pin_init!(Self {
             max_pending: max_pending.into(),
             plenty: max_pending.div_ceil(2) as usize,
+            linger,
             state <- new_spinlock!(
                 State {
                     waiting: Batch::default(),
@@ -247,7 +257,9 @@ impl Backlog {
         if state.waiting.is_empty() && state.is_busy {
             state.attention = Attention::Lingering;
             // Whatever ends the wait, what has come is handled now.
-            let _ = self.rush.wait_interruptible_timeout(&mut state, 1);
+            let _ = self
+                .rush
+                .wait_interruptible_timeout(&mut state, self.linger);
         }
         if state.waiting.is_empty() {
             state.attention = Attention::None;
@@ -266,8 +278,21 @@ impl Backlog {
 #[kunit_tests(wq_echo_backlog)]
 mod tests {
     use super::*;
-    use crate::wq_echo::message::split;
-    use kernel::sync::Arc;
+    use crate::{
+        abstractions::owned_queue::{
+            spawn,
+            OwnedQueue, //
+        },
+        wq_echo::message::split, //
+    };
+    use kernel::{
+        sync::Arc,
+        time::{
+            delay::fsleep,
+            msecs_to_jiffies,
+            Delta, //
+        }, //
+    };
 
     fn backlog(max_pending: u32) -> Result<Arc<Backlog>> {
         Arc::pin_init(Backlog::new(max_pending), GFP_KERNEL)
@@ -305,6 +330,28 @@ mod tests {
         assert!(!push(&backlog, b"two")?);
         assert!(backlog.state.lock().attention == Attention::AtWork);
         assert!(!push(&backlog, b"three")?);
+        Ok(())
+    }
+
+    #[test]
+    fn plenty_of_messages_wake_a_worker_that_lingers() -> Result {
+        let hour = msecs_to_jiffies(3_600_000);
+        let backlog = Arc::pin_init(Backlog::with_linger(4, hour), GFP_KERNEL)?;
+        backlog.state.lock().is_busy = true;
+        let queue = OwnedQueue::unbound(c"wq_echo_kunit").build()?;
+        let worker = backlog.clone();
+        spawn!(queue, GFP_KERNEL, move || {
+            worker.expects_more();
+            worker.printed(worker.take());
+        })?;
+        while backlog.state.lock().attention != Attention::Lingering {
+            fsleep(Delta::from_millis(1));
+        }
+        push(&backlog, b"one")?;
+        push(&backlog, b"two")?;
+        // Hangs if the worker sleeps on.
+        queue.flush();
+        assert_eq!(backlog.stats().printed, 2);
         Ok(())
     }
 
