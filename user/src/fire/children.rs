@@ -7,21 +7,18 @@
 //! its job, and reports in one line. It is killed when its handle goes.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
-use nix::unistd::{write, Pid};
+use nix::unistd::Pid;
 
-use crate::bench::random::Random;
+use super::anything::Anything;
+use super::hog::hog;
 use crate::bench::{ensure, fail, Outcome};
-use crate::demo_node;
-use crate::demo_table::Row;
 use crate::echo_device::EchoDevice;
 use crate::error::Error;
-use crate::paths::DEMO_NODE;
 use crate::raw;
 
 /// The hidden command: `wqtest fire-child JOB ARGUMENT...`.
@@ -149,7 +146,8 @@ pub fn main(words: &[String]) -> Result<(), Error> {
     }
 }
 
-fn say(line: &str) {
+/// A line to the process that has started this one.
+pub fn say(line: &str) {
     // If nobody listens any more, nobody needs to know.
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -175,151 +173,6 @@ fn write_numbered(writer: usize, most: usize) -> Result<(), Error> {
         }
     }
     say(&format!("written={written} interrupted={interrupted} signals={}", raw::signals_seen()));
-    Ok(())
-}
-
-/// A process that does anything.
-struct Anything {
-    writer: usize,
-    random: Random,
-    resets: bool,
-    device: EchoDevice,
-    node: fs::File,
-    done: HashMap<&'static str, u64>,
-}
-
-impl Anything {
-    fn new(writer: usize, seed: u64, resets: bool) -> Result<Anything, Error> {
-        Ok(Anything {
-            writer,
-            random: Random::new(seed ^ ((writer as u64) << 32)),
-            resets,
-            device: EchoDevice::open()?,
-            node: demo_node::open()?,
-            done: HashMap::new(),
-        })
-    }
-
-    fn go(mut self, rounds: usize) -> Result<(), Error> {
-        for _ in 0..rounds {
-            // The only signal that is caught.
-            if raw::signals_seen() > 0 {
-                break;
-            }
-            self.round()?;
-        }
-        let counts: Vec<String> =
-            self.done.iter().map(|(name, count)| format!("{name}={count}")).collect();
-        say(&format!("{} end=1", counts.join(" ")));
-        Ok(())
-    }
-
-    fn round(&mut self) -> Result<(), Error> {
-        match self.random.below(24) {
-            0..=7 => {
-                let number = *self.done.entry("echo").or_default() as usize;
-                let text = numbered(self.writer, number);
-                match self.device.write(text.as_bytes()) {
-                    Ok(taken) if taken == text.len() => self.count("echo", 1),
-                    Err(Errno::ENOMEM) => self.count("without_memory", 1),
-                    other => return Err(Error::new("write", format!("{other:?} for {text}"))),
-                }
-                Ok(())
-            }
-            8..=13 => self.read(),
-            14 => self.command("flush\n", &[]),
-            15 => {
-                let count = self.random.between(1, 2) as u64;
-                self.command(&format!("custom {count}\n"), &[("custom", count)])
-            }
-            16 => self.command("data -7\n", &[("data", 1)]),
-            17 => self.command("immediate\n", &[("immediate", 1)]),
-            18 => {
-                let ms = self.random.pick(&[1, 5, 60_000]);
-                self.command(&format!("delayed {ms}\n"), &[("delayed", 1)])
-            }
-            19 => self.command("cancel\n", &[]),
-            20 => {
-                let ms = self.random.pick(&[10, 11, 60_000]);
-                self.command(&format!("start {ms}\n"), &[])
-            }
-            21 => self.command("stop\n", &[]),
-            22 if self.resets => self.command("reset\n", &[]),
-            _ => self.command(
-                "data 1\n\n \timmediate\ndelayed 2\ncancel",
-                &[("data", 1), ("immediate", 1), ("delayed", 1)],
-            ),
-        }
-    }
-
-    /// One write, all or none of which is done but for want of memory or room.
-    fn command(&mut self, text: &str, counts: &[(&'static str, u64)]) -> Result<(), Error> {
-        match write(&self.node, text.as_bytes()) {
-            Ok(taken) if taken == text.len() => {
-                counts.iter().for_each(|&(name, count)| self.count(name, count));
-                Ok(())
-            }
-            // Of one line nothing has been done then.
-            Err(Errno::EAGAIN | Errno::ENOMEM) => {
-                self.count("without_memory", 1);
-                Ok(())
-            }
-            other => Err(Error::new(DEMO_NODE, format!("{other:?} for {text:?}"))),
-        }
-    }
-
-    fn count(&mut self, name: &'static str, count: u64) {
-        *self.done.entry(name).or_default() += count;
-    }
-
-    fn read(&mut self) -> Result<(), Error> {
-        let table = match demo_node::read_table() {
-            Err(error) if error.errno() == Some(Errno::ENOMEM) => {
-                self.count("without_memory", 1);
-                return Ok(());
-            }
-            table => table?,
-        };
-        match table.rows.iter().all(Row::balances) {
-            true => self.count("reads", 1),
-            false => return Err(Error::new(DEMO_NODE, format!("does not balance: {table:?}"))),
-        }
-        Ok(())
-    }
-}
-
-/// So much memory is there for the asking, in KiB.
-pub fn available_memory() -> Option<usize> {
-    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
-}
-
-fn hog(leave: usize) -> Result<(), Error> {
-    const PIECE: usize = 256 << 10;
-    const PAGE: usize = 4096;
-    let own = |error| Error::from_io("/proc/self/oom_score_adj", &error);
-    fs::write("/proc/self/oom_score_adj", "1000").map_err(own)?;
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
-    let mut said = false;
-    while raw::signals_seen() == 0 {
-        if available_memory().is_some_and(|left| left > leave + PIECE / 1024) {
-            pieces.push(vec![1; PIECE]);
-            continue;
-        }
-        if !said {
-            say(&format!("full={}", pieces.len() * PIECE / 1024));
-            said = true;
-        }
-        // Gives way where others need it, and takes it again when they do not.
-        if available_memory().is_some_and(|left| left < leave / 2) {
-            pieces.truncate(pieces.len() - pieces.len().min(8));
-        }
-        for byte in pieces.iter_mut().flat_map(|piece| piece.iter_mut().step_by(PAGE)) {
-            *byte = byte.wrapping_add(1);
-        }
-    }
-    say(&format!("end=1 pieces={}", pieces.len()));
     Ok(())
 }
 
@@ -424,10 +277,5 @@ mod tests {
         for bad in [&text[1..], &text[..text.len() - 1], &text.replacen('h', "", 1), "", "< >"] {
             assert_eq!(numbers_of(bad.as_bytes()), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn knows_how_much_memory_there_is() {
-        assert!(available_memory().unwrap() > 0);
     }
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::children::{available_memory, Job, Process};
+use super::anything::MAX_PENDING;
+use super::children::{Job, Process};
+use super::hog::available_memory;
 use super::signals::follow;
 use crate::bench::demo::{send, table};
 use crate::bench::demo_log::DemoLog;
@@ -43,7 +45,7 @@ impl Crowd {
     /// Runs them, and `meanwhile`, which gets told when they are done. Checks
     /// all that they have asked for.
     fn run(&self, bench: &Bench, meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send) -> Outcome {
-        let reload_echo = loaded_with(&bench.echo, "max_pending=64")?;
+        let reload_echo = loaded_with(&bench.echo, &format!("max_pending={MAX_PENDING}"))?;
         let reload_demo = loaded_with(&bench.demo, "")?;
         let jobs: Vec<Job> = (0..self.processes)
             .map(|writer| Job::Anything {

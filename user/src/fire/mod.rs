@@ -4,10 +4,12 @@
 //! the modules least. One file a subject; a case's name is the sentence that
 //! it proves.
 
+mod anything;
 mod bad_input;
 pub mod children;
 mod crowd;
 mod faults;
+mod hog;
 mod leaks;
 mod signals;
 mod throw;
