@@ -7,6 +7,8 @@
 use core::ops::Deref;
 
 use kernel::{
+    bindings,
+    impl_has_work,
     prelude::*,
     sync::{
         Arc,
@@ -20,10 +22,8 @@ use kernel::{
 };
 
 use super::{
-    cancel::{
-        impl_has_plain_work,
-        CancelWork, //
-    },
+    cancel::work_of,
+    lent::Lent,
     owned_queue::{
         QueueOwner,
         SystemQueue, //
@@ -67,14 +67,14 @@ struct Item<H: Handler> {
     handler: H,
 }
 
-impl_has_plain_work! {
-    impl{H: Handler} HasPlainWork<Self> for Item<H> { self.work }
+impl_has_work! {
+    impl{H: Handler} HasWork<Self> for Item<H> { self.work }
 }
 
 impl<H: Handler> WorkItem for Item<H> {
-    type Pointer = Arc<Self>;
+    type Pointer = Lent<Self>;
 
-    fn run(this: Arc<Self>) {
+    fn run(this: Lent<Self>) {
         this.handler.run();
     }
 }
@@ -173,6 +173,8 @@ pub(crate) use new_work_handle;
 /// The item is queued through this handle alone, on `queue`, and not any more once the handle is
 /// being dropped.
 pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = SystemQueue> {
+    // Nobody else has a share. But unlike a box, which claims to be the only way to what it holds,
+    // an `Arc` may be moved while C has a pointer to the item.
     item: Arc<Item<H>>,
     // Declared last and dropped last: the item is not on it any more by then.
     queue: Q,
@@ -211,7 +213,9 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     pub(crate) fn enqueue(&self) -> bool {
         // SAFETY: By the contract of `QueueOwner` the queue is valid for as long as `self` is.
         let queue = unsafe { Queue::from_raw(self.queue.as_raw()) };
-        queue.enqueue(self.item.clone()).is_ok()
+        // SAFETY: By the type invariants the item is queued through this handle alone, and the
+        // handle's destructor takes it back and waits for it.
+        queue.enqueue(unsafe { Lent::new(&*self.item) })
     }
 
     /// Takes the item back if it is pending, and waits for it if it runs; whether it was taken
@@ -222,14 +226,16 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     ///
     /// C: `cancel_work_sync()`.
     pub(crate) fn cancel_sync(&self) -> bool {
-        self.item.cancel_sync().is_some()
+        // SAFETY: The item is valid, and a plain one: there is no timer beside it.
+        unsafe { bindings::cancel_work_sync(work_of(&self.item)) }
     }
 
     /// Waits until the item, if it is queued or running, has run; `false` if it was idle. Sleeps.
     ///
     /// C: `flush_work()`.
     pub(crate) fn flush(&self) -> bool {
-        self.item.flush()
+        // SAFETY: The item is valid for as long as `self` is borrowed.
+        unsafe { bindings::flush_work(work_of(&self.item)) }
     }
 }
 
@@ -239,7 +245,8 @@ impl<H: Handler, Q: QueueOwner> Drop for WorkHandle<H, Q> {
     /// C: `disable_work_sync()`, because `cancel_work_sync()` forbids queueing only while it
     /// waits.
     fn drop(&mut self) {
-        drop(self.item.disable_sync());
+        // SAFETY: The item is valid, and a plain one.
+        unsafe { bindings::disable_work_sync(work_of(&self.item)) };
     }
 }
 

@@ -22,11 +22,12 @@ use kernel::{
     }, //
 };
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
+    pub(crate) mod lent;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod work;
