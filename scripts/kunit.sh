@@ -3,7 +3,8 @@
 #
 # kunit.sh [--kernel NAME]: boots a kernel with CONFIG_KUNIT (kasan, by default),
 # loads both modules and tests/abstractions, and reads what their KUnit suites
-# say with the kernel's own kunit.py. Prints a line of KTAP a test, and one for
+# say with the kernel's own kunit.py. Prints a line of KTAP a test, one for what
+# clippy says of the suites, which only such a kernel has compiled, and one for
 # what the kernel says of all of it together; then kunit.py's summary. What it
 # reads is left in build/kunit.log.
 
@@ -35,6 +36,11 @@ parse_options() {
 		shift 2
 	fi
 	(($# == 0)) || die "usage: kunit.sh [--kernel NAME]"
+}
+
+lint() {
+	module_build "$top" "$top/build/check/kunit" CLIPPY=1 W=e &&
+		module_build "$top/tests/abstractions" "$top/build/check/kunit-abstractions" CLIPPY=1 W=e
 }
 
 expected_suites() {
@@ -122,6 +128,12 @@ main() {
 		lines+=("not ok the_kernel_reports_nothing # see build/kernel.log")
 	else
 		lines+=("ok the_kernel_reports_nothing")
+	fi
+	if lint >"$run_dir/lint.log" 2>&1; then
+		lines+=("ok clippy")
+	else
+		cat "$run_dir/lint.log"
+		lines+=("not ok clippy # of the suites")
 	fi
 	print_ktap "${lines[@]}"
 	in_root python3 -B "$kunit_py" parse --failed "$results" || status=1
