@@ -106,7 +106,9 @@ check_misuse_is_refused() {
 
 check_examples_compile() {
 	local crate=$top/build/check/examples
-	in_root scripts/doc-examples.py "$crate" build/check/clippy/abstractions/procfs_bindings.rs
+	local bindings=build/check/clippy/abstractions/procfs_bindings.rs
+	[[ -e $bindings ]] || check_clippy
+	in_root scripts/doc-examples.py "$crate" "$bindings"
 	module_build "$crate" "$crate/out" W=e
 }
 
