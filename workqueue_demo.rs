@@ -22,7 +22,6 @@ mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod escaped;
-    pub(crate) mod lent;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod procfs;

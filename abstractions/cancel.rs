@@ -235,9 +235,9 @@ pub(crate) trait CancelDelayedWork<const ID: u64 = 0>: Sized {
 }
 
 /// The work item of what an `Arc` points at.
-pub(super) fn work_of<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::work_struct
+fn work_of<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::work_struct
 where
-    T: HasWork<T, ID>,
+    T: WorkItem<ID, Pointer = Arc<T>> + HasWork<T, ID>,
 {
     // SAFETY: An `Arc` points at a valid value, and `raw_get_work` returns a pointer to a field of
     // it.
@@ -247,7 +247,7 @@ where
 /// The delayed work item of what an `Arc` points at.
 pub(super) fn delayed_work_of<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::delayed_work
 where
-    T: HasDelayedWork<T, ID>,
+    T: WorkItem<ID, Pointer = Arc<T>> + HasDelayedWork<T, ID>,
 {
     // SAFETY: `HasDelayedWork` promises that this work item is the `work` field of a
     // `delayed_work`.

@@ -39,9 +39,8 @@ use kernel::{
 use super::{
     cancel::{
         delayed_work_of,
-        work_of, //
+        CancelDelayedWork, //
     },
-    lent::Lent,
     owned_queue::{
         QueueOwner,
         SystemQueue, //
@@ -118,9 +117,9 @@ unsafe impl Send for RawQueue {}
 unsafe impl Sync for RawQueue {}
 
 impl<H: DelayedHandler> WorkItem for Item<H> {
-    type Pointer = Lent<Self>;
+    type Pointer = Arc<Self>;
 
-    fn run(this: Lent<Self>) {
+    fn run(this: Arc<Self>) {
         this.handler.run(&Rearm(&this));
     }
 }
@@ -131,12 +130,11 @@ impl<H: DelayedHandler> Item<H> {
     /// # Safety
     ///
     /// The handle must exist, or the item be running.
-    unsafe fn arm(&self, delay: Jiffies) -> bool {
+    unsafe fn arm(self: &Arc<Self>, delay: Jiffies) -> bool {
         // SAFETY: The handle exists, for one that is being dropped waits for an item that runs.
         // By the type invariants, so does the queue.
         let queue = unsafe { Queue::from_raw(self.queue.0) };
-        // SAFETY: The handle's destructor stops the item, takes it back and waits for it.
-        queue.enqueue_delayed(unsafe { Lent::new(self) }, delay)
+        queue.enqueue_delayed(self.clone(), delay).is_ok()
     }
 }
 
@@ -162,7 +160,7 @@ impl<H: DelayedHandler> Item<H> {
 ///     }
 /// }
 /// ```
-pub(crate) struct Rearm<'a, H: DelayedHandler>(&'a Item<H>);
+pub(crate) struct Rearm<'a, H: DelayedHandler>(&'a Arc<Item<H>>);
 
 impl<H: DelayedHandler> Rearm<'_, H> {
     /// Arms the item to run after `delay` jiffies; `false` if it is armed already or being
@@ -312,7 +310,6 @@ pub(crate) use new_delayed_work_handle;
 /// [`WorkHandle`]: super::work::WorkHandle
 #[pin_data(PinnedDrop)]
 pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = SystemQueue> {
-    // As in `WorkHandle`, nobody else has a share.
     item: Arc<Item<H>>,
     #[pin]
     stopped: Mutex<bool>,
@@ -368,8 +365,7 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     ///
     /// C: `flush_work()` on the item (`flush_delayed_work()` would fire the timer now).
     pub(crate) fn flush(&self) -> bool {
-        // SAFETY: The item is valid for as long as `self` is borrowed.
-        unsafe { bindings::flush_work(work_of(&self.item)) }
+        self.item.flush_queued()
     }
 }
 
@@ -417,13 +413,10 @@ impl<H: DelayedHandler> Control<'_, H> {
     /// Takes the item back if it is armed or queued, and waits for it if it runs; whether it was
     /// taken back. Sleeps.
     ///
-    /// C: `cancel_delayed_work_sync()`; [`CancelDelayedWork::cancel_delayed_sync`] says when the
-    /// item is taken back.
-    ///
-    /// [`CancelDelayedWork::cancel_delayed_sync`]: super::cancel::CancelDelayedWork
+    /// C: `cancel_delayed_work_sync()`; [`CancelDelayedWork::cancel_delayed_sync`] says what it
+    /// returns when.
     pub(crate) fn cancel_sync(&mut self) -> bool {
-        // SAFETY: The item is valid.
-        unsafe { bindings::cancel_delayed_work_sync(delayed_work_of(self.item)) }
+        self.item.cancel_delayed_sync().is_some()
     }
 
     /// Stops the item until it is armed again from here: like
@@ -436,8 +429,7 @@ impl<H: DelayedHandler> Control<'_, H> {
         }
         // INVARIANT: The item is disabled below, and was not before.
         *self.stopped = true;
-        // SAFETY: The item is valid.
-        unsafe { bindings::disable_delayed_work_sync(delayed_work_of(self.item)) }
+        self.item.disable_delayed_sync().is_some()
     }
 }
 
@@ -445,8 +437,7 @@ impl<H: DelayedHandler> Control<'_, H> {
 impl<H: DelayedHandler, Q: QueueOwner> PinnedDrop for DelayedWorkHandle<H, Q> {
     /// Stops the item for good. Sleeps.
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The item is valid.
-        unsafe { bindings::disable_delayed_work_sync(delayed_work_of(&self.item)) };
+        drop(self.item.disable_delayed_sync());
     }
 }
 

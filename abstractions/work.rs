@@ -7,8 +7,6 @@
 use core::ops::Deref;
 
 use kernel::{
-    bindings,
-    impl_has_work,
     prelude::*,
     sync::{
         Arc,
@@ -22,8 +20,10 @@ use kernel::{
 };
 
 use super::{
-    cancel::work_of,
-    lent::Lent,
+    cancel::{
+        impl_has_plain_work,
+        CancelWork, //
+    },
     owned_queue::{
         QueueOwner,
         SystemQueue, //
@@ -67,14 +67,14 @@ struct Item<H: Handler> {
     handler: H,
 }
 
-impl_has_work! {
-    impl{H: Handler} HasWork<Self> for Item<H> { self.work }
+impl_has_plain_work! {
+    impl{H: Handler} HasPlainWork<Self> for Item<H> { self.work }
 }
 
 impl<H: Handler> WorkItem for Item<H> {
-    type Pointer = Lent<Self>;
+    type Pointer = Arc<Self>;
 
-    fn run(this: Lent<Self>) {
+    fn run(this: Arc<Self>) {
         this.handler.run();
     }
 }
@@ -173,8 +173,6 @@ pub(crate) use new_work_handle;
 /// The item is queued through this handle alone, on `queue`, and not any more once the handle is
 /// being dropped.
 pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = SystemQueue> {
-    // Nobody else has a share. But unlike a box, which claims to be the only way to what it holds,
-    // an `Arc` may be moved while C has a pointer to the item.
     item: Arc<Item<H>>,
     // Declared last and dropped last: the item is not on it any more by then.
     queue: Q,
@@ -213,9 +211,7 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     pub(crate) fn enqueue(&self) -> bool {
         // SAFETY: By the contract of `QueueOwner` the queue is valid for as long as `self` is.
         let queue = unsafe { Queue::from_raw(self.queue.as_raw()) };
-        // SAFETY: By the type invariants the item is queued through this handle alone, and the
-        // handle's destructor takes it back and waits for it.
-        queue.enqueue(unsafe { Lent::new(&*self.item) })
+        queue.enqueue(self.item.clone()).is_ok()
     }
 
     /// Takes the item back if it is pending, and waits for it if it runs; whether it was taken
@@ -226,16 +222,14 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     ///
     /// C: `cancel_work_sync()`.
     pub(crate) fn cancel_sync(&self) -> bool {
-        // SAFETY: The item is valid, and a plain one: there is no timer beside it.
-        unsafe { bindings::cancel_work_sync(work_of(&self.item)) }
+        self.item.cancel_sync().is_some()
     }
 
     /// Waits until the item, if it is queued or running, has run; `false` if it was idle. Sleeps.
     ///
     /// C: `flush_work()`.
     pub(crate) fn flush(&self) -> bool {
-        // SAFETY: The item is valid for as long as `self` is borrowed.
-        unsafe { bindings::flush_work(work_of(&self.item)) }
+        self.item.flush()
     }
 }
 
@@ -245,8 +239,7 @@ impl<H: Handler, Q: QueueOwner> Drop for WorkHandle<H, Q> {
     /// C: `disable_work_sync()`, because `cancel_work_sync()` forbids queueing only while it
     /// waits.
     fn drop(&mut self) {
-        // SAFETY: The item is valid, and a plain one.
-        unsafe { bindings::disable_work_sync(work_of(&self.item)) };
+        drop(self.item.disable_sync());
     }
 }
 

@@ -26,7 +26,6 @@ use kernel::{
 #[path = "../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
-    pub(crate) mod lent;
     pub(crate) mod owned_queue;
     pub(crate) mod work;
 }

@@ -32,7 +32,6 @@ use kernel::{
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
-    pub(crate) mod lent;
     pub(crate) mod owned_queue;
 }
 mod raw_queue;

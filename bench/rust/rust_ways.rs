@@ -22,12 +22,11 @@ use kernel::{
     }, //
 };
 
-#[allow(dead_code, unused_imports, unused_macros)]
+#[allow(dead_code)]
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
-    pub(crate) mod lent;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod work;

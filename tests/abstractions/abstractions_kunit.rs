@@ -13,7 +13,6 @@ compile_error!("these are KUnit tests, for a kernel with CONFIG_KUNIT: scripts/k
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
-    pub(crate) mod lent;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod work;

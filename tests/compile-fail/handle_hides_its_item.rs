@@ -11,7 +11,6 @@ use kernel::prelude::*;
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
-    pub(crate) mod lent;
     pub(crate) mod owned_queue;
     pub(crate) mod work;
 }
