@@ -341,15 +341,17 @@ mod tests {
         let queue = OwnedQueue::unbound(c"wq_echo_kunit").build()?;
         let worker = backlog.clone();
         spawn!(queue, GFP_KERNEL, move || {
-            worker.expects_more();
-            worker.printed(worker.take());
+            while worker.stats().printed < 2 {
+                worker.expects_more();
+                worker.printed(worker.take());
+            }
         })?;
         while backlog.state.lock().attention != Attention::Lingering {
             fsleep(Delta::from_millis(1));
         }
         push(&backlog, b"one")?;
         push(&backlog, b"two")?;
-        // Hangs if the worker sleeps on.
+        // Hangs if the worker sleeps on; without memory for messages, too.
         queue.flush();
         assert_eq!(backlog.stats().printed, 2);
         Ok(())
