@@ -29,6 +29,8 @@ pub enum Part {
     Edge(Vec<u8>, usize),
     /// So many bytes that cannot be read.
     Bad(usize),
+    /// So many bytes at address 0.
+    Null(usize),
     /// So many bytes of the kernel's memory.
     Kernel(usize),
 }
@@ -39,7 +41,7 @@ impl Part {
         match self {
             Part::Good(bytes) => bytes.len(),
             Part::Edge(bytes, beyond) => bytes.len() + beyond,
-            Part::Bad(length) | Part::Kernel(length) => *length,
+            Part::Bad(length) | Part::Null(length) | Part::Kernel(length) => *length,
         }
     }
 }
@@ -103,6 +105,7 @@ impl PageEdge {
             Part::Edge(bytes, _) => self.lay(bytes).as_ptr(),
             // SAFETY: The second page belongs to the mapping.
             Part::Bad(_) => unsafe { self.start.byte_add(PAGE) }.as_ptr(),
+            Part::Null(_) => std::ptr::null_mut(),
             Part::Kernel(_) => std::ptr::without_provenance_mut(KERNEL_ADDRESS),
         };
         libc::iovec { iov_base: start, iov_len: part.claims() }
@@ -199,7 +202,7 @@ mod tests {
         let good = |text: &[u8]| Part::Good(text.to_vec());
         let two = [good(b"ab"), good(b""), Part::Edge(b"cd".to_vec(), 0)];
         assert_eq!(edge.write_parts(&writer, &two), Ok(4));
-        for bad in [Part::Bad(5), Part::Kernel(5), Part::Edge(Vec::new(), 5)] {
+        for bad in [Part::Bad(5), Part::Null(5), Part::Kernel(5), Part::Edge(Vec::new(), 5)] {
             assert_eq!(bad.claims(), 5);
             assert_eq!(edge.write_parts(&writer, &[bad]), Err(Errno::EFAULT));
         }

@@ -57,6 +57,7 @@ fn explain(number: u64, parts: &[Part]) -> impl FnOnce(Stop) -> Stop + '_ {
                     format!("edge \"{}\" and {beyond}", model::escape(bytes))
                 }
                 Part::Bad(len) => format!("bad {len}"),
+                Part::Null(len) => format!("null {len}"),
                 Part::Kernel(len) => format!("kernel {len}"),
             };
             let parts: Vec<String> = parts.iter().take(20).map(bytes).collect();
@@ -81,8 +82,8 @@ fn echo_predicts(parts: &[Part]) -> (Result<usize, Errno>, Option<Vec<u8>>) {
                 readable.extend_from_slice(bytes);
                 break;
             }
-            Part::Bad(0) => {}
-            Part::Bad(_) | Part::Kernel(_) => break,
+            Part::Bad(0) | Part::Null(0) => {}
+            Part::Bad(_) | Part::Null(_) | Part::Kernel(_) => break,
         }
     }
     // A line end behind the message need not be readable.
@@ -168,7 +169,7 @@ fn demo_predicts(parts: &[Part]) -> Prediction {
             Part::Good(text) | Part::Edge(text, 0) => {
                 demo_model::parse(text).map_err(|line| (Errno::EINVAL, Some(line)))
             }
-            Part::Bad(0) => Ok(Vec::new()),
+            Part::Bad(0) | Part::Null(0) => Ok(Vec::new()),
             _ => Err((Errno::EFAULT, None)),
         };
         match parsed {
@@ -243,6 +244,9 @@ struct Lines {
     seen_refusals: Vec<String>,
     /// Each value of `data`, how often it was queued less how often printed.
     values: HashMap<i64, i64>,
+    /// The items of each kind that were queued for sure, less those that said
+    /// that they ran.
+    runs: HashMap<String, i64>,
 }
 
 impl Lines {
@@ -250,7 +254,9 @@ impl Lines {
         for line in log.lines_already()? {
             if let Some(value) = line.strip_prefix("Data: ").and_then(|value| value.parse().ok()) {
                 *self.values.entry(value).or_default() -= 1;
-            } else if !line.contains(" work ran on ") {
+            } else if let Some((kind, _)) = line.split_once(" work ran on ") {
+                *self.runs.entry(kind.to_owned()).or_default() -= 1;
+            } else {
                 self.seen_refusals.push(line);
             }
         }
@@ -266,6 +272,10 @@ impl Lines {
         ensure_eq!(seen.len(), expected.len(), "lines about refusals");
         let odd: Vec<_> = self.values.drain().filter(|(_, count)| *count != 0).collect();
         ensure!(odd.is_empty(), "values queued, less those printed: {odd:?}");
+        // How many immediate ones are coalesced is for the moment to decide.
+        self.runs.remove("immediate");
+        let odd: Vec<_> = self.runs.drain().filter(|(_, count)| *count != 0).collect();
+        ensure!(odd.is_empty(), "items queued, less lines of those that ran: {odd:?}");
         Ok(())
     }
 }
@@ -299,8 +309,15 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
         refused += predicted.refusals.len() as u64;
         lines.refusals.extend(predicted.refusals.into_iter().map(|line| (number, line)));
         for command in predicted.commands {
-            if let Command::Data(value) = command {
-                *lines.values.entry(value).or_default() += 1;
+            match command {
+                Command::Data(value) => {
+                    *lines.values.entry(value).or_default() += 1;
+                    *lines.runs.entry("data".into()).or_default() += 1;
+                }
+                Command::Custom(count) => {
+                    *lines.runs.entry("custom".into()).or_default() += count;
+                }
+                _ => {}
             }
         }
         let is_last = number + 1 == bench.load.inputs;

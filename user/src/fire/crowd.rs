@@ -44,7 +44,12 @@ struct Crowd {
 impl Crowd {
     /// Runs them, and `meanwhile`, which gets told when they are done. Checks
     /// all that they have asked for.
-    fn run(&self, bench: &Bench, meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send) -> Outcome {
+    /// Returns how much of what they have done.
+    fn run(
+        &self,
+        bench: &Bench,
+        meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send,
+    ) -> Outcome<HashMap<String, u64>> {
         let reload_echo = loaded_with(&bench.echo, &format!("max_pending={MAX_PENDING}"))?;
         let reload_demo = loaded_with(&bench.demo, "")?;
         let jobs: Vec<Job> = (0..self.processes)
@@ -116,16 +121,17 @@ impl Crowd {
         told.sort();
         bench.progress.note(told.join(", "));
         reload_echo.finish()?;
-        reload_demo.finish()
+        reload_demo.finish()?;
+        Ok(totals)
     }
 }
 
 fn all_that_64_processes_ask_for_is_counted_and_done(bench: &Bench) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: false }.run(bench, |_| Ok(()))
+    Crowd { processes: 64, rounds: 40, resets: false }.run(bench, |_| Ok(())).map(drop)
 }
 
 fn it_balances_while_64_processes_ask_for_anything_and_for_resets(bench: &Bench) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: true }.run(bench, |_| Ok(()))
+    Crowd { processes: 64, rounds: 40, resets: true }.run(bench, |_| Ok(())).map(drop)
 }
 
 fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
@@ -162,7 +168,9 @@ fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
         hog.report()?;
     }
     let after = available_memory().unwrap_or(0);
-    Crowd { processes: 8, rounds: 120, resets: false }.run(bench, |_| Ok(()))?;
+    let done = Crowd { processes: 8, rounds: 120, resets: false }.run(bench, |_| Ok(()))?;
+    // Its queue is one with WQ_MEM_RECLAIM.
+    ensure!(done.get("custom").is_some_and(|&items| items > 0), "no custom items: {done:?}");
     for hog in &mut hogs {
         hog.signal(Signal::SIGTERM)?;
         hog.report()?;

@@ -6,6 +6,7 @@
 //! What fails says so with an errno that fits, has done nothing, and has
 //! broken nothing; what succeeds all the same has done all of it.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -70,6 +71,7 @@ fn sweep<T>(
         check(n, result)?;
         bench.progress.step();
         if !hit {
+            ensure!(n > 1, "{what} has no step that can fail");
             bench.progress.note(format!("{what}: {} steps", n - 1));
             return Ok(());
         }
@@ -270,6 +272,7 @@ fn demo_survives_a_fault_at_each_step_of_every_command(bench: &Bench) -> Outcome
             bench.progress.step();
             if !hit {
                 ensure_eq!(taken, text.len(), "taken of {text:?} without a fault");
+                ensure!(n > 1, "{text:?} has no step that can fail");
                 bench.progress.note(format!("{text:?}: {} steps", n - 1));
                 break;
             }
@@ -367,39 +370,44 @@ fn use_once(module: &Module) -> Outcome {
     }
 }
 
-/// At which of `steps` steps there is a fault: at all of them, or at so many
-/// as there is time for, some of each part.
+/// At which of `steps` steps there is a fault where there is no time for all:
+/// at so many, some of each part.
 fn chosen_steps(bench: &Bench, steps: u32, most: u32, name: &str) -> Vec<u32> {
     let mut random = bench.load.random(name);
-    match steps <= most {
-        // One more: so many steps are untouched.
-        true => (1..=steps + 1).collect(),
-        false => (0..most)
-            .map(|part| {
-                let (low, high) = (part * steps / most + 1, (part + 1) * steps / most);
-                // CAST: Between two numbers of the type.
-                random.between(low as usize, high as usize) as u32
-            })
-            .collect(),
-    }
+    (0..most)
+        .map(|part| {
+            let (low, high) = (part * steps / most + 1, (part + 1) * steps / most);
+            // CAST: Between two numbers of the type.
+            random.between(low as usize, high as usize) as u32
+        })
+        .collect()
 }
 
-/// Faults while the module is loaded, at `most` steps of those that `faults`
-/// are for.
+/// Faults while the module is loaded, at those steps that `faults` are for:
+/// one after the other until none is hit any more, or at `most` of them.
 fn sweep_loading(bench: &Bench, module: &Module, faults: FailNth, most: u32) -> Outcome {
     let reload = removed(module)?;
     let (result, steps) = faults.count(|| module.load(""))?;
     expect_whole_or_nothing(module, result, 0)?;
-    let chosen = chosen_steps(bench, steps, most, module.name());
-    let mut failed = 0;
-    for &n in &chosen {
+    let is_whole = steps <= most;
+    let chosen = match is_whole {
+        true => (1..MANY).collect(),
+        false => chosen_steps(bench, steps, most, module.name()),
+    };
+    let (mut faulted, mut failed) = (0, 0);
+    for n in chosen {
         let Hit { result, hit } = faults.nth(n, || module.load(""))?;
+        faulted += u32::from(hit);
         failed += u32::from(result.is_err());
         ensure!(hit || result.is_ok(), "loading without a fault: {result:?}");
         expect_whole_or_nothing(module, result, n)?;
         bench.progress.step();
+        if is_whole && !hit {
+            break;
+        }
     }
-    bench.progress.note(format!("faults at {} of {steps} steps, {failed} fatal", chosen.len()));
+    bench.progress.note(format!("faults at {faulted} of {steps} steps, {failed} fatal"));
+    ensure!(!is_whole || failed > 0, "no fault has kept the module from being loaded");
     drop(faults);
     reload.finish()
 }
@@ -440,10 +448,11 @@ fn sweep_removal(bench: &Bench, module: &Module, first: impl Fn() -> Outcome) ->
     let (result, steps) = faults.count(|| module.remove())?;
     ensure_eq!(result, Ok(()), "removing {}", module.name());
     module.load("")?;
-    let chosen = chosen_steps(bench, steps, MANY, module.name());
-    for &n in &chosen {
+    let mut faulted = 0;
+    for n in 1..MANY {
         first()?;
-        match faults.nth(n, || module.remove())?.result {
+        let Hit { result, hit } = faults.nth(n, || module.remove())?;
+        match result {
             Ok(()) => {
                 ensure_eq!(module.state(), None, "the state of what was removed, step {n}");
                 module.load("")?;
@@ -454,17 +463,27 @@ fn sweep_removal(bench: &Bench, module: &Module, first: impl Fn() -> Outcome) ->
             }
         }
         bench.progress.step();
+        if !hit {
+            ensure_eq!(result, Ok(()), "removing {} without a fault", module.name());
+            break;
+        }
+        faulted += 1;
     }
-    bench.progress.note(format!("faults at {} of {steps} steps", chosen.len()));
+    bench.progress.note(format!("faults at {faulted} of {steps} steps"));
+    ensure!(faulted > 0, "removing {} has no step that can fail", module.name());
     drop(faults);
     reload.finish()
 }
 
 fn echo_survives_a_fault_at_each_step_of_its_removal(bench: &Bench) -> Outcome {
+    let mut log = EchoLog::from_now()?;
+    let written = Cell::new(0);
     sweep_removal(bench, &bench.echo, || {
         EchoDevice::open()?.write_all(b"before removal", |_| ())?;
+        written.set(written.get() + 1);
         expect_unused(&bench.echo)
-    })
+    })?;
+    expect_messages(&log.printed_already()?, &vec!["before removal"; written.get()])
 }
 
 fn demo_survives_a_fault_at_each_step_of_its_removal(bench: &Bench) -> Outcome {

@@ -83,7 +83,7 @@ impl Thrower {
                 let mut parts = self.cut(&text);
                 let bad = match self.random.below(3) {
                     0 => Part::Kernel(self.random.between(1, LONGEST)),
-                    1 => Part::Bad(self.random.below(PAGE)),
+                    1 => self.unreadable(),
                     _ => Part::Edge(self.spell(20, &PLAIN), self.random.between(1, 300)),
                 };
                 let at = self.random.below(parts.len() + 1);
@@ -95,9 +95,20 @@ impl Thrower {
                 1 => vec![Part::Good(Vec::new()); 1024],
                 2 => Vec::new(),
                 3 => vec![Part::Kernel(self.random.between(1, LONGEST))],
-                4 => vec![Part::Bad(self.random.below(PAGE))],
+                4 => vec![self.unreadable()],
+                // As many parts as there may be, of a byte each.
+                5 => text.iter().take(1024).map(|&byte| Part::Good(vec![byte])).collect(),
                 _ => self.cut(&text),
             },
+        }
+    }
+
+    /// Nothing of it can be read.
+    fn unreadable(&mut self) -> Part {
+        let length = self.random.below(PAGE);
+        match self.random.one_in(2) {
+            true => Part::Bad(length),
+            false => Part::Null(length),
         }
     }
 

@@ -120,8 +120,8 @@ fn cycle_demo_alone(bench: &Bench, arrange: impl FnMut(u32) -> Outcome) -> Outco
 
 fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
     cycle_demo_alone(bench, |cycle| {
-        // Enough for some seconds, however late this looks.
-        let items = 200 + cycle % 4;
+        // More than could run while the removal may take.
+        let items = 1000 - cycle % 4;
         send(&format!("immediate\ncustom {items}\ndata {cycle}\n"))?;
         let now = table()?;
         ensure_eq!(now.row("custom").queued, u64::from(items), "custom queued");
