@@ -39,8 +39,9 @@ parse_options() {
 }
 
 lint() {
-	module_build "$top" "$top/build/check/kunit" CLIPPY=1 W=e &&
-		module_build "$top/tests/abstractions" "$top/build/check/kunit-abstractions" CLIPPY=1 W=e
+	local out=$top/build/check/kunit
+	module_build "$top" "$out-modules" CLIPPY=1 W=e &&
+		module_build "$top/tests/abstractions" "$out-abstractions" CLIPPY=1 W=e
 }
 
 expected_suites() {
