@@ -34,6 +34,7 @@ fn nonsense() {
     let _ = OwnedQueue::unbound(c"a").cpu_intensive(); //~ E0599 no method named `cpu_intensive`
     let _ = OwnedQueue::unbound(c"a").percpu(); //~ E0599 no method named `percpu`
     let _ = OwnedQueue::ordered(c"a").max_active(2); //~ E0599 `max_active` exists for struct `Builder<Ordered>`, but
+    let _ = OwnedQueue::ordered(c"a").cpu_intensive(); //~ E0599 `cpu_intensive`
     let _ = OwnedQueue::ordered(c"a").sysfs(); //~ E0599 `sysfs` exists for struct `Builder<Ordered>`, but
     let _ = OwnedQueue::bh(c"a"); //~ E0599 no function or associated item named `bh`
 }
