@@ -89,6 +89,17 @@ pub(crate) use impl_has_plain_work;
 /// fires), so that a plain item has to be known to be one. [`impl_has_plain_work!`] implements
 /// this.
 ///
+/// # Examples
+///
+/// ```
+/// use kernel::{sync::Arc, workqueue::WorkItem};
+/// use crate::abstractions::cancel::{CancelWork, HasPlainWork};
+///
+/// fn stop<T: WorkItem<Pointer = Arc<T>> + HasPlainWork<T>>(item: &Arc<T>) {
+///     drop(item.disable_sync());
+/// }
+/// ```
+///
 /// # Safety
 ///
 /// The work item that [`HasWork`] finds must not be the `work` field of a `delayed_work`.
@@ -97,7 +108,9 @@ pub(crate) unsafe trait HasPlainWork<T, const ID: u64 = 0>: HasWork<T, ID> {}
 /// A plain work item behind an `Arc`: it can be taken back and waited for.
 ///
 /// The `_sync` functions wait for the handler if it runs, and so must not be called by it
-/// (lockdep tells).
+/// (lockdep tells). Items of ordered queues may run on all the same, see [`OwnedQueue::ordered`].
+///
+/// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 ///
 /// # Examples
 ///

@@ -94,7 +94,10 @@ pub(crate) trait DelayedHandler: Send + Sync + Sized + 'static {
 /// # Invariants
 ///
 /// `queue` is valid whenever the item is armed, queued or running: the handle owns a share in it,
-/// and takes the item back before it gives that up.
+/// and takes the item back before it gives that up. Should it not have waited for a run (see
+/// [`OwnedQueue::ordered`]), then whoever destroys the queue does.
+///
+/// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 #[pin_data]
 struct Item<H: DelayedHandler> {
     #[pin]
@@ -131,8 +134,8 @@ impl<H: DelayedHandler> Item<H> {
     ///
     /// The handle must exist, or the item be running.
     unsafe fn arm(self: &Arc<Self>, delay: Jiffies) -> bool {
-        // SAFETY: The handle exists, for one that is being dropped waits for an item that runs.
-        // By the type invariants, so does the queue.
+        // SAFETY: By the type invariants the queue is valid, be it that the handle exists or that
+        // the item runs.
         let queue = unsafe { Queue::from_raw(self.queue.0) };
         queue.enqueue_delayed(self.clone(), delay).is_ok()
     }
@@ -174,10 +177,36 @@ impl<H: DelayedHandler> Rearm<'_, H> {
 }
 
 /// A lock class: what lockdep's reports call it, and its key.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::static_lock_class;
+/// use crate::abstractions::delayed_work::LockClass;
+///
+/// let class: LockClass = (c"retry", static_lock_class!());
+/// # let _ = class;
+/// ```
 pub(crate) type LockClass = (&'static CStr, Pin<&'static LockClassKey>);
 
 /// The lock classes of a delayed item. Items of the same ones must not wait for each other, nor
 /// take [`Control`] of each other.
+///
+/// # Examples
+///
+/// By hand, where [`new_lock_classes!`] has other names:
+///
+/// ```
+/// use kernel::static_lock_class;
+/// use crate::abstractions::delayed_work::LockClasses;
+///
+/// let classes = LockClasses {
+///     work: (c"retry", static_lock_class!()),
+///     timer: (c"retry_timer", static_lock_class!()),
+///     control: (c"retry_control", static_lock_class!()),
+/// };
+/// # let _ = classes;
+/// ```
 #[derive(Clone, Copy)]
 pub(crate) struct LockClasses {
     /// That of its runs.
@@ -244,7 +273,36 @@ macro_rules! new_lock_classes {
 pub(crate) use new_lock_classes;
 
 /// An initialiser of a [`DelayedWorkHandle`] with newly-created lock classes and, if one is given,
-/// this name for them: [`DelayedWorkHandle::new`]. The example is at [`DelayedWorkHandle`].
+/// this name for them: [`DelayedWorkHandle::new`]. May sleep.
+///
+/// # Examples
+///
+/// In a struct of one's own:
+///
+/// ```
+/// use crate::abstractions::{
+///     delayed_work::{new_delayed_work_handle, DelayedHandler, DelayedWorkHandle, Rearm},
+///     owned_queue::system_percpu,
+/// };
+///
+/// struct Timeout;
+///
+/// impl DelayedHandler for Timeout {
+///     fn run(&self, _: &Rearm<'_, Self>) {}
+/// }
+///
+/// #[pin_data]
+/// struct Driver {
+///     #[pin]
+///     timeout: DelayedWorkHandle<Timeout>,
+/// }
+///
+/// let driver = try_pin_init!(Driver {
+///     timeout <- new_delayed_work_handle!(system_percpu(), Ok(Timeout), "timeout"),
+/// });
+/// # drop(KBox::pin_init(driver, GFP_KERNEL)?);
+/// # Ok::<(), Error>(())
+/// ```
 macro_rules! new_delayed_work_handle {
     ($queue:expr, $handler:expr $(, $name:literal)? $(,)?) => {
         $crate::abstractions::delayed_work::DelayedWorkHandle::new(
@@ -304,8 +362,8 @@ pub(crate) use new_delayed_work_handle;
 ///
 /// # Invariants
 ///
-/// The item is queued through [`Control`] and [`Rearm`] alone. It is disabled in C exactly when
-/// `stopped` is true.
+/// The item is queued through [`Control`] and [`Rearm`] alone. While nobody holds [`Control`], it
+/// is disabled in C exactly when `stopped` is true.
 ///
 /// [`WorkHandle`]: super::work::WorkHandle
 #[pin_data(PinnedDrop)]
@@ -437,6 +495,7 @@ impl<H: DelayedHandler> Control<'_, H> {
 impl<H: DelayedHandler, Q: QueueOwner> PinnedDrop for DelayedWorkHandle<H, Q> {
     /// Stops the item for good. Sleeps.
     fn drop(self: Pin<&mut Self>) {
+        // INVARIANT: Nobody holds `Control`, nor will anybody look at `stopped` again.
         drop(self.item.disable_delayed_sync());
     }
 }

@@ -13,7 +13,7 @@ use kernel::fmt::{
     Write, //
 };
 
-/// Bytes that are printed escaped.
+/// Bytes that are printed escaped. Any context.
 ///
 /// Quotes and backslashes are printed as `\"` and `\\`, newline, carriage return and tab as `\n`,
 /// `\r` and `\t`; the bytes of other control characters, of characters that end a line or change

@@ -12,7 +12,7 @@ use kernel::fmt;
 /// How many bytes a record of the log holds (C's `PRINTKRB_RECORD_MAX`).
 const RECORD_MAX: usize = 1024;
 
-/// Text for one record of the log.
+/// Text for one record of the log. Any context.
 ///
 /// # Examples
 ///

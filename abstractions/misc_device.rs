@@ -30,7 +30,23 @@ use kernel::{
     sync::Arc, //
 };
 
-/// What a device that is only written to does. The example is at [`Device`].
+/// What a device that is only written to does.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{fs::LocalFile, iov::IovIterSource};
+/// use crate::abstractions::misc_device::Operations;
+///
+/// /// Takes whatever there is, and forgets it.
+/// struct Null;
+///
+/// impl Operations for Null {
+///     fn write(&self, _: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
+///         Ok(data.len())
+///     }
+/// }
+/// ```
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Takes one write(2) or writev(2) and returns how many of its bytes it took.
     ///
@@ -97,6 +113,7 @@ impl<T: Operations> Device<T> {
         try_pin_init!(Self {
             // Before the registration, which makes it reachable.
             state,
+            // INVARIANT: `OpenDevice` is registered here and nowhere else, in this very field.
             registration <- MiscDeviceRegistration::register(MiscDeviceOptions { name }),
         })
     }

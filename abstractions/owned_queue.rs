@@ -38,6 +38,21 @@ use kernel::{
 /// It is not the `kernel` crate's [`Queue`], which offers more than can be waited for before the
 /// module goes: closures, and items that nobody takes back. Nor can one be made of that: some of
 /// those are bottom-half queues, where handlers must not sleep. [`system_percpu`] returns one.
+///
+/// # Examples
+///
+/// Whose queue a handle uses is in its type:
+///
+/// ```
+/// use crate::abstractions::{
+///     owned_queue::SystemQueue,
+///     work::{Handler, WorkHandle},
+/// };
+///
+/// struct Driver<H: Handler> {
+///     refresh: WorkHandle<H, SystemQueue>,
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub(crate) struct SystemQueue(&'static Queue);
 
@@ -125,12 +140,34 @@ unsafe impl QueueOwner for Arc<OwnedQueue> {
 }
 
 /// A kind of queue: where its workers run, and what else may be asked of it.
+///
+/// # Examples
+///
+/// For queues of whatever kind:
+///
+/// ```
+/// use crate::abstractions::owned_queue::{Builder, Kind, OwnedQueue};
+///
+/// fn for_reclaim<K: Kind>(builder: Builder<K>) -> Result<OwnedQueue> {
+///     builder.mem_reclaim().build()
+/// }
+/// ```
 pub(crate) trait Kind {
     /// The `WQ_*` flags that make a queue one of this kind.
     const FLAGS: bindings::wq_flags;
 }
 
 /// A [`Kind`] whose `max_active` may be chosen: all but [`Ordered`].
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::owned_queue::{Builder, Concurrent};
+///
+/// fn two_at_once<K: Concurrent>(builder: Builder<K>) -> Builder<K> {
+///     builder.max_active(2)
+/// }
+/// ```
 pub(crate) trait Concurrent: Kind {}
 
 /// Workers run where the scheduler puts them (`WQ_UNBOUND`).
@@ -153,9 +190,29 @@ pub(crate) trait Concurrent: Kind {}
 pub(crate) enum Unbound {}
 
 /// Workers run on the CPU that queued the item (`WQ_PERCPU`).
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::owned_queue::{Builder, PerCpu};
+///
+/// fn for_checksums(builder: Builder<PerCpu>) -> Builder<PerCpu> {
+///     builder.cpu_intensive()
+/// }
+/// ```
 pub(crate) enum PerCpu {}
 
 /// One item at a time, in the order of queueing (`alloc_ordered_workqueue()`).
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::owned_queue::{Builder, Ordered, OwnedQueue};
+///
+/// fn for_a_log(builder: Builder<Ordered>) -> Result<OwnedQueue> {
+///     builder.mem_reclaim().build()
+/// }
+/// ```
 pub(crate) enum Ordered {}
 
 impl Kind for Unbound {
@@ -183,6 +240,8 @@ impl Concurrent for PerCpu {}
 ///
 /// Bottom-half queues (`WQ_BH`) are not offered: their items must not sleep, which the type of a
 /// work item does not say.
+///
+/// All but [`build`](Self::build) only notes what is asked for: any context.
 ///
 /// # Examples
 ///
@@ -419,6 +478,12 @@ impl OwnedQueue {
 
     /// Starts to describe a queue that runs one item at a time, in the order of queueing. Of the
     /// name 31 bytes are kept, C warns of more.
+    ///
+    /// In 7.3 one cannot rely on having waited for an item of such a queue: if somebody changes,
+    /// while it runs, on which CPUs unbound queues run, and it is queued again, then cancelling,
+    /// disabling or flushing it does not see the run (`start_flush_work()` looks for it in the new
+    /// pool). What the run works on stays valid all the same, for it owns a reference; and
+    /// [`flush`](Self::flush) on the queue, and dropping it, wait for all runs.
     pub(crate) fn ordered(name: &'static CStr) -> Builder<Ordered> {
         Builder::new(name, 1)
     }
@@ -429,7 +494,7 @@ impl OwnedQueue {
     }
 
     /// Queues a work item. What comes back where it is pending already is up to its pointer type:
-    /// an `Arc` is returned in `Err`, a box is never pending.
+    /// an `Arc` is returned in `Err`, a box is never pending. Any context.
     ///
     /// C: `queue_work()`.
     pub(crate) fn enqueue<W, const ID: u64>(&self, work: W) -> W::EnqueueOutput

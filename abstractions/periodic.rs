@@ -146,7 +146,36 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 }
 
 /// An initialiser of a [`Periodic`] with newly-created lock classes and, if one is given, this name
-/// for them: [`Periodic::new`]. The example is at [`Periodic`].
+/// for them: [`Periodic::new`]. May sleep.
+///
+/// # Examples
+///
+/// In a struct of one's own:
+///
+/// ```
+/// use crate::abstractions::{
+///     owned_queue::system_percpu,
+///     periodic::{new_periodic, Periodic, Ticker},
+/// };
+///
+/// struct Blink;
+///
+/// impl Ticker for Blink {
+///     fn tick(&self) {}
+/// }
+///
+/// #[pin_data]
+/// struct Driver {
+///     #[pin]
+///     blink: Periodic<Blink>,
+/// }
+///
+/// let driver = try_pin_init!(Driver {
+///     blink <- new_periodic!(system_percpu(), Blink, "blink"),
+/// });
+/// # drop(KBox::pin_init(driver, GFP_KERNEL)?);
+/// # Ok::<(), Error>(())
+/// ```
 macro_rules! new_periodic {
     ($queue:expr, $ticker:expr $(, $name:literal)? $(,)?) => {
         $crate::abstractions::periodic::Periodic::new(
@@ -250,7 +279,7 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
         self.item.ticker.stopped();
     }
 
-    /// The period at which it ticks, or `None` if it is stopped.
+    /// The period at which it ticks, or `None` if it is stopped. Process context; does not sleep.
     pub(crate) fn period(&self) -> Option<Delta> {
         self.item.schedule.lock().as_ref().map(|at| at.period)
     }

@@ -41,7 +41,29 @@ mod bindings {
 /// What a file in /proc does when it is read and written.
 ///
 /// Both may be called from any number of processes at the same time, in process context, and may
-/// sleep. The example is at [`Entry`].
+/// sleep.
+///
+/// # Examples
+///
+/// A file that shows one line, and cannot be written to, whatever its mode:
+///
+/// ```
+/// use kernel::{seq_file::SeqFile, seq_print, uaccess::UserSliceReader};
+/// use crate::abstractions::procfs::Operations;
+///
+/// struct Answer;
+///
+/// impl Operations for Answer {
+///     fn show(&self, file: &SeqFile) -> Result {
+///         seq_print!(file, "42\n");
+///         Ok(())
+///     }
+///
+///     fn write(&self, _: UserSliceReader) -> Result<usize> {
+///         Err(EPERM)
+///     }
+/// }
+/// ```
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Prints all of the file. One call fills one buffer, from which short reads are then served:
     /// what is printed under one lock is read as one snapshot. It may be called again with a

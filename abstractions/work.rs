@@ -205,7 +205,8 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
         Ok(Self { item, queue })
     }
 
-    /// Queues the item; `false` if it is pending already, and then one run does for both.
+    /// Queues the item; `false` if it is pending already, and then one run does for both. Any
+    /// context.
     ///
     /// C: `queue_work()`.
     pub(crate) fn enqueue(&self) -> bool {

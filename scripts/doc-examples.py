@@ -5,6 +5,8 @@
 Each fenced block without a language in a doc comment becomes a function. They
 are compiled, not run: whether what they use works is for the modules' tests.
 
+Each item that others can use has to have one.
+
 usage: doc-examples.py OUT_DIR PROCFS_BINDINGS
 """
 
@@ -69,6 +71,23 @@ def examples(source):
             yield "\n".join(line.removeprefix("# ") for line in block.splitlines())
 
 
+ITEM = re.compile(r"(?:pub\(crate\) (?:unsafe )?(?:struct|enum|trait|type|fn)|macro_rules!) (\w+)")
+
+
+def items_without_example(source):
+    """The names of a file's public items whose comments have no example."""
+    comment = []
+    for line in source.splitlines():
+        if found := re.match(r"/// ?(.*)$", line):
+            comment.append(found[1])
+        elif found := ITEM.match(line):
+            if not BLOCK.search("\n".join(comment) + "\n"):
+                yield found[1]
+            comment = []
+        elif not line.startswith("#["):
+            comment = []
+
+
 def function(name, code):
     ends_in_result = code.rstrip().endswith("Ok::<(), Error>(())")
     returns = " -> Result" if ends_in_result else ""
@@ -86,6 +105,11 @@ def main(arguments):
     functions = [function(f"{file.stem}_{number}", code)
                  for file in files
                  for number, code in enumerate(examples(file.read_text(encoding="utf-8")), 1)]
+    bare = [f"{file.name}: {name} has no example"
+            for file in files
+            for name in items_without_example(file.read_text(encoding="utf-8"))]
+    if bare:
+        sys.exit("\n".join(bare))
     modules = "\n".join(f"    pub(crate) mod {file.stem};" for file in files)
     (out / "doc_examples.rs").write_text(CRATE.format(
         abstractions=ABSTRACTIONS, modules=modules, examples="\n".join(functions)),
