@@ -46,7 +46,8 @@ bench:
 	@scripts/bench.sh $(if $(SETUP),--setup)
 
 peers:
-	@peers/run.sh
+	@peers/run.sh --kernel kasan
+	@peers/run.sh --kernel rt
 
 clean:
 	rm -rf build *.ko rust-project.json
@@ -63,11 +64,11 @@ help:
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
-	@echo '                      kernel with KASAN (which is built first: some ten minutes)'
+	@echo '                      kernel with KASAN (which is built first: six minutes)'
 	@echo 'make zoo              broken modules, and the reports that each must get (10 minutes)'
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
-	@echo 'make peers            tools that nobody here wrote, set on both modules (half an hour)'
+	@echo 'make peers            tools that nobody here wrote, set on both modules (an hour)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 

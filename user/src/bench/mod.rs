@@ -13,6 +13,7 @@ pub mod held_queue;
 pub mod kmemleak;
 pub mod load;
 pub mod loaded;
+pub mod processor;
 pub mod random;
 pub mod removal;
 pub mod restore;

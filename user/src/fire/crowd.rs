@@ -4,7 +4,6 @@
 //! loses a processor or runs out of memory. All that was accepted is done.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -21,6 +20,7 @@ use crate::bench::demo_log::DemoLog;
 use crate::bench::echo::counters_at_rest;
 use crate::bench::echo_log::EchoLog;
 use crate::bench::loaded::loaded_with;
+use crate::bench::processor::Processor;
 use crate::bench::restore::Setting;
 use crate::bench::{ensure, ensure_eq, fail, skip, Bench, Outcome, Stop};
 use crate::cases::cases;
@@ -135,23 +135,12 @@ fn it_balances_while_64_processes_ask_for_anything_and_for_resets(bench: &Bench)
 }
 
 fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
-    const SWITCH: &str = "/sys/devices/system/cpu/cpu1/online";
-    if !Path::new(SWITCH).exists() {
-        return skip("there is no second processor that can be turned off");
-    }
-    // Turned on again, however the case ends.
-    let _restored = Setting::change(SWITCH, "1")?;
+    let processor = Processor::second()?;
     let mut switched = 0;
     Crowd { processes: 12, rounds: 250, resets: false }.run(bench, |over| {
-        while !over.load(Ordering::Relaxed) {
-            fs::write(SWITCH, if switched % 2 == 0 { "0" } else { "1" })?;
-            switched += 1;
-            bench.progress.step();
-            thread::sleep(Duration::from_millis(20));
-        }
+        switched = processor.comes_and_goes(bench, over)?;
         Ok(())
     })?;
-    bench.progress.note(format!("{switched} times off or on"));
     ensure!(switched >= 4, "the processor was turned off and on {switched} times only");
     Ok(())
 }

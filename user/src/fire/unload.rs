@@ -21,6 +21,7 @@ use crate::bench::demo::{send, table, table_when};
 use crate::bench::echo::{counters_at_rest, expect_messages};
 use crate::bench::echo_log::EchoLog;
 use crate::bench::loaded::reloaded_afterwards;
+use crate::bench::processor::Processor;
 use crate::bench::removal::{removal, Bound};
 use crate::bench::wait::{wait_until, PATIENCE};
 use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome, Stop};
@@ -41,6 +42,7 @@ cases! {
     demo_goes_again_and_again_with_1000_items_queued,
     demo_goes_again_and_again_while_it_is_read,
     demo_goes_again_and_again_with_all_of_it_at_once,
+    demo_goes_again_and_again_while_a_processor_comes_and_goes,
     echo_goes_again_and_again_with_messages_pending,
     echo_stays_again_and_again_while_writers_sleep_at_its_bound,
     both_go_again_and_again_while_writers_write_to_both,
@@ -223,6 +225,18 @@ fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
                     && table.row("periodic").executed > 0
                     && table.row("delayed").pending == 1
             })?;
+            Ok(())
+        })
+    })
+}
+
+fn demo_goes_again_and_again_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
+    let processor = Processor::second()?;
+    let run = |stop: &AtomicBool, _| processor.comes_and_goes(bench, stop).map(drop);
+    beside(1, run, || {
+        cycle_demo_alone(bench, |_| {
+            send("start 10\nimmediate\ncustom 50\ndata 1\ndelayed 60000\n")?;
+            table_when("items to run", |table| table.row("custom").running > 0)?;
             Ok(())
         })
     })

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A processor that comes and goes.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::restore::Setting;
+use super::{skip, Bench, Outcome};
+
+/// The processor that can be turned off: not the one that the kernel booted on.
+pub struct Processor {
+    /// Turned on again, however the case ends.
+    _restored: Setting,
+}
+
+impl Processor {
+    const SWITCH: &str = "/sys/devices/system/cpu/cpu1/online";
+
+    pub fn second() -> Outcome<Processor> {
+        match Path::new(Processor::SWITCH).exists() {
+            true => Ok(Processor { _restored: Setting::change(Processor::SWITCH, "1")? }),
+            false => skip("there is no second processor that can be turned off"),
+        }
+    }
+
+    /// Turns it off and on until `over`; how many times.
+    pub fn comes_and_goes(&self, bench: &Bench, over: &AtomicBool) -> Outcome<u32> {
+        let mut switched = 0;
+        while !over.load(Ordering::Relaxed) {
+            fs::write(Processor::SWITCH, if switched % 2 == 0 { "0" } else { "1" })?;
+            switched += 1;
+            bench.progress.step();
+            thread::sleep(Duration::from_millis(20));
+        }
+        bench.progress.note(format!("{switched} times off or on"));
+        Ok(switched)
+    }
+}
