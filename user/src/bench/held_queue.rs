@@ -63,6 +63,13 @@ impl HeldQueue {
         Ok(HeldQueue { spinner: Spinner::start()?, _settings: settings, _pinned: pinned })
     }
 
+    /// Keeps the calling thread, and what it starts from now on, off the CPU that
+    /// will be busy. Processes that are there before a queue is held might be woken
+    /// on it otherwise, and come no further.
+    pub fn beside() -> Outcome<Pinned> {
+        Pinned::to(FREE_CPU)
+    }
+
     /// Lets the queue run. Fails if it was not held until now, in which case
     /// what the case has seen proves nothing.
     pub fn release(&mut self) -> Outcome {

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use super::children::{numbered, numbers_of, Caught, Job, Process};
 use crate::bench::echo::{counters_at_rest, expect_messages};
 use crate::bench::echo_log::EchoLog;
+use crate::bench::held_queue::HeldQueue;
 use crate::bench::loaded::loaded_with;
 use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
 use crate::cases::cases;
@@ -41,6 +42,7 @@ fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(bench: &B
                 text: numbered(writer, 0),
             })
             .collect();
+        let pinned = HeldQueue::beside()?;
         let mut writers = Process::start_all(&jobs)?;
         let mut full = FullQueue::new(bench, 8)?;
         writers.iter_mut().try_for_each(Process::go)?;
@@ -88,6 +90,7 @@ fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(bench: &B
         ensure_eq!(waited, texts, "messages of those who slept on");
         drop(sleep_on);
         full.close().finish()?;
+        drop(pinned);
         bench.progress.step();
     }
     Ok(())
