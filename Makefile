@@ -58,7 +58,7 @@ help:
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
-	@echo 'make test-all         that, and all that is hard on them, on three kernels (2 hours)'
+	@echo 'make test-all         that, and all that is hard on them, on three kernels (an hour)'
 	@echo '                      (KERNELS="kasan rt": on these only; CYCLES=500: more removals)'
 	@echo 'make soak MINUTES=n   what is hard on them in random order, on KERNEL=kasan'
 	@echo 'make check            formats, lints, warnings as errors, style'
