@@ -85,6 +85,9 @@ impl<'a> Piece<'a> {
 /// How many bytes one byte of the text is printed as at most.
 const LONGEST_ESCAPE: usize = "\\x00".len();
 
+/// How many bytes a character takes at most.
+const LONGEST_CHARACTER: usize = 4;
+
 /// Whether a character can make a log or a terminal show something that is not there.
 fn is_treacherous(c: char) -> bool {
     let ends_line = matches!(c, '\u{2028}' | '\u{2029}');
@@ -114,7 +117,8 @@ impl<'a> Pieces<'a> {
 
     /// One character, or a byte that is part of none.
     fn character(&self) -> Option<Piece<'a>> {
-        let chunk = self.0.utf8_chunks().next()?;
+        let head = self.0.get(..LONGEST_CHARACTER).unwrap_or(self.0);
+        let chunk = head.utf8_chunks().next()?;
         let valid = chunk.valid();
         Some(match valid.chars().next() {
             Some(c) => Piece::from_char(c, &valid[..c.len_utf8()]),
