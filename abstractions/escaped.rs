@@ -96,11 +96,17 @@ fn is_treacherous(c: char) -> bool {
     c.is_control() || ends_line || turns_direction
 }
 
-/// Whether a byte is a character that is printed as it is; of others it takes the whole
-/// character to tell.
-fn is_plain(byte: &u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
-}
+/// The bytes that are characters and printed as they are, by their values; of others it takes the
+/// whole character to tell. A table, for every byte that is printed is looked up.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b'"' | b'\\');
+        byte += 1;
+    }
+    plain
+};
 
 /// The pieces of a text, first to last.
 struct Pieces<'a>(&'a [u8]);
@@ -108,9 +114,9 @@ struct Pieces<'a>(&'a [u8]);
 impl<'a> Pieces<'a> {
     /// As much as is plain at first sight: nearly always that is all there is.
     fn plain_run(&self) -> Option<Piece<'a>> {
-        let len = self.0.iter().position(|byte| !is_plain(byte));
+        let len = self.0.iter().position(|&byte| !PLAIN[usize::from(byte)]);
         let run = &self.0[..len.unwrap_or(self.0.len())];
-        // SAFETY: Each byte is ASCII, by `is_plain`, and so they are UTF-8.
+        // SAFETY: Each byte is ASCII, by `PLAIN`, and so they are UTF-8.
         let text = unsafe { str::from_utf8_unchecked(run) };
         (!text.is_empty()).then_some(Piece::Plain(text))
     }
