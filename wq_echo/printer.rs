@@ -51,7 +51,7 @@ impl Printer {
             .write_str(begin)
             .and_then(|()| part.write_to(line))
             .and_then(|()| line.write_fmt(end));
-        pr_info!("{}", line.text());
+        line.print();
     }
 }
 
