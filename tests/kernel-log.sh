@@ -30,6 +30,15 @@ reports 'a warning' '[    1.234567] WARNING: kernel/workqueue.c:1 at f+0x1/0x2' 
 [    1.234567] WARNING: kernel/workqueue.c:1 at f+0x1/0x2
 END
 
+reports 'a queue that does not become empty' \
+	"[   11.234567] workqueue zoo: drain_workqueue() isn't complete after 10 tries" <<'END'
+[   11.234567] workqueue zoo: drain_workqueue() isn't complete after 10 tries
+END
+
+reports 'that nobody looks any more' '[    9.000000] ODEBUG: Out of memory. ODEBUG disabled' <<'END'
+[    9.000000] ODEBUG: Out of memory. ODEBUG disabled
+END
+
 reports 'trouble that a user writes' '' <<'END'
 [    1.234567] wq_echo: "BUG: \"Oops\" Call Trace:" (len=22)
 END

@@ -11,8 +11,11 @@ report_patterns=(
 	'UBSAN:' 'kmemleak: [0-9]+ new' 'refcount_t: ' 'list_(add|del) corruption'
 	'INFO: (task|rcu|trying to register)' 'blocked for more than' 'hard LOCKUP'
 	'detected (expedited )?stall'
-	# A queue that the kernel wants nobody to use any more.
-	'(is|are) deprecated'
+	# A queue that the kernel wants nobody to use any more; one that is destroyed and
+	# does not become empty, which is how an item shows that queues itself for ever.
+	'(is|are) deprecated' "isn't complete after"
+	# Whoever looks for mistakes has stopped.
+	'ODEBUG disabled' 'turning off the locking correctness validator'
 )
 
 # kernel_reports: prints the first lines of the log on stdin that report trouble. Reads
