@@ -20,7 +20,7 @@ import sys
 
 CASES = pathlib.Path(__file__).resolve().parent.parent / "tests" / "compile-fail"
 EXPECTED = re.compile(r"//~(\^*) (E\d+) (.*)$")
-ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)\n +--> (.*?):(\d+):", re.M)
+ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)\n( +--> .*\n(?:.*\n)*?)(?=error|$|make)", re.M)
 
 
 def build(objects, make, goal, misuse):
@@ -41,9 +41,12 @@ def expected_errors(case):
 
 
 def actual_errors(case, output):
-    for code, text, path, number in ERROR.findall(output):
-        if path.endswith(f"/{case.name}"):
-            yield int(number), code, text
+    # The first line of the case that the error is at: it may be in a macro used there.
+    # One that has nothing to do with the case is at none, where none is expected.
+    place = re.compile(rf"(?:-->|:::) .*/{re.escape(case.name)}:(\d+):")
+    for code, text, where in ERROR.findall(output):
+        found = place.search(where)
+        yield int(found[1]) if found else 0, code, text
 
 
 def complaints(case, output):

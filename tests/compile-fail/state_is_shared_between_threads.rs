@@ -6,6 +6,11 @@
 
 use core::cell::Cell;
 
+#[cfg(misuse)]
+use kernel::{
+    seq_file::SeqFile,
+    uaccess::UserSliceReader, //
+};
 use kernel::{
     prelude::*,
     static_lock_class, //
@@ -16,6 +21,7 @@ use kernel::{
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod owned_queue;
+    pub(crate) mod procfs;
     pub(crate) mod work;
 }
 
@@ -23,6 +29,10 @@ use abstractions::{
     owned_queue::{
         spawn,
         OwnedQueue, //
+    },
+    procfs::{
+        Entry,
+        Operations, //
     },
     work::Handler, //
 };
@@ -33,12 +43,28 @@ fn an_owned_queue_is_shared() {
     shared::<OwnedQueue>();
 }
 
+fn a_file_is_shared<T: Operations>() {
+    shared::<Entry<T>>();
+}
+
 struct Counter(Cell<u32>);
 
 #[cfg(misuse)]
 impl Handler for Counter {
     //~^ E0277 `Cell<u32>` cannot be shared between threads safely
     fn run(&self) {}
+}
+
+#[cfg(misuse)]
+impl Operations for Counter {
+    //~^ E0277 `Cell<u32>` cannot be shared between threads safely
+    fn show(&self, _: &SeqFile) -> Result {
+        Ok(())
+    }
+
+    fn write(&self, data: UserSliceReader) -> Result<usize> {
+        Ok(data.len())
+    }
 }
 
 #[cfg(misuse)]
