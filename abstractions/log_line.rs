@@ -16,16 +16,24 @@ use kernel::{
     prelude::*, //
 };
 
-/// How many bytes a record of the log holds (C's `PRINTKRB_RECORD_MAX`).
-const RECORD_MAX: usize = 1024;
+/// How many bytes a record of the log holds (C's `PRINTKRB_RECORD_MAX`), but for the NUL that
+/// printk puts behind what it formats.
+const RECORD_MAX: usize = 1024 - 1;
 
 /// What says in front of a record how important it is (C's `KERN_INFO`).
 const LEVEL: &str = text_of(bindings::KERN_INFO);
 
-/// The module's name.
-const NAME: &str = text_of(crate::__LOG_PREFIX);
-
-const fn text_of(nul_terminated: &'static [u8]) -> &'static str {
+/// The text of a string of C's: evaluated when it is compiled, which fails if there is none.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::log_line::text_of;
+///
+/// const NAME: &str = text_of(b"my_driver\0");
+/// # let _ = NAME;
+/// ```
+pub(crate) const fn text_of(nul_terminated: &'static [u8]) -> &'static str {
     match CStr::from_bytes_with_nul(nul_terminated) {
         Ok(text) => match text.to_str() {
             Ok(text) => text,
@@ -35,7 +43,30 @@ const fn text_of(nul_terminated: &'static [u8]) -> &'static str {
     }
 }
 
-/// Text for one record of the log, of the level of information, behind the module's name.
+/// An empty [`LogLine`] that begins with the module's name, as lines of [`pr_info!`] do.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::fmt::Write;
+/// use crate::abstractions::log_line::new_log_line;
+///
+/// let mut line = new_log_line!();
+/// writeln!(line, "ready")?;
+/// line.print();
+/// # Ok::<(), Error>(())
+/// ```
+// The crate is meant that the macro is used in, as it is by `pr_info!`.
+#[allow(clippy::crate_in_macro_def)]
+macro_rules! new_log_line {
+    () => {{
+        const NAME: &str = $crate::abstractions::log_line::text_of(crate::__LOG_PREFIX);
+        $crate::abstractions::log_line::LogLine::new(NAME)
+    }};
+}
+pub(crate) use new_log_line;
+
+/// Text for one record of the log, of the level of information, behind a module's name.
 ///
 /// It says the same as [`pr_info!`] of the text, and costs less: the level and the name are kept
 /// in front of it, so that the format that C's `printk()` goes through, twice, is one argument.
@@ -45,9 +76,9 @@ const fn text_of(nul_terminated: &'static [u8]) -> &'static str {
 ///
 /// ```
 /// use kernel::fmt::Write;
-/// use crate::abstractions::log_line::LogLine;
+/// use crate::abstractions::log_line::new_log_line;
 ///
-/// let mut line = LogLine::new();
+/// let mut line = new_log_line!();
 /// for number in 0..3 {
 ///     line.clear();
 ///     write!(line, "number {number}\n")?;
@@ -67,16 +98,17 @@ pub(crate) struct LogLine {
 }
 
 impl LogLine {
-    /// An empty line. It takes 1 KiB where it is put: mind the stack, of which there are 16.
-    pub(crate) fn new() -> Self {
+    /// An empty line behind this name, of less than a hundred bytes: what [`new_log_line!`]
+    /// expands to. It takes 1 KiB where it is put: mind the stack, of which there are 16.
+    pub(crate) fn new(name: &str) -> Self {
         // INVARIANT: There is no text.
         let mut line = Self {
             bytes: [0; RECORD_MAX],
             header: 0,
             len: 0,
         };
-        for part in [LEVEL, NAME, ": "] {
-            // It fits: the name of a module has less than 64 bytes.
+        for part in [LEVEL, name, ": "] {
+            // It fits, unless there is no end to the name.
             let _ = line.write_str(part);
         }
         // INVARIANT: This is what has been written so far.

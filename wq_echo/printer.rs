@@ -12,7 +12,10 @@ use kernel::{
 
 use crate::abstractions::{
     escaped::Escaped,
-    log_line::LogLine, //
+    log_line::{
+        new_log_line,
+        LogLine, //
+    }, //
 };
 
 /// How many bytes of escaped text go into one record. A record holds 1,024 bytes: the text, the
@@ -28,7 +31,7 @@ pub(crate) struct Printer(LogLine);
 
 impl Printer {
     pub(crate) fn new() -> Self {
-        Self(LogLine::new())
+        Self(new_log_line!())
     }
 
     /// Prints one message.
