@@ -9,7 +9,10 @@
 //!
 //! Boxed items cannot be cancelled: once queued they belong to C until they run, and nobody else
 //! has a pointer to them. Neither can they be disabled: the `kernel` crate takes it for granted
-//! that C accepts a box.
+//! that C accepts a box. Items behind an `ARef` could be taken back like those behind an `Arc`;
+//! none of the modules has any, and so they are only queued ([`OwnedQueue::enqueue`]).
+//!
+//! [`OwnedQueue::enqueue`]: super::owned_queue::OwnedQueue::enqueue
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -243,8 +246,14 @@ pub(crate) trait CancelDelayedWork<const ID: u64 = 0>: Sized {
     /// Waits until the item, if its time has come, has run. An armed timer is left alone. `false`
     /// if there was nothing to wait for. Sleeps.
     ///
-    /// C: `flush_work()` on the item (`flush_delayed_work()` would fire the timer now).
+    /// C: `flush_work()` on the item.
     fn flush_queued(&self) -> bool;
+
+    /// Waits until the item has run, which an armed one does now: its timer is stopped and the item
+    /// queued where it was to be queued. `false` if there was nothing left to wait for. Sleeps.
+    ///
+    /// C: `flush_delayed_work()`.
+    fn flush_delayed(&self) -> bool;
 }
 
 /// The work item of what an `Arc` points at.
@@ -328,5 +337,11 @@ where
     fn flush_queued(&self) -> bool {
         // SAFETY: The work item is valid, and stays so for as long as `self` is borrowed.
         unsafe { bindings::flush_work(work_of(self)) }
+    }
+
+    fn flush_delayed(&self) -> bool {
+        // SAFETY: As in `flush_queued`. The queue that C puts an armed item on is valid: whoever
+        // armed it there had to see to that for as long as the timer runs.
+        unsafe { bindings::flush_delayed_work(delayed_work_of(self)) }
     }
 }

@@ -123,6 +123,7 @@ impl<H: DelayedHandler> WorkItem for Item<H> {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
+        // INVARIANT: This is the run, and the handler cannot keep what it is lent.
         this.handler.run(&Rearm(&this));
     }
 }
@@ -145,6 +146,10 @@ impl<H: DelayedHandler> Item<H> {
 ///
 /// It lives no longer than the run, so that whoever has stopped the item and waited for it knows
 /// that nothing arms it any more.
+///
+/// # Invariants
+///
+/// The item is running: one is made in the item's run alone, which lends it to the handler.
 ///
 /// # Examples
 ///
@@ -171,7 +176,7 @@ impl<H: DelayedHandler> Rearm<'_, H> {
     ///
     /// C: `queue_delayed_work()`.
     pub(crate) fn after(&self, delay: Jiffies) -> bool {
-        // SAFETY: A `Rearm` exists only while the item runs.
+        // SAFETY: By the type invariants the item is running.
         unsafe { self.0.arm(delay) }
     }
 }
@@ -321,9 +326,10 @@ pub(crate) use new_delayed_work_handle;
 /// # Locking and context
 ///
 /// All of it sleeps. The item is armed, cancelled and stopped under a mutex, through the
-/// [`Control`] that [`lock`](Self::lock) returns. [`flush`](Self::flush) and the destructor wait
-/// for the handler, so the handler must not call them (lockdep tells). What [`WorkHandle`] says of
-/// the items of other handles, and of handles that are forgotten, holds here too.
+/// [`Control`] that [`lock`](Self::lock) returns. [`flush`](Self::flush),
+/// [`flush_delayed`](Self::flush_delayed) and the destructor wait for the handler, so the handler
+/// must not call them (lockdep tells). What [`WorkHandle`] says of the items of other handles, of
+/// ordered queues, and of handles that are forgotten, holds here too.
 ///
 /// # Examples
 ///
@@ -421,9 +427,17 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     /// Waits until the item, if its time has come, has run. An armed timer is left alone.
     /// `false` if there was nothing to wait for. Sleeps.
     ///
-    /// C: `flush_work()` on the item (`flush_delayed_work()` would fire the timer now).
+    /// C: `flush_work()` on the item.
     pub(crate) fn flush(&self) -> bool {
         self.item.flush_queued()
+    }
+
+    /// Waits until the item has run, which an armed one does now and not when its time has come.
+    /// `false` if there was nothing left to wait for. Sleeps.
+    ///
+    /// C: `flush_delayed_work()`.
+    pub(crate) fn flush_delayed(&self) -> bool {
+        self.item.flush_delayed()
     }
 }
 

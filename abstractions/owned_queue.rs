@@ -53,6 +53,10 @@ use kernel::{
 ///     refresh: WorkHandle<H, SystemQueue>,
 /// }
 /// ```
+///
+/// # Invariants
+///
+/// The queue's workers are threads.
 #[derive(Clone, Copy)]
 pub(crate) struct SystemQueue(&'static Queue);
 
@@ -84,6 +88,7 @@ pub(crate) struct SystemQueue(&'static Queue);
 pub(crate) fn system_percpu() -> SystemQueue {
     // SAFETY: `system_percpu_wq` is set up before any module can be loaded, never changes after
     // that, and the queue is never destroyed.
+    // INVARIANT: It is not one of the bottom-half queues.
     SystemQueue(unsafe { Queue::from_raw(bindings::system_percpu_wq) })
 }
 
@@ -122,8 +127,7 @@ pub(crate) unsafe trait QueueOwner: Send + Sync + 'static {
     fn as_raw(&self) -> *mut bindings::workqueue_struct;
 }
 
-// SAFETY: A `&'static Queue` is valid for ever, and the one that there is, from `system_percpu`,
-// has threads.
+// SAFETY: A `&'static Queue` is valid for ever, and by the type invariants this one has threads.
 unsafe impl QueueOwner for SystemQueue {
     fn as_raw(&self) -> *mut bindings::workqueue_struct {
         // CAST: `Queue` is a transparent wrapper.
@@ -291,7 +295,8 @@ impl<K: Kind> Builder<K> {
         self.flag(bindings::wq_flags_WQ_HIGHPRI)
     }
 
-    /// Takes part in the freeze of a system suspend (`WQ_FREEZABLE`).
+    /// Takes part in the freeze of a system suspend (`WQ_FREEZABLE`): its items do not run until
+    /// the system is thawed.
     pub(crate) fn freezable(self) -> Self {
         self.flag(bindings::wq_flags_WQ_FREEZABLE)
     }

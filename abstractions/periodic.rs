@@ -65,17 +65,17 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     fn tick(&self);
 
     /// It starts to tick every `period`. Called with the item under control, as is
-    /// [`stopped`](Self::stopped): so the one called last is what holds.
+    /// [`stopped`](Self::stopped): so the one called last is what holds. May sleep.
     fn started(&self, _period: Delta) {}
 
-    /// It has stopped: no tick runs.
+    /// It has stopped: no tick runs. May sleep.
     fn stopped(&self) {}
 
     /// A tick is about to be armed, to run in `delay`. It then either ticks or is
-    /// [`cancelled`](Self::cancelled), unless the whole is dropped. Process context.
+    /// [`cancelled`](Self::cancelled), unless the whole is dropped. May sleep.
     fn arming(&self, _delay: Delta) {}
 
-    /// The tick that was armed last, or was about to be, will not come.
+    /// The tick that was armed last, or was about to be, will not come. May sleep.
     fn cancelled(&self) {}
 }
 

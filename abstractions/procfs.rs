@@ -145,7 +145,8 @@ unsafe impl<T: Operations> Sync for Entry<T> {}
 impl<T: Operations> Entry<T> {
     /// Creates the file `/proc/NAME` with the permission bits `mode` (C takes none for 0444). May
     /// sleep. The file can be opened, and `state` be called, before this returns. C warns about a
-    /// name that is empty, a number or too long.
+    /// name that is taken, empty, `.` or `..`, a number, or too long, with a trace: a kernel that
+    /// boots with `panic_on_warn` ends there.
     ///
     /// C: `proc_create_data()`.
     ///

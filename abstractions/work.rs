@@ -132,7 +132,10 @@ pub(crate) use new_work_handle;
 /// [`enqueue`](Self::enqueue) may be called in any context; all else sleeps. `cancel_sync`,
 /// `flush` and the destructor wait for the item, so the item's own handler must not call them
 /// (lockdep tells). It may wait for the item of another handle: [`new_work_handle!`] gives each
-/// line that makes handles a lock class of its own.
+/// line that makes handles a lock class of its own. On an ordered queue one of them may return
+/// while the item still runs: [`OwnedQueue::ordered`] says when, and what holds all the same.
+///
+/// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 ///
 /// If the handle is forgotten, the item and its queue stay, and the item may still run: correct
 /// for built-in code, but a module must drop its handles before it goes, because `'static` does

@@ -212,4 +212,20 @@ mod tests {
         ensure!(is_last(alarm, &probe));
         Ok(())
     }
+
+    #[test]
+    fn flush_delayed_runs_an_armed_item_now() -> Result {
+        let probe = Probe::opened()?;
+        let alarm = Alarm::new(&probe, false)?;
+        ensure!(!alarm.flush_delayed());
+        ensure!(system_long()
+            .enqueue_delayed(alarm.clone(), an_hour())
+            .is_ok());
+        alarm.flush_delayed();
+        ensure!(probe.finished.get() == 1);
+        // Its timer has been stopped.
+        ensure!(alarm.cancel_delayed().is_none());
+        ensure!(is_last(alarm, &probe));
+        Ok(())
+    }
 }
