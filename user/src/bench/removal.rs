@@ -2,11 +2,16 @@
 
 //! How long it takes to remove a module, and how long it may.
 
+use std::path::Path;
 use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{ensure_eq, Outcome};
+use super::held_queue::HeldQueue;
+use super::wait::wait_until;
+use super::{ensure, ensure_eq, fail, Outcome};
 use crate::modules::Module;
+use crate::paths::ECHO_COUNTERS;
 
 /// What removing a module may take.
 #[derive(Clone, Copy)]
@@ -50,4 +55,22 @@ pub fn removal(module: &Module) -> Outcome<Duration> {
     let started = Instant::now();
     ensure_eq!(module.remove(), Ok(()), "removing {}", module.name());
     Ok(started.elapsed())
+}
+
+/// Removes `wq_echo` while its queue is held, and lets the queue run when the removal has
+/// come as far as waiting for it: the device and the counters go first.
+pub fn removal_of_held_echo(module: &Module, held: &mut HeldQueue) -> Outcome<Duration> {
+    let remover = thread::spawn({
+        let module = module.clone();
+        move || removal(&module)
+    });
+    wait_until("the removal to wait for the queue", || {
+        let state = module.state();
+        let counters = Path::new(ECHO_COUNTERS).exists();
+        let waits = state.as_deref() == Some("going") && !counters;
+        Ok(if waits { Ok(()) } else { Err(format!("{state:?}, counters there: {counters}")) })
+    })?;
+    ensure!(!remover.is_finished(), "removed with messages pending");
+    held.release()?;
+    remover.join().unwrap_or_else(|_| fail("the removing thread panicked"))
 }

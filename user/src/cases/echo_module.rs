@@ -3,7 +3,6 @@
 //! Loading and removing `wq_echo`.
 
 use std::path::Path;
-use std::thread;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -13,7 +12,7 @@ use crate::bench::echo::{counters_at_rest, expect_messages, EchoBench};
 use crate::bench::echo_log::EchoLog;
 use crate::bench::held_queue::HeldQueue;
 use crate::bench::loaded::{loaded_with, reloaded_afterwards, removed};
-use crate::bench::wait::wait_until;
+use crate::bench::removal::removal_of_held_echo;
 use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
@@ -124,20 +123,7 @@ fn echo_prints_a_held_queue_before_it_is_removed(bench: &Bench) -> Outcome {
     ensure_eq!(EchoCounters::read()?.pending, 100, "pending in a queue that is held");
     drop(device);
 
-    let remover = thread::spawn({
-        let module = bench.echo.clone();
-        move || module.remove()
-    });
-    wait_until("the removal to begin", || {
-        let state = bench.echo.state();
-        Ok(if state.as_deref() == Some("going") { Ok(()) } else { Err(format!("{state:?}")) })
-    })?;
-    ensure!(!remover.is_finished(), "removed with messages pending");
-    held.release()?;
-    match remover.join() {
-        Ok(result) => ensure_eq!(result, Ok(()), "removing the module"),
-        Err(_) => return fail("the removing thread panicked"),
-    }
+    removal_of_held_echo(&bench.echo, &mut held)?;
     expect_messages(&log.printed_already()?, &texts)?;
     guard.finish()
 }

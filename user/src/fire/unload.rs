@@ -20,9 +20,10 @@ use crate::bench::child::{Signals, Writer};
 use crate::bench::demo::{send, table, table_when};
 use crate::bench::echo::{counters_at_rest, expect_messages};
 use crate::bench::echo_log::EchoLog;
+use crate::bench::held_queue::HeldQueue;
 use crate::bench::loaded::reloaded_afterwards;
 use crate::bench::processor::Processor;
-use crate::bench::removal::{removal, Bound};
+use crate::bench::removal::{removal, removal_of_held_echo, Bound};
 use crate::bench::wait::{wait_until, PATIENCE};
 use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome, Stop};
 use crate::cases::cases;
@@ -309,13 +310,17 @@ fn echo_goes_again_and_again_with_messages_pending(bench: &Bench) -> Outcome {
         let texts: Vec<String> =
             (0..MESSAGES).map(|number| format!("cycle {cycle} message {number}")).collect();
         let device = EchoDevice::open()?;
+        let mut held = HeldQueue::hold("wq_echo")?;
         for text in &texts {
             ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
         }
         drop(device);
         let now = EchoCounters::read()?;
-        ensure_eq!(now.accepted, MESSAGES as u64, "accepted");
-        removals.remove()?;
+        let all = MESSAGES as u64;
+        ensure_eq!((now.accepted, now.pending), (all, all), "accepted, and pending");
+        removals.took(removal_of_held_echo(&bench.echo, &mut held)?)?;
+        // The CPU is free again, and the queue's own settings have gone with it.
+        drop(held);
         expect_messages(&log.printed_already()?, &texts)?;
         bench.echo.load("")?;
     }
