@@ -18,6 +18,7 @@ use nix::sys::signal::Signal;
 
 use crate::bench::child::{Signals, Writer};
 use crate::bench::demo::{send, table, table_when};
+use crate::bench::demo_log::DemoLog;
 use crate::bench::echo::{counters_at_rest, expect_messages};
 use crate::bench::echo_log::EchoLog;
 use crate::bench::held_queue::HeldQueue;
@@ -37,7 +38,8 @@ use crate::paths::{DEMO_NODE, ECHO_DEVICE};
 
 cases! {
     demo_goes_again_and_again_with_items_pending,
-    demo_goes_again_and_again_with_a_timer_armed_or_firing,
+    demo_goes_again_and_again_with_a_timer_armed,
+    demo_goes_again_and_again_with_a_timer_firing,
     demo_goes_again_and_again_while_items_run,
     demo_goes_again_and_again_while_it_ticks_every_10_ms,
     demo_goes_again_and_again_with_1000_items_queued,
@@ -133,16 +135,79 @@ fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
     })
 }
 
-fn demo_goes_again_and_again_with_a_timer_armed_or_firing(bench: &Bench) -> Outcome {
-    let mut random = bench.load.random("a timer armed or firing");
+fn demo_goes_again_and_again_with_a_timer_armed(bench: &Bench) -> Outcome {
+    let mut log = DemoLog::from_now()?;
+    cycle_demo_alone(bench, |_| {
+        send("delayed 60000\n")?;
+        ensure_eq!(table()?.row("delayed").pending, 1, "delayed pending");
+        Ok(())
+    })?;
+    ensure_eq!(delayed_runs(&mut log)?, 0, "items that ran, of timers taken back");
+    Ok(())
+}
+
+fn demo_goes_again_and_again_with_a_timer_firing(bench: &Bench) -> Outcome {
+    /// So many cycles are sure to find the moment.
+    const ENOUGH: u32 = 10;
+    let mut log = DemoLog::from_now()?;
+    let mut moment = Moment::new();
     cycle_demo_alone(bench, |cycle| {
-        if cycle % 2 == 0 {
-            send("delayed 60000\n")?;
-            ensure_eq!(table()?.row("delayed").pending, 1, "delayed pending");
-            return Ok(());
+        if cycle > 0 {
+            moment.came(delayed_runs(&mut log)? > 0);
         }
-        send(&format!("delayed {}\n", random.between(1, 12)))
-    })
+        send(&format!("delayed {}\n", moment.delay_ms()))?;
+        thread::sleep(moment.pause());
+        Ok(())
+    })?;
+    moment.came(delayed_runs(&mut log)? > 0);
+    let Moment { fired, taken_back, .. } = moment;
+    bench.progress.note(format!("{fired} timers fired, {taken_back} were taken back"));
+    ensure!(
+        fired.min(taken_back) > 0 || bench.load.cycles < ENOUGH,
+        "{fired} timers fired and {taken_back} were taken back: none did as it was removed"
+    );
+    Ok(())
+}
+
+fn delayed_runs(log: &mut DemoLog) -> Outcome<usize> {
+    Ok(log.runs_already()?.iter().filter(|run| run.kind == "delayed").count())
+}
+
+/// Feels for the delay with which a timer fires just as the module goes: too early and too late
+/// in turn, and what lies between.
+struct Moment {
+    /// From now to the timer, in ms; what is below 1 is a pause before the removal instead.
+    aim: i64,
+    step: i64,
+    last: Option<bool>,
+    fired: u32,
+    taken_back: u32,
+}
+
+impl Moment {
+    fn new() -> Moment {
+        Moment { aim: 5, step: 1, last: None, fired: 0, taken_back: 0 }
+    }
+
+    fn delay_ms(&self) -> i64 {
+        self.aim.max(1)
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(1_i64.saturating_sub(self.aim).max(0).unsigned_abs())
+    }
+
+    /// Whether the timer fired before it could be taken back.
+    fn came(&mut self, fired: bool) {
+        self.step = match self.last.replace(fired) {
+            Some(before) if before == fired => self.step * 2,
+            _ => 1,
+        };
+        match fired {
+            true => (self.fired, self.aim) = (self.fired + 1, self.aim + self.step),
+            false => (self.taken_back, self.aim) = (self.taken_back + 1, self.aim - self.step),
+        }
+    }
 }
 
 fn demo_goes_again_and_again_while_items_run(bench: &Bench) -> Outcome {
