@@ -242,9 +242,12 @@ fn demo_goes_again_and_again_with_1000_items_queued(bench: &Bench) -> Outcome {
 }
 
 fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
-    beside(2, read_on, || {
+    let tables = Tally::default();
+    let run = |stop: &AtomicBool, _| read_on(stop, &tables);
+    beside(2, run, || {
         let mut readers = Vec::new();
         cycle_demo_alone(bench, |_| {
+            tables.wait_for_more("tables to be read beside it")?;
             send("custom 2\n")?;
             let mut open = File::open(DEMO_NODE)?;
             open.read_exact(&mut [0; 20])?;
@@ -278,12 +281,15 @@ fn expect_eio_in_the_end(mut open: File) -> Outcome {
 }
 
 fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
+    let (tables, writes) = (Tally::default(), Tally::default());
     let run = |stop: &AtomicBool, turn: usize| match turn % 2 {
-        0 => read_on(stop, turn),
-        _ => write_on(stop, turn),
+        0 => read_on(stop, &tables),
+        _ => write_on(stop, turn, &writes),
     };
     beside(4, run, || {
         cycle_demo(bench, |_| {
+            tables.wait_for_more("tables to be read beside it")?;
+            writes.wait_for_more("commands to be taken beside it")?;
             send("start 10\nimmediate\ncustom 1000\ndata 1\ndelayed 60000\n")?;
             table_when("items to run and ticks to come", |table| {
                 table.row("custom").running > 0
@@ -298,7 +304,11 @@ fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
 
 fn demo_goes_again_and_again_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
     let processor = Processor::second()?;
-    let run = |stop: &AtomicBool, _| processor.comes_and_goes(bench, stop).map(drop);
+    let run = |stop: &AtomicBool, _| {
+        let switched = processor.comes_and_goes(bench, stop)?;
+        ensure!(switched >= 2, "the processor was turned off and on {switched} times only");
+        Ok(())
+    };
     beside(1, run, || {
         cycle_demo_alone(bench, |_| {
             send("start 10\nimmediate\ncustom 50\ndata 1\ndelayed 60000\n")?;
@@ -331,13 +341,41 @@ fn beside(
     })
 }
 
+/// What the threads beside a case get done.
+#[derive(Default)]
+struct Tally(AtomicU64);
+
+impl Tally {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until they have done more than they have now.
+    fn wait_for_more(&self, what: &str) -> Outcome {
+        let before = self.0.load(Ordering::Relaxed);
+        wait_until(what, || {
+            let now = self.0.load(Ordering::Relaxed);
+            Ok(if now > before { Ok(()) } else { Err(format!("{now} in all")) })
+        })
+    }
+}
+
+/// Whether a file of a module may say that while the module comes and goes.
+fn comes_and_goes(errno: Option<Errno>) -> bool {
+    matches!(errno, Some(Errno::ENOENT | Errno::EIO | Errno::ENODEV))
+}
+
 /// Reads table after table. The node comes and goes; what can be read of it
 /// balances.
-fn read_on(stop: &AtomicBool, _: usize) -> Outcome {
+fn read_on(stop: &AtomicBool, tables: &Tally) -> Outcome {
     while !stop.load(Ordering::Relaxed) {
-        let Ok(text) = demo_node::read_text() else {
-            thread::yield_now();
-            continue;
+        let text = match demo_node::read_text() {
+            Ok(text) => text,
+            Err(error) if comes_and_goes(error.errno()) => {
+                thread::yield_now();
+                continue;
+            }
+            Err(error) => return fail(format!("a reader: {error}")),
         };
         // A read may end early where the module goes between its parts.
         let Ok(table) = text.parse::<Table>() else {
@@ -345,18 +383,24 @@ fn read_on(stop: &AtomicBool, _: usize) -> Outcome {
             continue;
         };
         crate::bench::demo::expect_balance(&table)?;
+        tables.count();
     }
     Ok(())
 }
 
-fn write_on(stop: &AtomicBool, turn: usize) -> Outcome {
+fn write_on(stop: &AtomicBool, turn: usize, writes: &Tally) -> Outcome {
     while !stop.load(Ordering::Relaxed) {
         let lines =
             "immediate\ndelayed 1\nstart 10\ncancel\ndata 1\nstop\nstart 11\ndelayed 60000\n";
         match demo_node::write_once(lines) {
-            Ok(taken) => ensure!(lines.is_char_boundary(taken), "{taken} bytes taken"),
+            Ok(taken) => {
+                let whole = lines.as_bytes()[..taken.min(lines.len())].ends_with(b"\n");
+                ensure!(taken > 0 && whole, "{taken} bytes taken, not of whole lines");
+                writes.count();
+            }
             Err(error) => match error.errno() {
-                Some(Errno::ENOENT | Errno::EIO | Errno::ENODEV | Errno::EAGAIN) => {}
+                Some(Errno::EAGAIN) => {}
+                errno if comes_and_goes(errno) => {}
                 _ => return fail(format!("writer {turn}: {error}")),
             },
         }
@@ -426,10 +470,10 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) ->
 }
 
 fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome {
-    let written = AtomicU64::new(0);
+    let (written, commands) = (AtomicU64::new(0), Tally::default());
     let run = |stop: &AtomicBool, turn: usize| match turn % 2 {
         0 => echo_on(stop, turn, &written),
-        _ => write_on(stop, turn),
+        _ => write_on(stop, turn, &commands),
     };
     let echo_guard = reloaded_afterwards(&bench.echo)?;
     let demo_guard = reloaded_afterwards(&bench.demo)?;
@@ -458,6 +502,7 @@ fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome
             // Nobody can have it open now, so all writes have been counted.
             printed += log.printed_already()?.len() as u64;
             ensure_eq!(printed, written.load(Ordering::Relaxed), "messages printed, of accepted");
+            commands.wait_for_more("commands to be taken beside it")?;
             table()?;
             demo.remove()?;
             bench.demo.load("")?;
@@ -473,12 +518,16 @@ fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome
 
 fn echo_on(stop: &AtomicBool, turn: usize, written: &AtomicU64) -> Outcome {
     while !stop.load(Ordering::Relaxed) {
-        if let Ok(device) = EchoDevice::open() {
-            for number in 0..5 {
-                let text = format!("writer {turn} message {number}");
-                ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
-                written.fetch_add(1, Ordering::Relaxed);
+        match EchoDevice::open() {
+            Ok(device) => {
+                for number in 0..5 {
+                    let text = format!("writer {turn} message {number}");
+                    ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
+                    written.fetch_add(1, Ordering::Relaxed);
+                }
             }
+            Err(error) if comes_and_goes(error.errno()) => {}
+            Err(error) => return fail(format!("writer {turn}: {error}")),
         }
         thread::sleep(Duration::from_millis(2));
     }
