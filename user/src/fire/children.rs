@@ -11,6 +11,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use nix::errno::Errno;
+use nix::sched::{sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
@@ -215,6 +216,12 @@ impl Process {
 
     pub fn signal(&self, signal: Signal) -> Outcome {
         Ok(kill(Pid::from_raw(self.child.id() as i32), signal)?)
+    }
+
+    /// Lets it run on every CPU that the calling thread may run on.
+    pub fn run_where_this_does(&self) -> Outcome {
+        let cpus = sched_getaffinity(Pid::from_raw(0))?;
+        Ok(sched_setaffinity(Pid::from_raw(self.child.id() as i32), &cpus)?)
     }
 
     fn line(&mut self) -> Outcome<String> {

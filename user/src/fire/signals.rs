@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use super::children::{numbered, numbers_of, Caught, Job, Process};
-use crate::bench::echo::{counters_at_rest, expect_messages};
+use crate::bench::echo::{counters_at_rest, counters_when, expect_messages};
 use crate::bench::echo_log::EchoLog;
 use crate::bench::held_queue::HeldQueue;
 use crate::bench::loaded::loaded_with;
@@ -96,31 +96,38 @@ fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(bench: &B
     Ok(())
 }
 
+/// The writers of a round; none where one has been killed.
+type Writers = Vec<Option<Process>>;
+
+/// What writer `number` does about signals.
+fn caught_by(number: usize) -> Caught {
+    [Caught::Neither, Caught::Interrupting, Caught::Restarting][number % 3]
+}
+
 fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
     bench: &Bench,
 ) -> Outcome {
     const WRITERS: usize = 12;
     const MOST: usize = 60;
-    const HOW: [Caught; 3] = [Caught::Neither, Caught::Interrupting, Caught::Restarting];
     let mut random = bench.load.random("writers who are killed and interrupted");
-    let mut interrupted = 0;
+    let (mut interrupted, mut killed) = (0, 0);
     for _ in 0..bench.load.cycles.div_ceil(10) {
+        let pinned = HeldQueue::beside()?;
         let reload = loaded_with(&bench.echo, "max_pending=1")?;
         let jobs: Vec<Job> = (0..WRITERS)
-            .map(|writer| Job::Numbered { caught: HOW[writer % HOW.len()], writer, most: MOST })
+            .map(|writer| Job::Numbered { caught: caught_by(writer), writer, most: MOST })
             .collect();
-        let mut writers: Vec<Option<Process>> =
-            Process::start_all(&jobs)?.into_iter().map(Some).collect();
+        let mut writers: Writers = Process::start_all(&jobs)?.into_iter().map(Some).collect();
         let mut log = EchoLog::from_now()?;
         let mut next = [0; WRITERS];
-        for writer in writers.iter_mut().flatten() {
-            writer.go()?;
-        }
+        hit_them_asleep(&mut writers)?;
+        drop(pinned);
+        writers.iter().flatten().try_for_each(Process::run_where_this_does)?;
         // Signals at any moment: in the sleep, before it, behind it.
         for _ in 0..240 {
             let number = random.below(WRITERS);
             match &writers[number] {
-                Some(_) if HOW[number % HOW.len()] == Caught::Neither => {
+                Some(_) if caught_by(number) == Caught::Neither => {
                     if random.one_in(12) {
                         drop(writers[number].take());
                     }
@@ -134,13 +141,16 @@ fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
             follow(&mut log, &mut next)?;
             thread::sleep(Duration::from_micros(random.below(500) as u64));
         }
+        killed += writers.iter().filter(|writer| writer.is_none()).count();
         for (number, writer) in writers.iter_mut().enumerate() {
             let Some(writer) = writer else { continue };
             let report = writer.report()?;
             ensure_eq!(report["written"], MOST as u64, "written by writer {number}");
             interrupted += report["interrupted"];
-            let restarts = HOW[number % HOW.len()] == Caught::Restarting;
-            ensure!(!restarts || report["interrupted"] == 0, "a write was not taken up again");
+            let (restarts, interrupts) = (Caught::Restarting, Caught::Interrupting);
+            let is_hit = report["interrupted"] > 0;
+            ensure!(caught_by(number) != restarts || !is_hit, "a write was not taken up again");
+            ensure!(caught_by(number) != interrupts || is_hit, "writer {number} was never hit");
             follow(&mut log, &mut next)?;
         }
         drop(writers);
@@ -152,15 +162,42 @@ fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
             (printed as u64, printed as u64),
             "accepted and printed, of the messages in the log"
         );
+        ensure!(next[KILLED_ASLEEP] <= 1, "{} messages of a writer killed", next[KILLED_ASLEEP]);
         for (number, printed) in next.iter().enumerate() {
-            let whole = HOW[number % HOW.len()] != Caught::Neither;
+            let whole = caught_by(number) != Caught::Neither;
             ensure!(!whole || *printed == MOST, "{printed} messages of writer {number} printed");
         }
         reload.finish()?;
         bench.progress.step();
     }
-    bench.progress.note(format!("{interrupted} writes were interrupted"));
+    bench.progress.note(format!("{interrupted} writes were interrupted, {killed} writers killed"));
     Ok(())
+}
+
+/// The writer whom [`hit_them_asleep`] kills.
+const KILLED_ASLEEP: usize = 0;
+
+/// Lets all of them begin and fall asleep at a bound of one message, which stays
+/// until one of them is dead and each of those who catch signals has had one.
+fn hit_them_asleep(writers: &mut Writers) -> Outcome {
+    let mut held = HeldQueue::hold("wq_echo")?;
+    writers.iter_mut().flatten().try_for_each(Process::go)?;
+    // The first message fills the queue. Then all have to wait, he who wrote it too.
+    let asleep = writers.len() as u64;
+    counters_when("all writers to sleep at the bound", |now| now.blocked == asleep)?;
+    drop(writers[KILLED_ASLEEP].take());
+    let mut hit = 0;
+    for (number, writer) in writers.iter().enumerate() {
+        if let (Some(writer), true) = (writer, caught_by(number) != Caught::Neither) {
+            writer.signal(Signal::SIGINT)?;
+            hit += 1;
+        }
+    }
+    // Interrupted or taken up again, the write is a new one to the module.
+    let again = asleep + hit;
+    let now = counters_when("those hit to sleep again", |now| now.blocked == again)?;
+    ensure_eq!((now.accepted, now.pending), (1, 1), "accepted and pending, with all asleep");
+    held.release()
 }
 
 /// Each message that has been printed is whole, and the next of its writer.
