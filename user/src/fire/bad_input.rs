@@ -33,6 +33,18 @@ const BATCH: u64 = 32;
 /// The most parts that writev(2) takes (UIO_MAXIOV).
 const PARTS_MAX: usize = 1024;
 
+/// From so many inputs on, the first of them have each length once, whole and readable.
+const ENOUGH_FOR_ALL_LENGTHS: u64 = 16_000;
+
+fn lengths_first(bench: &Bench, thrower: &mut Thrower) -> Vec<usize> {
+    if bench.load.inputs < ENOUGH_FOR_ALL_LENGTHS {
+        return Vec::new();
+    }
+    let lengths = thrower.all_lengths();
+    bench.progress.note(format!("each of {} lengths has been there in one piece", lengths.len()));
+    lengths
+}
+
 /// What the kernel says before either module sees anything of it.
 fn refused_by_the_kernel(parts: &[Part]) -> Option<Errno> {
     if parts.len() > PARTS_MAX {
@@ -101,11 +113,17 @@ fn echo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
     let edge = PageEdge::new()?;
     let device = EchoDevice::open()?;
     let mut log = EchoLog::from_now()?;
+    let mut lengths = lengths_first(bench, &mut thrower).into_iter();
     let mut accepted = 0;
     let mut expected: Vec<(u64, Vec<Part>, Vec<u8>)> = Vec::new();
     for number in 0..bench.load.inputs {
-        let text = thrower.message();
-        let parts = thrower.parts(text);
+        let parts = match lengths.next() {
+            Some(length) => vec![Part::Good(thrower.message_of(length))],
+            None => {
+                let text = thrower.message();
+                thrower.parts(text)
+            }
+        };
         let (result, message) = echo_predicts(&parts);
         let seen = edge.write_parts(device.file(), &parts);
         check(seen, result).map_err(explain(number, &parts))?;
@@ -290,14 +308,21 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
     let edge = PageEdge::new()?;
     let node = demo_node::open()?;
     let mut log = DemoLog::from_now()?;
+    let mut lengths = lengths_first(bench, &mut thrower).into_iter();
     let mut model = DemoModel::default();
     let mut budget = Budget::NEW;
     let mut lines = Lines::default();
     let mut refused = 0_u64;
     for number in 0..bench.load.inputs {
+        let length = lengths.next();
         let (parts, predicted) = loop {
-            let text = thrower.commands();
-            let parts = thrower.parts(text);
+            let parts = match length {
+                Some(length) => vec![Part::Good(thrower.commands_of(length))],
+                None => {
+                    let text = thrower.commands();
+                    thrower.parts(text)
+                }
+            };
             let predicted = demo_predicts(&parts);
             if let Some(after) = budget.run(&model, &predicted.commands) {
                 model = after;

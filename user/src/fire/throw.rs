@@ -33,15 +33,19 @@ impl Thrower {
             2..=4 => self.random.between(250, 262),
             _ => self.random.below(80),
         };
-        let mut text = match self.random.below(4) {
-            0 => self.random.bytes(length),
-            1 => self.spell(length, &PLAIN),
-            _ => self.spell(length, &AWKWARD),
-        };
+        let mut text = self.message_of(length);
         if self.random.one_in(3) {
             self.random_line_end(&mut text);
         }
         text
+    }
+
+    pub fn message_of(&mut self, length: usize) -> Vec<u8> {
+        match self.random.below(4) {
+            0 => self.random.bytes(length),
+            1 => self.spell(length, &PLAIN),
+            _ => self.spell(length, &AWKWARD),
+        }
     }
 
     /// For `workqueue_demo`.
@@ -50,11 +54,7 @@ impl Thrower {
             0..=14 => self.lines(),
             15..=18 => {
                 let length = self.turn();
-                match self.random.below(4) {
-                    0 => self.random.bytes(length),
-                    1 => self.spell(length, &AWKWARD),
-                    _ => self.padded(length),
-                }
+                self.commands_of(length)
             }
             _ => Vec::new(),
         };
@@ -64,6 +64,21 @@ impl Thrower {
             }
         }
         text
+    }
+
+    pub fn commands_of(&mut self, length: usize) -> Vec<u8> {
+        match self.random.below(4) {
+            0 => self.random.bytes(length),
+            1 => self.spell(length, &AWKWARD),
+            _ => self.padded(length),
+        }
+    }
+
+    /// Each length there is, once.
+    pub fn all_lengths(&mut self) -> Vec<usize> {
+        let mut lengths: Vec<usize> = (0..=LONGEST).collect();
+        self.random.shuffle(&mut lengths);
+        lengths
     }
 
     /// Cuts a text into parts, some of which cannot be read.
@@ -302,6 +317,18 @@ mod tests {
         let lengths: HashSet<usize> = (0..=LONGEST).map(|_| thrower.turn()).collect();
         assert_eq!(lengths.len(), LONGEST + 1);
         assert!(lengths.contains(&0) && lengths.contains(&LONGEST));
+    }
+
+    #[test]
+    fn draws_texts_of_the_length_asked_for() {
+        let mut thrower = thrower();
+        let mut lengths = thrower.all_lengths();
+        for &length in &lengths {
+            assert_eq!(thrower.message_of(length).len(), length);
+            assert_eq!(thrower.commands_of(length).len(), length);
+        }
+        lengths.sort_unstable();
+        assert!(lengths.into_iter().eq(0..=LONGEST));
     }
 
     #[test]
