@@ -18,6 +18,7 @@ use crate::bench::{ensure, ensure_eq, Bench, Outcome, Stop};
 use crate::cases::cases;
 use crate::demo_model::{self, Command, Counts, DemoModel};
 use crate::demo_node;
+use crate::demo_table::Table;
 use crate::echo_device::EchoDevice;
 use crate::model;
 use crate::raw::{PageEdge, Part};
@@ -226,11 +227,17 @@ impl Budget {
     fn run(&mut self, model: &DemoModel, commands: &[Command]) -> Option<DemoModel> {
         let mut model = model.clone();
         let mut left = Budget { ..*self };
+        let mut immediate = false;
         for command in commands {
             let foretold = match *command {
                 Command::Delayed(ms) => model.armed || ms >= Budget::LONG,
                 Command::Start(ms) => ms >= Budget::LONG,
-                Command::Reset => !model.busy,
+                // What ran before it in the same write is never seen in the table.
+                Command::Reset => !model.busy && !immediate,
+                Command::Immediate => {
+                    immediate = true;
+                    true
+                }
                 Command::Custom(count) => {
                     left.custom -= count;
                     left.custom >= 0
@@ -262,9 +269,20 @@ struct Lines {
     seen_refusals: Vec<String>,
     /// Each value of `data`, how often it was queued less how often printed.
     values: HashMap<i64, i64>,
-    /// The items of each kind that were queued for sure, less those that said
-    /// that they ran.
+    /// The items of each kind that were queued for sure, or that the table says have run,
+    /// less those that said that they ran.
     runs: HashMap<String, i64>,
+    immediate: Immediate,
+}
+
+/// How many immediate items are coalesced is for the moment to decide; the table shows how
+/// many have run.
+#[derive(Default)]
+struct Immediate {
+    /// Executed, as the table had it when it was last looked at.
+    executed: u64,
+    /// Some have been asked for since.
+    asked: bool,
 }
 
 impl Lines {
@@ -281,6 +299,41 @@ impl Lines {
         Ok(())
     }
 
+    /// Before a write: a reset takes away what the table shows.
+    fn before(&mut self, commands: &[Command]) -> Outcome {
+        if self.immediate.asked && commands.contains(&Command::Reset) {
+            send("flush\n")?;
+            self.look(&table()?);
+        }
+        Ok(())
+    }
+
+    /// Behind a write.
+    fn expect_of(&mut self, commands: &[Command]) {
+        for command in commands {
+            match *command {
+                Command::Data(value) => {
+                    *self.values.entry(value).or_default() += 1;
+                    *self.runs.entry("data".into()).or_default() += 1;
+                }
+                Command::Custom(count) => {
+                    *self.runs.entry("custom".into()).or_default() += count;
+                }
+                Command::Immediate => self.immediate.asked = true,
+                Command::Reset => self.immediate = Immediate::default(),
+                _ => {}
+            }
+        }
+    }
+
+    /// With nothing outstanding.
+    fn look(&mut self, now: &Table) {
+        let executed = now.row("immediate").executed;
+        let ran = executed as i64 - self.immediate.executed as i64;
+        *self.runs.entry("immediate".into()).or_default() += ran;
+        self.immediate = Immediate { executed, asked: false };
+    }
+
     fn expect_all(&mut self) -> Outcome {
         let seen = std::mem::take(&mut self.seen_refusals);
         let expected = std::mem::take(&mut self.refusals);
@@ -290,8 +343,6 @@ impl Lines {
         ensure_eq!(seen.len(), expected.len(), "lines about refusals");
         let odd: Vec<_> = self.values.drain().filter(|(_, count)| *count != 0).collect();
         ensure!(odd.is_empty(), "values queued, less those printed: {odd:?}");
-        // How many immediate ones are coalesced is for the moment to decide.
-        self.runs.remove("immediate");
         let odd: Vec<_> = self.runs.drain().filter(|(_, count)| *count != 0).collect();
         ensure!(odd.is_empty(), "items queued, less lines of those that ran: {odd:?}");
         Ok(())
@@ -329,22 +380,12 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
                 break (parts, predicted);
             }
         };
+        lines.before(&predicted.commands)?;
         let seen = edge.write_parts(&node, &parts);
         check(seen, predicted.result).map_err(explain(number, &parts))?;
         refused += predicted.refusals.len() as u64;
         lines.refusals.extend(predicted.refusals.into_iter().map(|line| (number, line)));
-        for command in predicted.commands {
-            match command {
-                Command::Data(value) => {
-                    *lines.values.entry(value).or_default() += 1;
-                    *lines.runs.entry("data".into()).or_default() += 1;
-                }
-                Command::Custom(count) => {
-                    *lines.runs.entry("custom".into()).or_default() += count;
-                }
-                _ => {}
-            }
-        }
+        lines.expect_of(&predicted.commands);
         let is_last = number + 1 == bench.load.inputs;
         if number % BATCH == BATCH - 1 {
             lines.read(&mut log)?;
@@ -353,7 +394,7 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
         if number % RUN == RUN - 1 || is_last {
             send("flush\n")?;
             model.run(Command::Flush);
-            expect_table(&model)?;
+            lines.look(&expect_table(&model)?);
             lines.read(&mut log)?;
             lines.expect_all()?;
             // No timer stays armed for so long that it fires.
@@ -370,7 +411,7 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
 }
 
 /// The table is as the model has it, with nothing outstanding but timers.
-fn expect_table(model: &DemoModel) -> Outcome {
+fn expect_table(model: &DemoModel) -> Outcome<Table> {
     let now = table()?;
     let immediate = now.row("immediate");
     ensure_eq!(immediate.queued + immediate.coalesced, model.immediate, "immediate: {now:?}");
@@ -396,7 +437,7 @@ fn expect_table(model: &DemoModel) -> Outcome {
     if let Some(period) = model.ticking {
         ensure_eq!(now.periodic.period_ms, period.unsigned_abs(), "the period");
     }
-    Ok(())
+    Ok(now)
 }
 
 #[cfg(test)]
@@ -440,6 +481,9 @@ mod tests {
         assert!(budget.run(&model, &[Command::Delayed(5)]).is_none());
         assert!(budget.run(&model, &[Command::Delayed(700_000), Command::Delayed(5)]).is_some());
         assert!(budget.run(&model, &[Command::Data(1), Command::Reset]).is_none());
+        let flushed = [Command::Immediate, Command::Flush, Command::Reset];
+        assert!(budget.run(&model, &flushed).is_none());
+        assert!(budget.run(&model, &[Command::Reset, Command::Immediate]).is_some());
         assert!(budget.run(&model, &[Command::Custom(9)]).is_none());
         assert!(budget.run(&model, &[Command::Custom(8)]).is_some());
         assert!(budget.run(&model, &[Command::Custom(1)]).is_none());
