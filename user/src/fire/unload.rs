@@ -56,14 +56,13 @@ struct Removals<'a> {
     bench: &'a Bench,
     module: &'a Module,
     bound: Bound,
-    longest: Duration,
-    count: u32,
+    took: Vec<Duration>,
 }
 
 impl<'a> Removals<'a> {
     fn of(bench: &'a Bench, module: &'a Module) -> Outcome<Removals<'a>> {
         let bound = Bound::of(module)?;
-        Ok(Removals { bench, module, bound, longest: Duration::ZERO, count: 0 })
+        Ok(Removals { bench, module, bound, took: Vec::new() })
     }
 
     /// Removes the module, within the bound.
@@ -73,22 +72,28 @@ impl<'a> Removals<'a> {
     }
 
     fn took(&mut self, took: Duration) -> Outcome {
-        self.longest = self.longest.max(took);
-        self.count += 1;
+        self.took.push(took);
         self.bench.progress.step();
-        let Bound { idle, most } = self.bound;
+        let Bound { idle, most, .. } = self.bound;
         ensure!(
             took <= most,
             "removal {} took {took:?}, more than {most:?}: an idle module's takes {idle:?}",
-            self.count
+            self.took.len()
         );
         Ok(())
     }
 
-    fn tell(&self) {
+    fn tell(&mut self) {
+        self.took.sort_unstable();
+        let median = self.took.get(self.took.len() / 2);
+        let (Some(longest), Some(median)) = (self.took.last(), median) else {
+            return;
+        };
         self.bench.progress.note(format!(
-            "{} removals, the longest took {:.0?}, of an idle module {:.0?}",
-            self.count, self.longest, self.bound.idle
+            "{} removals, the longest took {longest:.0?}, half of them at most {median:.0?}, \
+             of an idle module {:.0?}",
+            self.took.len(),
+            self.bound.idle
         ));
     }
 }
