@@ -22,11 +22,11 @@ use crate::bench::demo_log::DemoLog;
 use crate::bench::echo::{counters_at_rest, expect_messages};
 use crate::bench::echo_log::EchoLog;
 use crate::bench::held_queue::HeldQueue;
-use crate::bench::loaded::reloaded_afterwards;
+use crate::bench::loaded::{reloaded_afterwards, removed, Reload};
 use crate::bench::processor::Processor;
 use crate::bench::removal::{removal, removal_of_held_echo, Bound};
 use crate::bench::wait::{wait_until, PATIENCE};
-use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome, Stop};
+use crate::bench::{ensure, ensure_eq, fail, kmemleak, Bench, Outcome, Stop};
 use crate::cases::cases;
 use crate::cases::echo_bound::FullQueue;
 use crate::demo_node;
@@ -125,7 +125,19 @@ fn expect_fresh_demo() -> Outcome {
 
 fn cycle_demo_alone(bench: &Bench, arrange: impl FnMut(u32) -> Outcome) -> Outcome {
     cycle_demo(bench, arrange)?;
-    expect_fresh_demo()
+    expect_fresh_demo()?;
+    expect_nothing_left(bench, &[&bench.demo])
+}
+
+/// The modules that are gone have left no memory behind, where the kernel looks for it.
+fn expect_nothing_left(bench: &Bench, modules: &[&Module]) -> Outcome {
+    if !kmemleak::is_there() {
+        return Ok(());
+    }
+    bench.progress.step();
+    let gone = modules.iter().map(|module| removed(module)).collect::<Outcome<Vec<_>>>()?;
+    kmemleak::expect_no_leaks()?;
+    gone.into_iter().try_for_each(Reload::finish)
 }
 
 fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
@@ -251,7 +263,7 @@ fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
     let run = |stop: &AtomicBool, _| read_on(stop, &tables);
     beside(2, run, || {
         let mut readers = Vec::new();
-        cycle_demo_alone(bench, |_| {
+        cycle_demo(bench, |_| {
             tables.wait_for_more("tables to be read beside it")?;
             send("custom 2\n")?;
             let mut open = File::open(DEMO_NODE)?;
@@ -262,7 +274,9 @@ fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
         })?;
         let failed = |_| fail("a reader panicked");
         readers.into_iter().try_for_each(|reader| reader.join().unwrap_or_else(failed))
-    })
+    })?;
+    expect_fresh_demo()?;
+    expect_nothing_left(bench, &[&bench.demo])
 }
 
 /// Reads until the module is gone.
@@ -304,7 +318,8 @@ fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
             })?;
             Ok(())
         })
-    })
+    })?;
+    expect_nothing_left(bench, &[&bench.demo])
 }
 
 fn demo_goes_again_and_again_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
@@ -315,12 +330,14 @@ fn demo_goes_again_and_again_while_a_processor_comes_and_goes(bench: &Bench) -> 
         Ok(())
     };
     beside(1, run, || {
-        cycle_demo_alone(bench, |_| {
+        cycle_demo(bench, |_| {
             send("start 10\nimmediate\ncustom 50\ndata 1\ndelayed 60000\n")?;
             table_when("items to run", |table| table.row("custom").running > 0)?;
             Ok(())
         })
-    })
+    })?;
+    expect_fresh_demo()?;
+    expect_nothing_left(bench, &[&bench.demo])
 }
 
 /// Runs `work` in `threads` threads until `case` is over. A thread ends with
@@ -439,7 +456,8 @@ fn echo_goes_again_and_again_with_messages_pending(bench: &Bench) -> Outcome {
         bench.echo.load("")?;
     }
     removals.tell();
-    guard.finish()
+    guard.finish()?;
+    expect_nothing_left(bench, &[&bench.echo])
 }
 
 fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) -> Outcome {
@@ -471,7 +489,7 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) ->
         reload.finish()?;
     }
     removals.tell();
-    Ok(())
+    expect_nothing_left(bench, &[&bench.echo])
 }
 
 fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome {
@@ -518,7 +536,8 @@ fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome
     echo.tell();
     demo.tell();
     echo_guard.finish()?;
-    demo_guard.finish()
+    demo_guard.finish()?;
+    expect_nothing_left(bench, &[&bench.echo, &bench.demo])
 }
 
 fn echo_on(stop: &AtomicBool, turn: usize, written: &AtomicU64) -> Outcome {
