@@ -36,8 +36,8 @@ pub enum Job {
     /// Does anything to both nodes, `rounds` times or until it gets SIGTERM;
     /// reports how much of what was accepted.
     Anything { writer: usize, seed: u64, rounds: usize, resets: bool },
-    /// Uses up memory until so many KiB are left, and touches it again and
-    /// again until it gets SIGTERM; says `full` in between.
+    /// Uses up memory until so many KiB are free, and keeps the kernel at looking
+    /// for more until it gets SIGTERM; says `full` in between.
     Hog { leave: usize },
 }
 

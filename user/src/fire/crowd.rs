@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use nix::sys::signal::Signal;
 
 use super::anything::MAX_PENDING;
 use super::children::{Job, Process};
-use super::hog::available_memory;
+use super::hog::{free_memory, low_watermark, Reclaim};
 use super::signals::follow;
 use crate::bench::demo::{send, table};
 use crate::bench::demo_log::DemoLog;
@@ -44,12 +45,18 @@ struct Crowd {
 impl Crowd {
     /// Runs them, and `meanwhile`, which gets told when they are done. Checks
     /// all that they have asked for.
-    /// Returns how much of what they have done.
-    fn run(
+    fn run(&self, bench: &Bench, meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send) -> Outcome {
+        self.run_when(bench, || Ok(()), meanwhile).map(drop)
+    }
+
+    /// As [`Crowd::run`], with `first` between the start of the processes and that of
+    /// their work. Returns how much of what they have done, and what `first` did.
+    fn run_when<T>(
         &self,
         bench: &Bench,
+        first: impl FnOnce() -> Outcome<T>,
         meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send,
-    ) -> Outcome<HashMap<String, u64>> {
+    ) -> Outcome<(HashMap<String, u64>, T)> {
         let reload_echo = loaded_with(&bench.echo, &format!("max_pending={MAX_PENDING}"))?;
         let reload_demo = loaded_with(&bench.demo, "")?;
         let jobs: Vec<Job> = (0..self.processes)
@@ -66,6 +73,7 @@ impl Crowd {
         let mut next = vec![0; self.processes];
         let over = AtomicBool::new(false);
         let mut totals: HashMap<String, u64> = HashMap::new();
+        let first = first()?;
         processes.iter_mut().try_for_each(Process::go)?;
         thread::scope(|scope| -> Outcome {
             let meanwhile = scope.spawn(|| meanwhile(&over));
@@ -122,16 +130,16 @@ impl Crowd {
         bench.progress.note(told.join(", "));
         reload_echo.finish()?;
         reload_demo.finish()?;
-        Ok(totals)
+        Ok((totals, first))
     }
 }
 
 fn all_that_64_processes_ask_for_is_counted_and_done(bench: &Bench) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: false }.run(bench, |_| Ok(())).map(drop)
+    Crowd { processes: 64, rounds: 40, resets: false }.run(bench, |_| Ok(()))
 }
 
 fn it_balances_while_64_processes_ask_for_anything_and_for_resets(bench: &Bench) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: true }.run(bench, |_| Ok(())).map(drop)
+    Crowd { processes: 64, rounds: 40, resets: true }.run(bench, |_| Ok(()))
 }
 
 fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
@@ -146,25 +154,44 @@ fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
 }
 
 fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
-    /// In KiB: what the kernel and the other processes get along with.
-    const LEAVE: usize = 32 << 10;
-    let Some(before) = available_memory() else {
-        return skip("/proc/meminfo does not say how much memory is available");
+    let (Some(before), Some(leave)) = (free_memory(), low_watermark()) else {
+        return skip("/proc does not say how much memory is free, or how little is short");
     };
-    let mut hogs = Process::start_all(&[Job::Hog { leave: LEAVE }])?;
-    for hog in &mut hogs {
+    let Some(hog) = Process::start_all(&[Job::Hog { leave }])?.pop() else {
+        return fail("not one process");
+    };
+    let hog = Mutex::new(hog);
+    let say = || hog.lock().unwrap_or_else(PoisonError::into_inner);
+    let fill = || {
+        let mut hog = say();
         hog.go()?;
         hog.report()?;
-    }
-    let after = available_memory().unwrap_or(0);
-    let done = Crowd { processes: 8, rounds: 120, resets: false }.run(bench, |_| Ok(()))?;
-    // Its queue is one with WQ_MEM_RECLAIM.
-    ensure!(done.get("custom").is_some_and(|&items| items > 0), "no custom items: {done:?}");
-    for hog in &mut hogs {
+        Reclaim::so_far()
+    };
+    let mut least = before;
+    let crowd = Crowd { processes: 8, rounds: 120, resets: false };
+    let mut at_last = None;
+    let (done, at_first) = crowd.run_when(bench, fill, |over| {
+        while !over.load(Ordering::Relaxed) {
+            least = least.min(free_memory().unwrap_or(before));
+            thread::sleep(Duration::from_millis(5));
+        }
+        at_last = Some(Reclaim::so_far()?);
+        let mut hog = say();
         hog.signal(Signal::SIGTERM)?;
-        hog.report()?;
-    }
-    bench.progress.note(format!("{} of {} MiB were left", after >> 10, before >> 10));
+        hog.report().map(drop)
+    })?;
+    let Some(at_last) = at_last else { return fail("nobody has looked at the memory") };
+    let reclaim = at_last.since(at_first);
+    let items = done.get("custom").copied().unwrap_or(0);
+    bench.progress.note(format!(
+        "{least} of {before} KiB were left, {leave} are little; {items} custom items ran, \
+         {reclaim:?}"
+    ));
+    // Their queue is one with WQ_MEM_RECLAIM.
+    ensure!(items > 0, "no custom items ran while memory was short");
+    ensure!(reclaim.scanned > 0, "the kernel did not look for memory: {reclaim:?}");
+    ensure_eq!(reclaim.killed, 0, "processes killed for their memory");
     Ok(())
 }
 
