@@ -145,7 +145,7 @@ fn it_balances_while_64_processes_ask_for_anything_and_for_resets(bench: &Bench)
 fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
     let processor = Processor::second()?;
     let mut switched = 0;
-    Crowd { processes: 12, rounds: 250, resets: false }.run(bench, |over| {
+    Crowd { processes: 64, rounds: 60, resets: false }.run(bench, |over| {
         switched = processor.comes_and_goes(bench, over)?;
         Ok(())
     })?;
