@@ -56,10 +56,10 @@ pub(crate) const fn text_of(nul_terminated: &'static [u8]) -> &'static str {
 /// line.print();
 /// # Ok::<(), Error>(())
 /// ```
-// The crate is meant that the macro is used in, as it is by `pr_info!`.
 #[allow(clippy::crate_in_macro_def)]
 macro_rules! new_log_line {
     () => {{
+        // The name of the crate that this is used in, as in `pr_info!`.
         const NAME: &str = $crate::abstractions::log_line::text_of(crate::__LOG_PREFIX);
         $crate::abstractions::log_line::LogLine::new(NAME)
     }};

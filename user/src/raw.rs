@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::mman::{mmap_anonymous, mprotect, munmap, MapFlags, ProtFlags};
+use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAdvise, ProtFlags};
 use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 
 const PAGE: usize = 4096;
@@ -136,6 +136,56 @@ impl Drop for PageEdge {
     }
 }
 
+/// Memory that the kernel may take back when it has too little, with all that is in it.
+///
+/// # Invariants
+///
+/// `start` is that of a private, writable mapping of [`Disposable::LENGTH`] bytes that this
+/// owns, and to which nobody has a reference.
+pub struct Disposable {
+    start: NonNull<c_void>,
+}
+
+impl Disposable {
+    pub const LENGTH: usize = 16 << 20;
+    /// So much is written before it is given out of hand.
+    const PIECE: usize = 64 * PAGE;
+
+    pub fn new() -> Result<Disposable, Errno> {
+        let length = NonZeroUsize::new(Disposable::LENGTH).expect("not 0");
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: As in `PageEdge::new`.
+        let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
+        // INVARIANT: The mapping is new and of this length.
+        Ok(Disposable { start })
+    }
+
+    /// Writes to each page, and lets the kernel have it from then on.
+    pub fn use_all(&mut self) -> Result<(), Errno> {
+        for from in (0..Disposable::LENGTH).step_by(Disposable::PIECE) {
+            for page in (from..from + Disposable::PIECE).step_by(PAGE) {
+                // SAFETY: By the type invariants this lies within the mapping, which is
+                // writable, and nobody refers to it.
+                unsafe { self.start.byte_add(page).cast::<u8>().write_volatile(1) };
+            }
+            // SAFETY: The piece belongs to the mapping. That it may read as zeros from now on
+            // matters to nobody.
+            unsafe {
+                madvise(self.start.byte_add(from), Disposable::PIECE, MmapAdvise::MADV_FREE)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Disposable {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the mapping is owned; no reference into it is left.
+        let unmapped = unsafe { munmap(self.start, Disposable::LENGTH) };
+        unmapped.expect("munmap of a mapping of one's own");
+    }
+}
+
 /// How often [`count_signal`] has run.
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
@@ -212,6 +262,13 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "abcd");
+    }
+
+    #[test]
+    fn uses_memory_that_may_be_taken_back() {
+        let mut memory = Disposable::new().unwrap();
+        memory.use_all().unwrap();
+        memory.use_all().unwrap();
     }
 
     #[test]

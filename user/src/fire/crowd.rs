@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 
 use super::anything::MAX_PENDING;
 use super::children::{Job, Process};
-use super::hog::{free_memory, low_watermark, Reclaim};
+use super::hog::{free_memory, low_watermark, Reclaimed};
 use super::signals::follow;
 use crate::bench::demo::{send, table};
 use crate::bench::demo_log::DemoLog;
@@ -154,8 +154,12 @@ fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
 }
 
 fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
-    let (Some(before), Some(leave)) = (free_memory(), low_watermark()) else {
-        return skip("/proc does not say how much memory is free, or how little is short");
+    // The kernel keeps more in reserve than it would, for those who cannot wait: only those
+    // who can are short of memory.
+    let _reserve = Setting::change("/proc/sys/vm/min_free_kbytes", "16384")?;
+    let said = (free_memory(), low_watermark(), Reclaimed::so_far());
+    let (Some(before), Some(leave), Some(_)) = said else {
+        return skip("/proc does not say how much memory is free, or what the kernel reclaims");
     };
     let Some(hog) = Process::start_all(&[Job::Hog { leave }])?.pop() else {
         return fail("not one process");
@@ -166,7 +170,8 @@ fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
         let mut hog = say();
         hog.go()?;
         hog.report()?;
-        Reclaim::so_far()
+        bench.progress.step();
+        Ok(Reclaimed::so_far())
     };
     let mut least = before;
     let crowd = Crowd { processes: 8, rounds: 120, resets: false };
@@ -176,22 +181,24 @@ fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
             least = least.min(free_memory().unwrap_or(before));
             thread::sleep(Duration::from_millis(5));
         }
-        at_last = Some(Reclaim::so_far()?);
+        at_last = Reclaimed::so_far();
         let mut hog = say();
         hog.signal(Signal::SIGTERM)?;
         hog.report().map(drop)
     })?;
-    let Some(at_last) = at_last else { return fail("nobody has looked at the memory") };
-    let reclaim = at_last.since(at_first);
+    let (Some(at_first), Some(at_last)) = (at_first, at_last) else {
+        return fail("/proc/vmstat cannot be read any more");
+    };
+    let reclaimed = at_last.since(at_first);
     let items = done.get("custom").copied().unwrap_or(0);
     bench.progress.note(format!(
         "{least} of {before} KiB were left, {leave} are little; {items} custom items ran, \
-         {reclaim:?}"
+         {reclaimed:?}"
     ));
     // Their queue is one with WQ_MEM_RECLAIM.
     ensure!(items > 0, "no custom items ran while memory was short");
-    ensure!(reclaim.scanned > 0, "the kernel did not look for memory: {reclaim:?}");
-    ensure_eq!(reclaim.killed, 0, "processes killed for their memory");
+    let pages = reclaimed.by_kswapd + reclaimed.direct;
+    ensure!(pages > 0, "the kernel had no need to take memory back");
     Ok(())
 }
 

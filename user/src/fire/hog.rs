@@ -5,7 +5,6 @@
 use std::fs;
 
 use super::children::say;
-use crate::bench::{fail, Outcome};
 use crate::error::Error;
 use crate::raw;
 
@@ -43,97 +42,79 @@ fn low_watermark_in(zoneinfo: &str) -> Option<usize> {
     Some(zones?.into_iter().sum::<usize>() * PAGE / 1024)
 }
 
-/// What the kernel has done about a lack of memory, since boot.
+/// How many pages the kernel has taken back since boot, for want of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reclaim {
-    /// Objects that it has looked at for whether it can do without them.
-    pub scanned: u64,
-    /// How often who wanted memory had to look himself.
-    pub stalls: u64,
-    /// Processes that it has killed for it.
-    pub killed: u64,
+pub struct Reclaimed {
+    /// By the thread that is there for it.
+    pub by_kswapd: u64,
+    /// By who wanted memory, and got none before he had looked for some himself.
+    pub direct: u64,
 }
 
-impl Reclaim {
-    pub fn so_far() -> Outcome<Reclaim> {
-        let vmstat = fs::read_to_string("/proc/vmstat")?;
-        let sum = |start: &str| -> u64 {
-            let of = |line: &str| line.strip_prefix(start)?.split(' ').nth(1)?.parse::<u64>().ok();
-            vmstat.lines().filter_map(of).sum()
+impl Reclaimed {
+    pub fn so_far() -> Option<Reclaimed> {
+        Reclaimed::of(&fs::read_to_string("/proc/vmstat").ok()?)
+    }
+
+    fn of(vmstat: &str) -> Option<Reclaimed> {
+        let count = |wanted: &str| -> Option<u64> {
+            let lines = vmstat.lines().filter_map(|line| line.split_once(' '));
+            lines.into_iter().find(|(name, _)| *name == wanted)?.1.parse().ok()
         };
-        if !vmstat.contains("slabs_scanned ") {
-            return fail("/proc/vmstat does not say what the kernel has reclaimed");
-        }
-        Ok(Reclaim {
-            scanned: sum("slabs_scanned"),
-            stalls: sum("allocstall_"),
-            killed: sum("oom_kill"),
-        })
+        Some(Reclaimed { by_kswapd: count("pgsteal_kswapd")?, direct: count("pgsteal_direct")? })
     }
 
-    pub fn since(self, before: Reclaim) -> Reclaim {
-        Reclaim {
-            scanned: self.scanned - before.scanned,
-            stalls: self.stalls - before.stalls,
-            killed: self.killed - before.killed,
+    pub fn since(self, before: Reclaimed) -> Reclaimed {
+        Reclaimed {
+            by_kswapd: self.by_kswapd - before.by_kswapd,
+            direct: self.direct - before.direct,
         }
     }
 }
 
-/// Uses up memory until `leave` KiB are free, says so, and keeps the kernel at reclaiming
-/// some until it gets SIGTERM.
+/// So much is used at a time.
+const PIECE: usize = 256 << 10;
+
+/// Uses up to so many pieces more. Whether the kernel had to take memory back for one.
+fn takes_back(pieces: &mut Vec<Vec<u8>>, more: usize) -> bool {
+    let before = Reclaimed::so_far();
+    (0..more).any(|_| {
+        pieces.push(vec![1; PIECE]);
+        Reclaimed::so_far() != before
+    })
+}
+
+/// Uses up memory until `leave` KiB are free or the kernel takes some back, says so, and keeps
+/// the kernel at that until it gets SIGTERM.
+///
+/// There is neither swap nor a disk with pages that the kernel could drop, and where it finds
+/// nothing it kills. So a part of what is used up is for it to take, and used again and again.
 pub fn hog(leave: usize) -> Result<(), Error> {
-    const PIECE: usize = 256 << 10;
-    /// In KiB: what is filled with what can be reclaimed.
-    const MARGIN: usize = 2 << 10;
-    /// So often it goes round before all pieces have been touched.
-    const TURNS: usize = 16;
+    /// Half of what the kernel may take.
+    const MORE: usize = raw::Disposable::LENGTH / 2 / PIECE;
     let own = |error| Error::from_io("/proc/self/oom_score_adj", &error);
     fs::write("/proc/self/oom_score_adj", "1000").map_err(own)?;
-    let mut absent = Absent::default();
-    // Enough for the kernel to find when it looks for the first time.
-    absent.look_for(20_000);
+    let explain = |errno| Error::from_errno("madvise", errno);
+    let mut disposable = raw::Disposable::new().map_err(explain)?;
+    disposable.use_all().map_err(explain)?;
     let mut pieces: Vec<Vec<u8>> = Vec::new();
-    while raw::signals_seen() == 0 && free_memory().is_some_and(|free| free > leave) {
-        pieces.push(vec![1; PIECE]);
-    }
+    while free_memory().is_some_and(|free| free > leave) && !takes_back(&mut pieces, 1) {}
     say(&format!("full={}", pieces.len() * PIECE / 1024));
-    let mut turn = 0;
     while raw::signals_seen() == 0 {
-        absent.look_for(1000);
-        match free_memory() {
-            // Gives way before the kernel has nothing left.
-            Some(free) if free < leave / 2 => {
-                pieces.truncate(pieces.len() - pieces.len().min(4));
-            }
-            // What the kernel has reclaimed. There is as much again before it has to.
-            Some(free) if free > leave + MARGIN => pieces.push(vec![1; PIECE]),
-            _ => {}
+        let mut more = Vec::new();
+        match takes_back(&mut more, MORE) {
+            true => drop(more),
+            // There was more free than it seemed.
+            false => pieces.append(&mut more),
         }
-        turn += 1;
-        for piece in pieces.iter_mut().skip(turn % TURNS).step_by(TURNS) {
-            piece.iter_mut().step_by(PAGE).for_each(|byte| *byte = byte.wrapping_add(1));
+        disposable.use_all().map_err(explain)?;
+        // Gives way before the kernel has nothing left.
+        if free_memory().is_some_and(|free| free < leave / 2) {
+            pieces.truncate(pieces.len() - pieces.len().min(1));
         }
     }
     say(&format!("end=1 pieces={}", pieces.len()));
     Ok(())
-}
-
-/// Files that are not there. The kernel keeps in mind that they are not, as long as it has the
-/// memory: there is neither swap nor a disk with pages that it could drop instead.
-#[derive(Default)]
-struct Absent {
-    looked_for: u64,
-}
-
-impl Absent {
-    fn look_for(&mut self, files: u64) {
-        for number in self.looked_for..self.looked_for + files {
-            // What comes of it is known.
-            let _ = fs::metadata(format!("/sys/kernel/absent-{}-{number}", std::process::id()));
-        }
-        self.looked_for += files;
-    }
 }
 
 #[cfg(test)]
@@ -144,7 +125,10 @@ mod tests {
     fn knows_how_much_memory_there_is() {
         assert!(free_memory().unwrap() > 0);
         assert!(low_watermark().unwrap() > 0);
-        Reclaim::so_far().unwrap();
+        Reclaimed::so_far().unwrap();
+        let vmstat = "pgsteal_kswapd 1\npgsteal_direct 2\npgscan_direct 9\n";
+        assert_eq!(Reclaimed::of(vmstat), Some(Reclaimed { by_kswapd: 1, direct: 2 }));
+        assert_eq!(Reclaimed::of("pgsteal_direct 2\n"), None);
     }
 
     #[test]
