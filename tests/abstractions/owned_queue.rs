@@ -111,6 +111,8 @@ mod tests {
         Ok(())
     }
 
+    // C keeps the flags to itself: what `freezable` does only a suspend would show, and what
+    // `mem_reclaim` does `wqtest fire` shows on the demo's queue.
     #[test]
     fn a_queue_with_every_flag_runs_its_items() -> Result {
         let all = [
