@@ -340,8 +340,8 @@ where
     }
 
     fn flush_delayed(&self) -> bool {
-        // SAFETY: As in `flush_queued`. The queue that C puts an armed item on is valid: whoever
-        // armed it there had to see to that for as long as the timer runs.
+        // SAFETY: As in `flush_queued`. The queue that C puts an armed item on is valid: it is one
+        // of the system's, which stay, or that of a handle, by the invariants of the handle's item.
         unsafe { bindings::flush_delayed_work(delayed_work_of(self)) }
     }
 }

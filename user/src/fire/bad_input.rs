@@ -42,7 +42,7 @@ fn lengths_first(bench: &Bench, thrower: &mut Thrower) -> Vec<usize> {
         return Vec::new();
     }
     let lengths = thrower.all_lengths();
-    bench.progress.note(format!("each of {} lengths has been there in one piece", lengths.len()));
+    bench.progress.note(format!("each of {} lengths comes first, in one piece", lengths.len()));
     lengths
 }
 
