@@ -14,8 +14,7 @@ kvm_works() {
 	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && { : <>/dev/kvm; } 2>/dev/null
 }
 
-# Sets $qemu, the emulator's command line. A socket for each CPU, for without ACPI
-# a kernel finds one CPU a socket.
+# Sets $qemu, the emulator's command line.
 guest_qemu() {
 	local accel=(-accel "tcg,thread=multi" -cpu max)
 	local outputs=(-add-fd "fd=3,set=1" -chardev "file,id=out,path=/dev/fdset/1,append=on"
@@ -31,7 +30,7 @@ guest_qemu() {
 		outputs=(-chardev "stdio,id=out,mux=on,signal=off" -mon "chardev=out"
 			-chardev "null,id=err")
 	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-		"${accel[@]}" -smp "$cpus,sockets=$cpus" -m "$memory"
+		"${accel[@]}" -smp "$cpus" -m "$memory"
 		-kernel "$image" -initrd "$run_dir/initramfs" -append "$(guest_boot_args)"
 		-chardev "file,id=log,path=$run_dir/kernel.log" "${outputs[@]}"
 		-chardev "file,id=verdict,path=$run_dir/verdict"
