@@ -325,11 +325,12 @@ pub(crate) use new_delayed_work_handle;
 ///
 /// # Locking and context
 ///
-/// All of it sleeps. The item is armed, cancelled and stopped under a mutex, through the
-/// [`Control`] that [`lock`](Self::lock) returns. [`flush`](Self::flush),
-/// [`flush_delayed`](Self::flush_delayed) and the destructor wait for the handler, so the handler
-/// must not call them (lockdep tells). What [`WorkHandle`] says of the items of other handles, of
-/// ordered queues, and of handles that are forgotten, holds here too.
+/// All of it sleeps. The item is cancelled and stopped under a mutex, through the [`Control`] that
+/// [`lock`](Self::lock) returns; [`enqueue_delayed`](Self::enqueue_delayed) takes it where C
+/// refuses the item. [`flush`](Self::flush), [`flush_delayed`](Self::flush_delayed) and the
+/// destructor wait for the handler, so the handler must not call them (lockdep tells). What
+/// [`WorkHandle`] says of the items of other handles, of ordered queues, and of handles that are
+/// forgotten, holds here too.
 ///
 /// # Examples
 ///
@@ -359,7 +360,7 @@ pub(crate) use new_delayed_work_handle;
 ///
 /// let retry = new_delayed_work_handle!(system_percpu(), Ok(Retry), "retry");
 /// let retry = KBox::pin_init(retry, GFP_KERNEL)?;
-/// retry.lock().arm(jiffies_at_least(Delta::from_millis(50)));
+/// retry.enqueue_delayed(jiffies_at_least(Delta::from_millis(50)));
 /// // Something else came up: not now.
 /// let was_armed = retry.lock().cancel_sync();
 /// # let _ = was_armed;
@@ -368,8 +369,8 @@ pub(crate) use new_delayed_work_handle;
 ///
 /// # Invariants
 ///
-/// The item is queued through [`Control`] and [`Rearm`] alone. While nobody holds [`Control`], it
-/// is disabled in C exactly when `stopped` is true.
+/// The item is queued through the handle, [`Control`] and [`Rearm`] alone. While nobody holds
+/// [`Control`], it is disabled in C exactly when `stopped` is true.
 ///
 /// [`WorkHandle`]: super::work::WorkHandle
 #[pin_data(PinnedDrop)]
@@ -415,8 +416,26 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
         })
     }
 
-    /// Takes control of the item: until the result is dropped nobody else but its own handler
-    /// arms it, and nobody else takes it back. Sleeps.
+    /// Arms the item to run after `delay` jiffies; `false` if it is armed or queued already.
+    /// Starts it again if it was stopped. Where C refuses the item it waits for whoever has
+    /// [`Control`], which may be taking the item back; so the handler must not call it. Sleeps.
+    ///
+    /// [`Control::arm`] is for those who keep counts of the item, and costs a mutex each time.
+    ///
+    /// C: `queue_delayed_work()`, `enable_delayed_work()`.
+    pub(crate) fn enqueue_delayed(&self, delay: Jiffies) -> bool {
+        // SAFETY: The handle is borrowed.
+        let is_accepted = unsafe { self.item.arm(delay) };
+        is_accepted || self.enqueue_refused(delay)
+    }
+
+    #[cold]
+    fn enqueue_refused(&self, delay: Jiffies) -> bool {
+        self.lock().arm(delay)
+    }
+
+    /// Takes control of the item: until the result is dropped nobody else takes it back, and
+    /// nobody arms it but its own handler and [`enqueue_delayed`](Self::enqueue_delayed). Sleeps.
     pub(crate) fn lock(&self) -> Control<'_, H> {
         Control {
             item: &self.item,
@@ -441,7 +460,8 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     }
 }
 
-/// Control over a delayed item: whoever holds it decides whether it is armed.
+/// Control over a delayed item: whoever holds it decides whether it is armed, where everybody
+/// arms it this way.
 ///
 /// C refuses to queue an item while it is being cancelled, and the caller cannot tell that from
 /// an item that is armed already: what was accepted would be lost. Holding a mutex over both

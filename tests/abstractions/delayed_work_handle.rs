@@ -24,6 +24,7 @@ mod tests {
                 Rearm, //
             },
             owned_queue::{
+                spawn,
                 system_percpu,
                 OwnedQueue, //
             }, //
@@ -32,6 +33,7 @@ mod tests {
             an_hour,
             ensure,
             BlockedQueue,
+            Count,
             Probe,
             Subject, //
         }, //
@@ -99,6 +101,52 @@ mod tests {
         ensure!(!control.arm(1));
         ensure!(control.cancel_sync());
         ensure!(probe.started.get() == 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_stopped_item_is_started_again_by_whoever_queues_it() -> Result {
+        let probe = Probe::opened()?;
+        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = KBox::pin_init(item, GFP_KERNEL)?;
+        ensure!(!item.lock().stop());
+        ensure!(item.enqueue_delayed(an_hour()));
+        ensure!(!item.enqueue_delayed(1));
+        ensure!(item.lock().stop());
+        ensure!(item.enqueue_delayed(0));
+        probe.finished.wait_for(1)?;
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_queued_while_the_item_is_being_cancelled_is_not_lost() -> Result {
+        let probe = Probe::closed()?;
+        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = Arc::pin_init(item, GFP_KERNEL)?;
+        ensure!(item.enqueue_delayed(0));
+        probe.started.wait_for(1)?;
+
+        let queue = own_queue()?;
+        let (locked, accepted) = (Count::new_shared()?, Count::new_shared()?);
+        let (canceller, has_locked) = (item.clone(), locked.clone());
+        spawn!(queue, GFP_KERNEL, move || {
+            let mut control = canceller.lock();
+            has_locked.increment();
+            control.cancel_sync();
+        })?;
+        locked.wait_for(1)?;
+        let (other, is_accepted) = (item.clone(), accepted.clone());
+        spawn!(queue, GFP_KERNEL, move || {
+            if other.enqueue_delayed(an_hour()) {
+                is_accepted.increment();
+            }
+        })?;
+        // For C to have refused it by now. If not, it is accepted all the same.
+        fsleep(Delta::from_millis(20));
+        probe.open();
+        queue.flush();
+        ensure!(accepted.get() == 1);
+        ensure!(probe.started.get() == 1);
         Ok(())
     }
 
