@@ -5,17 +5,24 @@
 use std::process::ExitCode;
 
 use super::Done;
-use crate::bench::Stop;
+use crate::bench::{Outcome, Stop};
 use crate::error::Error;
-use crate::measure::{Options, GROUPS};
+use crate::measure::{idle, Group, Options, GROUPS};
 
 pub fn run(options: &Options) -> Done {
     for group in &GROUPS {
         if options.groups.is_empty() || options.groups.iter().any(|name| name == group.name) {
-            (group.measure)(options).map_err(|stop| match stop {
+            measure(group, options).map_err(|stop| match stop {
                 Stop::Fail(reason) | Stop::Skip(reason) => Error::new(group.name, reason),
             })?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn measure(group: &Group, options: &Options) -> Outcome {
+    if group.idle {
+        idle::wait()?;
+    }
+    (group.measure)(options)
 }

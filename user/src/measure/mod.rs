@@ -12,12 +12,14 @@
 //! - [`twin`]: a module and its twin, loaded in the same way
 //! - [`writers`]: one process or many threads that write
 //! - [`trace`]: when work items start
+//! - [`idle`]: a machine that has nothing else to do
 //! - [`boot`], [`echo`], [`floor`], [`latency`], [`loading`], [`memory`],
 //!   [`scaling`], [`ways`]: the figures, one file a group
 
 pub mod boot;
 pub mod echo;
 pub mod floor;
+pub mod idle;
 pub mod latency;
 pub mod loading;
 pub mod memory;
@@ -50,16 +52,18 @@ pub struct Options {
 /// Figures that are taken together.
 pub struct Group {
     pub name: &'static str,
+    /// Not before the machine has nothing else to do.
+    pub idle: bool,
     pub measure: fn(&Options) -> Outcome,
 }
 
 pub const GROUPS: [Group; 8] = [
-    Group { name: "boot", measure: boot::measure },
-    Group { name: "echo", measure: echo::measure },
-    Group { name: "floor", measure: floor::measure },
-    Group { name: "latency", measure: latency::measure },
-    Group { name: "ways", measure: ways::measure },
-    Group { name: "loading", measure: loading::measure },
-    Group { name: "memory", measure: memory::measure },
-    Group { name: "scaling", measure: scaling::measure },
+    Group { name: "boot", idle: false, measure: boot::measure },
+    Group { name: "echo", idle: true, measure: echo::measure },
+    Group { name: "floor", idle: true, measure: floor::measure },
+    Group { name: "latency", idle: true, measure: latency::measure },
+    Group { name: "ways", idle: true, measure: ways::measure },
+    Group { name: "loading", idle: true, measure: loading::measure },
+    Group { name: "memory", idle: true, measure: memory::measure },
+    Group { name: "scaling", idle: true, measure: scaling::measure },
 ];
