@@ -26,6 +26,12 @@ pub fn median(samples: &[f64]) -> f64 {
     }
 }
 
+/// There has to be a sample.
+pub fn mean(samples: &[f64]) -> f64 {
+    assert!(!samples.is_empty());
+    samples.iter().sum::<f64>() / samples.len() as f64
+}
+
 /// A share of a span of time, in nanoseconds.
 pub fn nanoseconds_each(span: Duration, count: usize) -> f64 {
     span.as_nanos() as f64 / count as f64
@@ -51,6 +57,11 @@ mod tests {
         assert_eq!(percentile(&hundred, 0), 1.0);
         assert_eq!(percentile(&[7.0, 8.0], 99), 8.0);
         assert_eq!(percentile(&[7.0], 1), 7.0);
+    }
+
+    #[test]
+    fn finds_the_mean() {
+        assert_eq!(mean(&[9.0, 1.0, 2.0]), 4.0);
     }
 
     #[test]
