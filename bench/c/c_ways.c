@@ -15,6 +15,7 @@
 
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -52,6 +53,15 @@ static int enqueue_delayed(unsigned int i)
 	return 0;
 }
 
+/* As who keeps counts of an item does it, so that nobody cancels it meanwhile. */
+static struct mutex controls[BATCH];
+
+static int enqueue_controlled(unsigned int i)
+{
+	guard(mutex)(&controls[i]);
+	return enqueue_delayed(i);
+}
+
 struct job {
 	struct work_struct work;
 	u64 value;
@@ -73,6 +83,32 @@ static int enqueue_job(unsigned int i)
 	if (!job)
 		return -ENOMEM;
 	INIT_WORK(&job->work, run_job);
+	job->value = i;
+	queue_work(queue, &job->work);
+	return 0;
+}
+
+/*
+ * The same job, allocated and freed as the kernel crate's Kmalloc does it: what is
+ * left of the difference is not the allocator's.
+ */
+static void run_krealloc_job(struct work_struct *work)
+{
+	struct job *job = container_of(work, struct job, work);
+	void *gone __maybe_unused;
+
+	WRITE_ONCE(started, ktime_get());
+	WRITE_ONCE(seen, job->value);
+	gone = krealloc(job, 0, 0);
+}
+
+static int enqueue_krealloc_job(unsigned int i)
+{
+	struct job *job = krealloc(NULL, sizeof(*job), GFP_KERNEL);
+
+	if (!job)
+		return -ENOMEM;
+	INIT_WORK(&job->work, run_krealloc_job);
 	job->value = i;
 	queue_work(queue, &job->work);
 	return 0;
@@ -116,6 +152,7 @@ static int measure_all(void)
 	for (i = 0; i < BATCH; i++) {
 		INIT_WORK(&works[i], note);
 		INIT_DELAYED_WORK(&delayed_works[i], note);
+		mutex_init(&controls[i]);
 	}
 	/* What rust_ways calls these, and queues in two ways. */
 	err = measure("arc", enqueue_work);
@@ -126,7 +163,11 @@ static int measure_all(void)
 	if (!err)
 		err = measure("closure", enqueue_job);
 	if (!err)
+		err = measure("krealloc", enqueue_krealloc_job);
+	if (!err)
 		err = measure("delayed", enqueue_delayed);
+	if (!err)
+		err = measure("controlled", enqueue_controlled);
 	return err;
 }
 
@@ -145,7 +186,8 @@ static int __init c_ways_init(void)
 {
 	int err = 0;
 
-	queue = alloc_workqueue("c_ways", WQ_PERCPU, 0);
+	/* The name is copied for each run: both twins have the same one. */
+	queue = alloc_workqueue("ways", WQ_PERCPU, 0);
 	if (!queue)
 		return -ENOMEM;
 	if (tick) {

@@ -195,6 +195,11 @@ fn measure_all(queue: &Arc<OwnedQueue>) -> Result {
         )
     })?;
     measure("delayed", queue, &delayed, |item| {
+        item.enqueue_delayed(0);
+        Ok(())
+    })?;
+
+    measure("controlled", queue, &delayed, |item| {
         item.lock().arm(0);
         Ok(())
     })
@@ -233,7 +238,8 @@ struct RustWays {
 
 impl kernel::Module for RustWays {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let queue = Arc::new(OwnedQueue::percpu(c"rust_ways").build()?, GFP_KERNEL)?;
+        // C copies the name for each run: both twins have the same one.
+        let queue = Arc::new(OwnedQueue::percpu(c"ways").build()?, GFP_KERNEL)?;
         if !module_parameters::tick.value() {
             measure_all(&queue)?;
             return Ok(Self { ticks: None });
