@@ -23,6 +23,7 @@ use kernel::{
         LockClassKey,
         Mutex, //
     },
+    task::might_sleep,
     time::{
         msecs_to_jiffies,
         Delta,
@@ -424,6 +425,8 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     ///
     /// C: `queue_delayed_work()`, `enable_delayed_work()`.
     pub(crate) fn enqueue_delayed(&self, delay: Jiffies) -> bool {
+        // Which it does below only now and then.
+        might_sleep();
         // SAFETY: The handle is borrowed.
         let is_accepted = unsafe { self.item.arm(delay) };
         is_accepted || self.enqueue_refused(delay)
