@@ -178,6 +178,15 @@ impl Snapshot {
     }
 }
 
+/// An item's run.
+struct Run {
+    kind: Kind,
+    /// Since the item was queued.
+    waited: Delta,
+    worker: worker::Name,
+    cpu: CpuId,
+}
+
 /// The counts of all kinds, and whether anything is accepted.
 ///
 /// # Locking
@@ -254,23 +263,14 @@ impl Ledger {
     /// there is only one item of the kind. Once the ledger is closed the item counts as cancelled
     /// and `body` is not run.
     pub(crate) fn run(&self, kind: Kind, times: Option<Times>, body: impl FnOnce()) {
-        let Some(waited) = self.started(kind, times) else {
-            return;
-        };
-        let (worker, cpu) = (worker::Name::current(), CpuId::current());
-        body();
-        pr_info!(
-            "{} work ran on {worker} (CPU {}) after {} ms\n",
-            kind.name(),
-            cpu.as_u32(),
-            waited.as_millis()
-        );
-        self.finished(kind);
+        if let Some(run) = self.started(kind, times) {
+            body();
+            self.finished(run);
+        }
     }
 
-    /// Counts an item whose run begins and returns the time since it was queued, or one that is
-    /// cancelled because the ledger is closed.
-    fn started(&self, kind: Kind, times: Option<Times>) -> Option<Delta> {
+    /// Counts an item whose run begins, or one that is cancelled because the ledger is closed.
+    fn started(&self, kind: Kind, times: Option<Times>) -> Option<Run> {
         let mut state = self.state.lock();
         if state.closed {
             state.row_mut(kind).cancel();
@@ -278,13 +278,26 @@ impl Ledger {
         }
         let waited = state.row_mut(kind).start(times);
         state.peak_running = state.peak_running.max(state.running_on_own_queue());
-        Some(waited)
+        drop(state);
+        Some(Run {
+            kind,
+            waited,
+            worker: worker::Name::current(),
+            cpu: CpuId::current(),
+        })
     }
 
-    /// Counts an item whose run ends.
-    fn finished(&self, kind: Kind) {
+    /// Logs a run that ends, and counts it.
+    fn finished(&self, run: Run) {
+        pr_info!(
+            "{} work ran on {} (CPU {}) after {} ms\n",
+            run.kind.name(),
+            run.worker,
+            run.cpu.as_u32(),
+            run.waited.as_millis()
+        );
         let mut state = self.state.lock();
-        let row = state.row_mut(kind);
+        let row = state.row_mut(run.kind);
         row.running -= 1;
         row.executed += 1;
     }
