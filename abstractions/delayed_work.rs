@@ -196,7 +196,7 @@ impl<H: DelayedHandler> Rearm<'_, H> {
 pub(crate) type LockClass = (&'static CStr, Pin<&'static LockClassKey>);
 
 /// The lock classes of a delayed item. Items of the same ones must not wait for each other, nor
-/// take [`Control`] of each other.
+/// take [`Control`] of each other, nor queue each other through their handles.
 ///
 /// # Examples
 ///
@@ -329,7 +329,9 @@ pub(crate) use new_delayed_work_handle;
 /// All of it sleeps. The item is cancelled and stopped under a mutex, through the [`Control`] that
 /// [`lock`](Self::lock) returns; [`enqueue_delayed`](Self::enqueue_delayed) takes it where C
 /// refuses the item. [`flush`](Self::flush), [`flush_delayed`](Self::flush_delayed) and the
-/// destructor wait for the handler, so the handler must not call them (lockdep tells). What
+/// destructor wait for the handler, so the handler must not call them (lockdep tells); nor
+/// [`lock`](Self::lock) and [`enqueue_delayed`](Self::enqueue_delayed), for whoever has the mutex
+/// may be waiting for it (lockdep tells once somebody has, and C has refused the item). What
 /// [`WorkHandle`] says of the items of other handles, of ordered queues, and of handles that are
 /// forgotten, holds here too.
 ///
@@ -419,13 +421,13 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
 
     /// Arms the item to run after `delay` jiffies; `false` if it is armed or queued already.
     /// Starts it again if it was stopped. Where C refuses the item it waits for whoever has
-    /// [`Control`], which may be taking the item back; so the handler must not call it. Sleeps.
+    /// [`Control`], for they may be taking it back. Sleeps.
     ///
     /// [`Control::arm`] is for those who keep counts of the item, and costs a mutex each time.
     ///
     /// C: `queue_delayed_work()`, `enable_delayed_work()`.
     pub(crate) fn enqueue_delayed(&self, delay: Jiffies) -> bool {
-        // Which it does below only now and then.
+        // The mutex is taken only where C refuses: tell each time.
         might_sleep();
         // SAFETY: The handle is borrowed.
         let is_accepted = unsafe { self.item.arm(delay) };
@@ -468,14 +470,16 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
 ///
 /// C refuses to queue an item while it is being cancelled, and the caller cannot tell that from
 /// an item that is armed already: what was accepted would be lost. Holding a mutex over both
-/// rules that out, and lets the holder keep counts that agree with C.
+/// rules that out, and lets the holder keep counts that agree with C. (Who does not ask for it, but
+/// calls [`DelayedWorkHandle::enqueue_delayed`], loses nothing either, but may arm the item at any
+/// moment.)
 ///
 /// The handler must not wait for it: whoever holds it may be waiting for the handler (lockdep
 /// tells, as soon as somebody has once waited).
 ///
 /// # Examples
 ///
-/// To put off what is armed, so that nobody sees it in between:
+/// To put off what is armed:
 ///
 /// ```
 /// use crate::abstractions::delayed_work::{Control, DelayedHandler};
@@ -514,7 +518,7 @@ impl<H: DelayedHandler> Control<'_, H> {
         self.item.cancel_delayed_sync().is_some()
     }
 
-    /// Stops the item until it is armed again from here: like
+    /// Stops the item until it is armed again through its handle: like
     /// [`cancel_sync`](Self::cancel_sync), but C keeps refusing it afterwards. Sleeps.
     ///
     /// C: `disable_delayed_work_sync()`.

@@ -127,26 +127,32 @@ mod tests {
         probe.started.wait_for(1)?;
 
         let queue = own_queue()?;
-        let (locked, accepted) = (Count::new_shared()?, Count::new_shared()?);
-        let (canceller, has_locked) = (item.clone(), locked.clone());
+        let (locked, taken_back) = (Count::new_shared()?, Count::new_shared()?);
+        let (canceller, has_locked, was_taken_back) =
+            (item.clone(), locked.clone(), taken_back.clone());
         spawn!(queue, GFP_KERNEL, move || {
             let mut control = canceller.lock();
             has_locked.increment();
-            control.cancel_sync();
+            if control.cancel_sync() {
+                was_taken_back.increment();
+            }
         })?;
         locked.wait_for(1)?;
+        let accepted = Count::new_shared()?;
         let (other, is_accepted) = (item.clone(), accepted.clone());
         spawn!(queue, GFP_KERNEL, move || {
             if other.enqueue_delayed(an_hour()) {
                 is_accepted.increment();
             }
         })?;
-        // For C to have refused it by now. If not, it is accepted all the same.
+        // For C to have refused it by now. If not, it is accepted all the same, and taken back.
         fsleep(Delta::from_millis(20));
         probe.open();
         queue.flush();
         ensure!(accepted.get() == 1);
         ensure!(probe.started.get() == 1);
+        let is_armed = taken_back.get() == 0;
+        ensure!(item.lock().cancel_sync() == is_armed);
         Ok(())
     }
 

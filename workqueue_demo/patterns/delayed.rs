@@ -27,7 +27,8 @@ use crate::abstractions::{
     owned_queue::system_percpu, //
 };
 
-/// The module's one delayed item.
+/// The module's one delayed item, which is counted: it is armed and taken back under its
+/// `Control`, here and nowhere else.
 pub(crate) type Delayed = DelayedWorkHandle<DelayedOnce>;
 
 pub(crate) struct DelayedOnce {
