@@ -53,7 +53,7 @@ static int enqueue_delayed(unsigned int i)
 	return 0;
 }
 
-/* As who keeps counts of an item does it, so that nobody cancels it meanwhile. */
+/* As those do who keep counts of an item, so that nobody cancels it meanwhile. */
 static struct mutex controls[BATCH];
 
 static int enqueue_controlled(unsigned int i)

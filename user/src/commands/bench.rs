@@ -21,8 +21,6 @@ pub fn run(options: &Options) -> Done {
 }
 
 fn measure(group: &Group, options: &Options) -> Outcome {
-    if group.idle {
-        idle::wait()?;
-    }
+    let _idle = group.idle.then(idle::machine).transpose()?;
     (group.measure)(options)
 }

@@ -11,7 +11,6 @@ use super::statistics::{median, nanoseconds_each};
 use super::twin::{Loaded, Twin};
 use super::writers::{open, write_all, write_from, write_one};
 use super::Options;
-use crate::bench::restore::Setting;
 use crate::bench::{fail, Outcome};
 use crate::raw;
 
@@ -34,14 +33,7 @@ pub fn text(length: usize) -> Vec<u8> {
     vec![b'x'; length]
 }
 
-/// What is printed goes to the log's buffer alone: a serial port costs a hundred
-/// times as much.
-pub fn silent_console() -> Outcome<Setting> {
-    Setting::change("/proc/sys/kernel/printk", "1")
-}
-
 pub fn measure(options: &Options) -> Outcome {
-    let _silent = silent_console()?;
     let twins = Twin::echoes(options);
     for quiet in [true, false] {
         let parameters = format!("quiet={}", u8::from(quiet));

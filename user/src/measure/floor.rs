@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::echo::{silent_console, text, undisturbed, LENGTHS};
+use super::echo::{text, undisturbed, LENGTHS};
 use super::report::Row;
 use super::statistics::nanoseconds_each;
 use super::writers::write_from;
@@ -15,7 +15,6 @@ use crate::bench::Outcome;
 const DEVICES: [(&str, &str); 2] = [("null", "/dev/null"), ("kmsg", "/dev/kmsg")];
 
 pub fn measure(options: &Options) -> Outcome {
-    let _silent = silent_console()?;
     for (name, path) in DEVICES {
         let path = Path::new(path);
         for length in LENGTHS {

@@ -3,30 +3,40 @@
 //! A machine that has nothing else to do.
 //!
 //! When the first command runs, the console's thread still writes what the kernel
-//! logged as it booted, and takes more of the processor than what is measured.
+//! logged as it booted, and takes more of the processor than what is measured. What is
+//! logged after that goes to the log's buffer alone.
 
 use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use crate::bench::restore::Setting;
 use crate::bench::wait::wait_until;
 use crate::bench::{fail, Outcome};
 use crate::error::Error;
 
-/// Over which idleness is looked at.
+/// How long the machine has to be idle.
 const SPAN: Duration = Duration::from_millis(500);
 
-/// So much of it idle, in percent, is idle: the kernel's own timers go on.
+/// In percent of that time. The kernel's own timers go on; one of its units on one
+/// processor is 2 percent.
 const ENOUGH: u64 = 98;
 
-/// How long the processors have been idle, and how long they have been there.
+/// How long all processors together have been idle, and how long they have been there, in
+/// units of 10 ms (`USER_HZ`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Times {
     idle: u64,
     all: u64,
 }
 
-pub fn wait() -> Outcome {
+/// Waits for it, and keeps the console silent until the result is dropped.
+pub fn machine() -> Outcome<Setting> {
+    wait_until_idle()?;
+    Setting::change("/proc/sys/kernel/printk", "1")
+}
+
+fn wait_until_idle() -> Outcome {
     wait_until("the machine to be idle", || {
         let before = times()?;
         thread::sleep(SPAN);
@@ -36,7 +46,10 @@ pub fn wait() -> Outcome {
 }
 
 fn percent_idle(before: Times, after: Times) -> u64 {
-    (after.idle - before.idle) * 100 / (after.all - before.all).max(1)
+    // The kernel may put a little of one on the other's account later on.
+    let idle = after.idle.saturating_sub(before.idle);
+    let all = after.all.saturating_sub(before.all);
+    idle * 100 / all.max(1)
 }
 
 fn times() -> Outcome<Times> {
@@ -48,10 +61,11 @@ fn times() -> Outcome<Times> {
     }
 }
 
-/// Of the first line: user, nice, system, idle, and what is left.
+/// Of the first line: user, nice, system, idle, and so on. The last two, of guests, are in
+/// user and nice too.
 fn times_in(stat: &str) -> Option<Times> {
-    let numbers = stat.lines().next()?.strip_prefix("cpu ")?;
-    let times: Vec<u64> = numbers.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    let numbers = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let times: Vec<u64> = numbers.take(8).map_while(|word| word.parse().ok()).collect();
     Some(Times { idle: *times.get(3)?, all: times.iter().sum() })
 }
 
@@ -61,7 +75,7 @@ mod tests {
 
     #[test]
     fn reads_the_times_of_all_processors() {
-        let stat = "cpu  10 0 30 60 0 0 0 0 0 0\ncpu0 1 2 3 4 0 0 0 0 0 0\n";
+        let stat = "cpu  10 0 30 60 0 0 0 0 7 0\ncpu0 1 2 3 4 0 0 0 0 0 0\n";
         assert_eq!(times_in(stat), Some(Times { idle: 60, all: 100 }));
         assert_eq!(times_in("cpu 1 2 3\n"), None);
         assert_eq!(times_in("intr 1 2 3 4\n"), None);
@@ -73,5 +87,6 @@ mod tests {
         assert_eq!(percent_idle(at(60, 100), at(110, 150)), 100);
         assert_eq!(percent_idle(at(60, 100), at(60, 150)), 0);
         assert_eq!(percent_idle(at(60, 100), at(60, 100)), 0);
+        assert_eq!(percent_idle(at(60, 100), at(59, 99)), 0);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::sched_yield;
 
-use super::echo::{silent_console, text};
+use super::echo::text;
 use super::report::Row;
 use super::statistics::{median, percentile};
 use super::trace::Trace;
@@ -29,7 +29,6 @@ const FLOOD_WRITERS: usize = 8;
 const FLOOD_MESSAGES: usize = 250;
 
 pub fn measure(options: &Options) -> Outcome {
-    let _silent = silent_console()?;
     let twins = Twin::echoes(options);
     in_turn(&twins, "quiet=1", options.rounds, "latency_idle", after_idle)?;
     in_turn(&twins, "quiet=0", options.rounds, "latency_flood", under_flood)

@@ -52,7 +52,7 @@ pub struct Options {
 /// Figures that are taken together.
 pub struct Group {
     pub name: &'static str,
-    /// Not before the machine has nothing else to do.
+    /// Measured on a machine that has nothing else to do.
     pub idle: bool,
     pub measure: fn(&Options) -> Outcome,
 }
