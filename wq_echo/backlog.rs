@@ -7,8 +7,8 @@
 //!
 //! Waking a worker costs several times what a message costs. So a worker that finds itself busy,
 //! twice in one tick of the kernel's clock, does not go away when it has nothing left: it comes
-//! back in a tick and looks, and until then nobody needs to wake it, unless the backlog is half
-//! full. A message that comes alone finds no worker, and wakes one at once.
+//! back in a tick and looks, and until then nobody needs to wake it, unless an eighth of what may
+//! be pending is. A message that comes alone finds no worker, and wakes one at once.
 
 use core::mem;
 
@@ -39,6 +39,10 @@ use crate::abstractions::jiffies;
 
 /// How long a busy worker waits for more.
 const TICK: Jiffies = 1;
+
+/// It is fetched before that when one in so many of the messages that may be pending is. A worker
+/// that is woken on a busy CPU comes late, and writers should not be at the bound by then.
+const FETCH_AT: u32 = 8;
 
 /// What the statistics show.
 #[derive(Clone, Copy, Default)]
@@ -127,7 +131,7 @@ impl Backlog {
     fn with_linger(max_pending: u32, linger: Jiffies) -> impl PinInit<Self> {
         pin_init!(Self {
             max_pending: max_pending.into(),
-            plenty: max_pending.div_ceil(2) as usize,
+            plenty: max_pending.div_ceil(FETCH_AT.into()) as usize,
             linger,
             state <- new_spinlock!(
                 State {
@@ -323,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_comes_in_a_tick_is_fetched_once_plenty_wait() -> Result {
-        let backlog = backlog(4)?;
+        let backlog = backlog(2 * FETCH_AT)?;
         backlog.state.lock().attention = Attention::Lingering;
         assert!(!push(&backlog, b"one")?);
         assert!(backlog.state.lock().attention == Attention::Lingering);
@@ -336,7 +340,7 @@ mod tests {
     #[test]
     fn plenty_of_messages_wake_a_worker_that_lingers() -> Result {
         let hour = msecs_to_jiffies(3_600_000);
-        let backlog = Arc::pin_init(Backlog::with_linger(4, hour), GFP_KERNEL)?;
+        let backlog = Arc::pin_init(Backlog::with_linger(2 * FETCH_AT, hour), GFP_KERNEL)?;
         backlog.state.lock().is_busy = true;
         let queue = OwnedQueue::unbound(c"wq_echo_kunit").build()?;
         let worker = backlog.clone();
