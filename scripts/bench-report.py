@@ -23,6 +23,11 @@ class Line:
     `goal` is what Rust should reach, an absolute figure on the plain kernel (or a
     dict of kernels); `ratio` is what Rust divided by C should reach. `c` has the
     fields in which C's figure differs from Rust's.
+
+    >>> line = Line("", "x", way="boxed", c={"way": "krealloc"})
+    >>> figures = [("rust", "boxed"), ("c", "krealloc"), ("c", "boxed"), ("rust", "krealloc")]
+    >>> [line.matches({"row": "x", "of": of, "way": way}) for of, way in figures]
+    [True, True, False, False]
     """
 
     def __init__(self, title, row, goal=None, ratio=None, sense=LESS, c=(), **fields):
