@@ -40,8 +40,8 @@ use crate::abstractions::jiffies;
 /// How long a busy worker waits for more.
 const TICK: Jiffies = 1;
 
-/// It is fetched before that when one in so many of the messages that may be pending is. A worker
-/// that is woken on a busy CPU comes late, and writers should not be at the bound by then.
+/// It is fetched before that once an eighth of what may be pending is. A worker that is woken on a
+/// busy CPU comes late, and writers should not be at the bound by then.
 const FETCH_AT: u32 = 8;
 
 /// What the statistics show.
