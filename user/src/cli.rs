@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::bench::child::{self, Signals};
-use crate::bench::load::Load;
-use crate::bench::random;
 use crate::commands::fire;
 use crate::fire::children;
+use crate::harness::child::{self, Signals};
+use crate::harness::load::Load;
+use crate::harness::random;
 use crate::measure;
 use crate::modules;
 
@@ -210,7 +210,7 @@ fn fire_child() -> Command {
         .arg(Arg::new("words").required(true).num_args(1..).allow_hyphen_values(true))
 }
 
-/// For the cases themselves: see `bench::child`.
+/// For the cases themselves: see `harness::child`.
 fn child_write() -> Command {
     Command::new(child::COMMAND)
         .hide(true)

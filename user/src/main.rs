@@ -7,11 +7,10 @@
 //! - [`echo_device`], [`echo_counters`], [`demo_node`], [`demo_table`],
 //!   [`kmsg`], [`modules`]: what the program sees of the kernel
 //! - [`model`]: what `wq_echo` ought to do, told a second time
-//! - [`bench`], [`cases`], [`fire`], [`runner`], [`ktap`]: the tests
+//! - [`cases`], [`fire`], [`harness`], [`runner`], [`ktap`]: the tests
 //! - [`measure`]: what things cost
 //! - [`raw`]: all `unsafe`
 
-mod bench;
 mod cases;
 mod cli;
 mod commands;
@@ -22,6 +21,7 @@ mod echo_counters;
 mod echo_device;
 mod error;
 mod fire;
+mod harness;
 mod kmsg;
 mod ktap;
 mod measure;
@@ -46,9 +46,9 @@ fn main() -> ExitCode {
         Action::Fire { options, list: true, .. } => commands::fire::list(options.filter.as_deref()),
         Action::Fire { options, modules, .. } => commands::fire::run(&options, &modules),
         Action::Bench { options } => commands::bench::run(&options),
-        Action::FireChild { words } => fire::children::main(&words).map(|()| ExitCode::SUCCESS),
+        Action::FireChild { words } => fire::jobs::main(&words).map(|()| ExitCode::SUCCESS),
         Action::ChildWrite { signals, path, text } => {
-            bench::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS)
+            harness::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS)
         }
     };
     done.unwrap_or_else(|error| {

@@ -10,10 +10,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::loaded::{prepare, why_not_testable};
-use crate::bench::{Bench, Outcome, Stop};
 use crate::cases::Case;
 use crate::fire;
+use crate::harness::loaded::{prepare, why_not_testable};
+use crate::harness::{Harness, Outcome, Stop};
 use crate::ktap::{Ktap, Totals, Verdict};
 
 /// How long a case may go on without a sign of progress. No case comes near it
@@ -21,14 +21,14 @@ use crate::ktap::{Ktap, Totals, Verdict};
 const CASE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `cases` and prints KTAP to `out`.
-pub fn run(cases: &[Case], bench: &Bench, out: impl Write) -> io::Result<Totals> {
+pub fn run(cases: &[Case], harness: &Harness, out: impl Write) -> io::Result<Totals> {
     let started = Instant::now();
     let mut ktap = Ktap::begin(out, cases.len())?;
     let mut reason_to_skip = why_not_testable();
     if cases.is_empty() {
         ktap.diagnostic("no case has such a name: wqtest test --list shows all")?;
     }
-    for note in bench.progress.take_notes() {
+    for note in harness.progress.take_notes() {
         ktap.diagnostic(&note)?;
     }
     keep_panics();
@@ -36,13 +36,13 @@ pub fn run(cases: &[Case], bench: &Bench, out: impl Write) -> io::Result<Totals>
         let begun = Instant::now();
         let verdict = match &reason_to_skip {
             Some(reason) => Verdict::Skipped(reason.clone()),
-            None => run_one(case, bench),
+            None => run_one(case, harness),
         };
         if let Verdict::TimedOut(_) = verdict {
             // Its thread still holds whatever it holds.
             reason_to_skip = Some(format!("{} hangs", case.name));
         }
-        tell_notes(&mut ktap, case, bench, begun)?;
+        tell_notes(&mut ktap, case, harness, begun)?;
         ktap.result(case.name, &verdict)?;
     }
     let totals = ktap.totals();
@@ -58,13 +58,18 @@ pub fn run(cases: &[Case], bench: &Bench, out: impl Write) -> io::Result<Totals>
 
 /// Runs `cases` again and again, each time in another order, until `time` is
 /// over or one of them fails. Prints a result for each at the end.
-pub fn soak(cases: &[Case], bench: &Bench, time: Duration, out: impl Write) -> io::Result<Totals> {
+pub fn soak(
+    cases: &[Case],
+    harness: &Harness,
+    time: Duration,
+    out: impl Write,
+) -> io::Result<Totals> {
     let started = Instant::now();
     let mut ktap = Ktap::begin(out, cases.len())?;
-    let mut random = bench.load.random("the order of a soak");
+    let mut random = harness.load.random("the order of a soak");
     let mut verdicts: Vec<Option<Verdict>> = vec![None; cases.len()];
     let mut reason_to_skip = why_not_testable();
-    for note in bench.progress.take_notes() {
+    for note in harness.progress.take_notes() {
         ktap.diagnostic(&note)?;
     }
     keep_panics();
@@ -72,7 +77,7 @@ pub fn soak(cases: &[Case], bench: &Bench, time: Duration, out: impl Write) -> i
         let (mut order, last): (Vec<usize>, Vec<usize>) =
             (0..cases.len()).partition(|&number| !fire::is_last(&cases[number]));
         random.shuffle(&mut order);
-        let bench = Bench { load: bench.load.of_round(round), ..bench.clone() };
+        let harness = Harness { load: harness.load.of_round(round), ..harness.clone() };
         for number in order.into_iter().chain(last) {
             let case = &cases[number];
             // What others have left is looked at in the last round too.
@@ -81,8 +86,8 @@ pub fn soak(cases: &[Case], bench: &Bench, time: Duration, out: impl Write) -> i
                 continue;
             }
             let begun = Instant::now();
-            let verdict = run_one(case, &bench);
-            tell_notes(&mut ktap, case, &bench, begun)?;
+            let verdict = run_one(case, &harness);
+            tell_notes(&mut ktap, case, &harness, begun)?;
             ktap.diagnostic(&format!("round {round}, {}: {verdict:?}", case.name))?;
             if !matches!(verdict, Verdict::Passed | Verdict::Skipped(_)) {
                 reason_to_skip = Some(format!("{} has failed", case.name));
@@ -105,11 +110,11 @@ pub fn soak(cases: &[Case], bench: &Bench, time: Duration, out: impl Write) -> i
 fn tell_notes(
     ktap: &mut Ktap<impl Write>,
     case: &Case,
-    bench: &Bench,
+    harness: &Harness,
     begun: Instant,
 ) -> io::Result<()> {
     const WORTH_TELLING: Duration = Duration::from_secs(3);
-    for note in bench.progress.take_notes() {
+    for note in harness.progress.take_notes() {
         ktap.diagnostic(&format!("{}: {note}", case.name))?;
     }
     match begun.elapsed() {
@@ -121,13 +126,13 @@ fn tell_notes(
 }
 
 /// Runs a case in a thread of its own, which can be left behind if it hangs.
-fn run_one(case: &Case, bench: &Bench) -> Verdict {
+fn run_one(case: &Case, harness: &Harness) -> Verdict {
     let (report, reported) = mpsc::channel();
-    let (run, bench, progress) = (case.run, bench.clone(), bench.progress.clone());
+    let (run, harness, progress) = (case.run, harness.clone(), harness.progress.clone());
     thread::spawn(move || {
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
-            prepare(&bench)?;
-            run(&bench)
+            prepare(&harness)?;
+            run(&harness)
         }));
         // After a time-out nobody listens any more.
         let _ = report.send(verdict(outcome));

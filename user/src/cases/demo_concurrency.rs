@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::cases;
-use crate::bench::demo::{expect_balance, send, table};
-use crate::bench::restore::one_limit_for_all_nodes;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome, Stop};
 use crate::demo_node;
+use crate::harness::demo::{expect_balance, send, table};
+use crate::harness::restore::one_limit_for_all_nodes;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome, Stop};
 
 cases! {
     demo_balances_at_any_moment_under_any_load,
@@ -29,7 +29,7 @@ const LOADS: [&str; 4] = [
     "custom 2\nreset\ndelayed 2\nflush\n",
 ];
 
-fn demo_balances_at_any_moment_under_any_load(_: &Bench) -> Outcome {
+fn demo_balances_at_any_moment_under_any_load(_: &Harness) -> Outcome {
     const READERS: usize = 4;
     const ROUNDS: usize = 30;
     let done = AtomicBool::new(false);
@@ -67,7 +67,7 @@ fn joined(result: thread::Result<Outcome>) -> Outcome {
     result.unwrap_or_else(|_| Err(Stop::Fail("a thread panicked".into())))
 }
 
-fn demo_counts_every_command_of_many_writers(_: &Bench) -> Outcome {
+fn demo_counts_every_command_of_many_writers(_: &Harness) -> Outcome {
     const WRITERS: u64 = 8;
     const ROUNDS: u64 = 25;
     let before = table()?;
@@ -94,7 +94,7 @@ fn demo_counts_every_command_of_many_writers(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_never_runs_more_than_four_of_many_writers_items(_: &Bench) -> Outcome {
+fn demo_never_runs_more_than_four_of_many_writers_items(_: &Harness) -> Outcome {
     let _limit = one_limit_for_all_nodes()?;
     send("reset\n")?;
     thread::scope(|scope| {

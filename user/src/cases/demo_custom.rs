@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::cases;
-use crate::bench::demo::{send, send_expecting, table, table_when, Change};
-use crate::bench::demo_log::{DemoLog, EARLY};
-use crate::bench::held_queue::HeldQueue;
-use crate::bench::loaded::loaded_with;
-use crate::bench::restore::one_limit_for_all_nodes;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::demo_node;
+use crate::harness::demo::{send, send_expecting, table, table_when, Change};
+use crate::harness::demo_log::{DemoLog, EARLY};
+use crate::harness::held_queue::HeldQueue;
+use crate::harness::loaded::loaded_with;
+use crate::harness::restore::one_limit_for_all_nodes;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
     demo_custom_queues_one_item_by_default,
@@ -33,7 +33,7 @@ const SLEEP: Duration = Duration::from_millis(100);
 /// Between two snapshots: several within each run of a handler.
 const PAUSE: Duration = Duration::from_millis(5);
 
-fn demo_custom_queues_one_item_by_default(_: &Bench) -> Outcome {
+fn demo_custom_queues_one_item_by_default(_: &Harness) -> Outcome {
     let before = table()?;
     send("custom\n")?;
     send("flush\n")?;
@@ -42,7 +42,7 @@ fn demo_custom_queues_one_item_by_default(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_custom_queues_count_items_of_their_own(_: &Bench) -> Outcome {
+fn demo_custom_queues_count_items_of_their_own(_: &Harness) -> Outcome {
     let before = table()?;
     let mut log = DemoLog::from_now()?;
     send("custom 7\ncustom 3\n")?;
@@ -53,7 +53,7 @@ fn demo_custom_queues_count_items_of_their_own(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_custom_runs_on_unbound_workers(_: &Bench) -> Outcome {
+fn demo_custom_runs_on_unbound_workers(_: &Harness) -> Outcome {
     let mut log = DemoLog::from_now()?;
     send("custom 4\nflush\n")?;
     for run in log.runs_already()? {
@@ -63,7 +63,7 @@ fn demo_custom_runs_on_unbound_workers(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_custom_never_runs_more_than_four_at_once(_: &Bench) -> Outcome {
+fn demo_custom_never_runs_more_than_four_at_once(_: &Harness) -> Outcome {
     const ITEMS: u64 = 40;
     let _limit = one_limit_for_all_nodes()?;
     send("reset\n")?;
@@ -87,7 +87,7 @@ fn demo_custom_never_runs_more_than_four_at_once(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_custom_takes_1_to_1000_items(_: &Bench) -> Outcome {
+fn demo_custom_takes_1_to_1000_items(_: &Harness) -> Outcome {
     let before = table()?;
     for bad in ["custom 0\n", "custom 1001\n", "custom -1\n"] {
         send_expecting(bad, Errno::EINVAL)?;
@@ -96,9 +96,9 @@ fn demo_custom_takes_1_to_1000_items(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_custom_allows_4096_outstanding_and_not_one_more(bench: &Bench) -> Outcome {
+fn demo_custom_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Outcome {
     // Loaded anew afterwards: 4,096 items would run for 100 seconds.
-    let reload = loaded_with(&bench.demo, "")?;
+    let reload = loaded_with(&harness.demo, "")?;
     let mut held = HeldQueue::hold("workqueue_demo")?;
     for _ in 0..4 {
         send("custom 1000\n")?;
@@ -120,7 +120,7 @@ fn demo_custom_allows_4096_outstanding_and_not_one_more(bench: &Bench) -> Outcom
     reload.finish()
 }
 
-fn demo_custom_waits_while_four_others_run(_: &Bench) -> Outcome {
+fn demo_custom_waits_while_four_others_run(_: &Harness) -> Outcome {
     send("custom 8\nflush\n")?;
     // The last four wait for a run of the first four.
     let waited = Duration::from_micros(table()?.row("custom").wait_us);
@@ -128,8 +128,8 @@ fn demo_custom_waits_while_four_others_run(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_returns_the_bytes_of_the_lines_that_ran(bench: &Bench) -> Outcome {
-    let reload = loaded_with(&bench.demo, "")?;
+fn demo_returns_the_bytes_of_the_lines_that_ran(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
     let held = HeldQueue::hold("workqueue_demo")?;
     let ran = "custom 1000\n".repeat(4);
     let text = format!("{ran}custom 1000\ndelayed 60000\n");

@@ -5,9 +5,9 @@
 use nix::errno::Errno;
 
 use super::cases;
-use crate::bench::demo::{send, send_expecting, table, Change};
-use crate::bench::demo_log::DemoLog;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::harness::demo::{send, send_expecting, table, Change};
+use crate::harness::demo_log::DemoLog;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
     demo_data_prints_its_value,
@@ -25,7 +25,7 @@ fn data_lines(commands: &str) -> Outcome<Vec<String>> {
     Ok(lines.into_iter().filter(|line| line.starts_with("Data")).collect())
 }
 
-fn demo_data_prints_its_value(_: &Bench) -> Outcome {
+fn demo_data_prints_its_value(_: &Harness) -> Outcome {
     let before = table()?;
     let mut log = DemoLog::from_now()?;
     send("data 42\n")?;
@@ -39,7 +39,7 @@ fn demo_data_prints_its_value(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_data_takes_every_i32_and_nothing_else(_: &Bench) -> Outcome {
+fn demo_data_takes_every_i32_and_nothing_else(_: &Harness) -> Outcome {
     for value in [0, -1, 1, i32::MIN, i32::MAX] {
         ensure_eq!(data_lines(&format!("data {value}\n"))?, [format!("Data: {value}")], "the log");
     }
@@ -53,7 +53,7 @@ fn demo_data_takes_every_i32_and_nothing_else(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_data_needs_a_value(_: &Bench) -> Outcome {
+fn demo_data_needs_a_value(_: &Harness) -> Outcome {
     let before = table()?;
     send_expecting("data\n", Errno::EINVAL)?;
     send_expecting("data 1 2\n", Errno::EINVAL)?;
@@ -61,7 +61,7 @@ fn demo_data_needs_a_value(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_data_carries_each_value_in_an_item_of_its_own(_: &Bench) -> Outcome {
+fn demo_data_carries_each_value_in_an_item_of_its_own(_: &Harness) -> Outcome {
     let values = 1000..1200;
     let commands: Vec<String> = values.clone().map(|value| format!("data {value}\n")).collect();
     let mut lines = data_lines(&commands.concat())?;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::cases;
-use crate::bench::demo::{send, send_expecting, table, Change};
-use crate::bench::demo_log::{DemoLog, Run, EARLY};
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::harness::demo::{send, send_expecting, table, Change};
+use crate::harness::demo_log::{DemoLog, Run, EARLY};
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
     demo_delayed_runs_after_its_time,
@@ -40,7 +40,7 @@ fn expect_after(run: &Run, delay: Duration) -> Outcome {
     Ok(())
 }
 
-fn demo_delayed_runs_after_its_time(_: &Bench) -> Outcome {
+fn demo_delayed_runs_after_its_time(_: &Harness) -> Outcome {
     let before = table()?;
     let run = run_of("delayed 300\n")?;
     expect_after(&run, Duration::from_millis(300))?;
@@ -50,11 +50,11 @@ fn demo_delayed_runs_after_its_time(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_delayed_runs_after_2000_ms_by_default(_: &Bench) -> Outcome {
+fn demo_delayed_runs_after_2000_ms_by_default(_: &Harness) -> Outcome {
     expect_after(&run_of("delayed\n")?, Duration::from_millis(2000))
 }
 
-fn demo_delayed_is_coalesced_while_it_is_armed(_: &Bench) -> Outcome {
+fn demo_delayed_is_coalesced_while_it_is_armed(_: &Harness) -> Outcome {
     let before = table()?;
     send("delayed 60000\n")?;
     send("delayed 1\ndelayed\n")?;
@@ -65,7 +65,7 @@ fn demo_delayed_is_coalesced_while_it_is_armed(_: &Bench) -> Outcome {
     send("cancel\n")
 }
 
-fn demo_delayed_takes_1_to_3600000_ms(_: &Bench) -> Outcome {
+fn demo_delayed_takes_1_to_3600000_ms(_: &Harness) -> Outcome {
     expect_after(&run_of("delayed 1\n")?, Duration::from_millis(1))?;
     send("flush\n")?;
     send("delayed 3600000\n")?;
@@ -79,7 +79,7 @@ fn demo_delayed_takes_1_to_3600000_ms(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_delayed_waits_from_when_it_is_due(_: &Bench) -> Outcome {
+fn demo_delayed_waits_from_when_it_is_due(_: &Harness) -> Outcome {
     const DELAY: Duration = Duration::from_millis(1000);
     let run = run_of("delayed 1000\n")?;
     // Counted from the command it would be all of the delay.
@@ -89,7 +89,7 @@ fn demo_delayed_waits_from_when_it_is_due(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_cancel_takes_the_armed_item_back(_: &Bench) -> Outcome {
+fn demo_cancel_takes_the_armed_item_back(_: &Harness) -> Outcome {
     let before = table()?;
     send("delayed 60000\n")?;
     send("cancel\n")?;
@@ -100,7 +100,7 @@ fn demo_cancel_takes_the_armed_item_back(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_cancel_counts_nothing_where_nothing_is_armed(_: &Bench) -> Outcome {
+fn demo_cancel_counts_nothing_where_nothing_is_armed(_: &Harness) -> Outcome {
     let before = table()?;
     send("cancel\ncancel\n")?;
     ensure_eq!(table()?.rows, before.rows, "the table after a cancel of nothing");
@@ -110,7 +110,7 @@ fn demo_cancel_counts_nothing_where_nothing_is_armed(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_cancel_leaves_the_other_kinds_alone(_: &Bench) -> Outcome {
+fn demo_cancel_leaves_the_other_kinds_alone(_: &Harness) -> Outcome {
     let before = table()?;
     send("custom 8\ndata 1\nimmediate\nstart 60000\ncancel\n")?;
     send("flush\n")?;
@@ -123,12 +123,12 @@ fn demo_cancel_leaves_the_other_kinds_alone(_: &Bench) -> Outcome {
     send("stop\n")
 }
 
-fn demo_delayed_can_be_armed_again_after_a_cancel(_: &Bench) -> Outcome {
+fn demo_delayed_can_be_armed_again_after_a_cancel(_: &Harness) -> Outcome {
     send("delayed 60000\ncancel\n")?;
     expect_after(&run_of("delayed 20\n")?, Duration::from_millis(20))
 }
 
-fn demo_delayed_that_was_cancelled_never_runs(_: &Bench) -> Outcome {
+fn demo_delayed_that_was_cancelled_never_runs(_: &Harness) -> Outcome {
     let before = table()?;
     let mut log = DemoLog::from_now()?;
     send("delayed 100\ncancel\n")?;

@@ -9,10 +9,10 @@ use nix::errno::Errno;
 use nix::libc::SIGKILL;
 
 use super::cases;
-use crate::bench::child::{Report, Signals, Writer};
-use crate::bench::demo::{send, table};
-use crate::bench::loaded::loaded_with;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::harness::child::{Report, Signals, Writer};
+use crate::harness::demo::{send, table};
+use crate::harness::loaded::loaded_with;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::paths::DEMO_NODE;
 
 cases! {
@@ -29,7 +29,7 @@ cases! {
 /// Longer than what is queued takes, shorter than what must not be waited for.
 const SOON: Duration = Duration::from_secs(10);
 
-fn demo_flush_returns_when_all_before_it_has_run(_: &Bench) -> Outcome {
+fn demo_flush_returns_when_all_before_it_has_run(_: &Harness) -> Outcome {
     send("custom 8\ndata 1\nimmediate\n")?;
     send("flush\n")?;
     let table = table()?;
@@ -37,21 +37,21 @@ fn demo_flush_returns_when_all_before_it_has_run(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_flush_waits_within_its_own_write(_: &Bench) -> Outcome {
+fn demo_flush_waits_within_its_own_write(_: &Harness) -> Outcome {
     send("custom 8\ndata 1\nimmediate\nflush\n")?;
     let table = table()?;
     ensure!(table.at_rest(), "outstanding after a flush: {table:?}");
     Ok(())
 }
 
-fn demo_flush_returns_at_once_where_nothing_is_queued(_: &Bench) -> Outcome {
+fn demo_flush_returns_at_once_where_nothing_is_queued(_: &Harness) -> Outcome {
     let started = Instant::now();
     send("flush\nflush\nflush\n")?;
     ensure!(started.elapsed() < SOON, "three flushes of nothing took {:?}", started.elapsed());
     Ok(())
 }
 
-fn demo_flush_does_not_wait_for_armed_timers_and_ticks(_: &Bench) -> Outcome {
+fn demo_flush_does_not_wait_for_armed_timers_and_ticks(_: &Harness) -> Outcome {
     let started = Instant::now();
     send("delayed 60000\nstart 60000\n")?;
     send("custom 2\nflush\n")?;
@@ -76,8 +76,8 @@ fn sleeping_flusher(signals: Signals, lines: &str) -> Outcome<Writer> {
     Ok(flusher)
 }
 
-fn demo_flush_is_interrupted_by_a_signal(bench: &Bench) -> Outcome {
-    let reload = loaded_with(&bench.demo, "")?;
+fn demo_flush_is_interrupted_by_a_signal(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
     let flusher = sleeping_flusher(Signals::Interrupt, "flush\n")?;
     flusher.signal()?;
     let expected = Report { result: Err(Errno::EINTR), signals: 1 };
@@ -88,8 +88,8 @@ fn demo_flush_is_interrupted_by_a_signal(bench: &Bench) -> Outcome {
     reload.finish()
 }
 
-fn demo_flush_that_is_interrupted_counts_the_lines_before_it(bench: &Bench) -> Outcome {
-    let reload = loaded_with(&bench.demo, "")?;
+fn demo_flush_that_is_interrupted_counts_the_lines_before_it(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
     let flusher = sleeping_flusher(Signals::Interrupt, "delayed 60000\nflush\ndata 1\n")?;
     flusher.signal()?;
     let expected = Report { result: Ok("delayed 60000\n".len()), signals: 1 };
@@ -100,16 +100,16 @@ fn demo_flush_that_is_interrupted_counts_the_lines_before_it(bench: &Bench) -> O
     reload.finish()
 }
 
-fn demo_flush_can_be_killed(bench: &Bench) -> Outcome {
-    let reload = loaded_with(&bench.demo, "")?;
+fn demo_flush_can_be_killed(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
     let flusher = sleeping_flusher(Signals::Deadly, "flush\n")?;
     ensure_eq!(flusher.kill()?.signal(), Some(SIGKILL), "the signal that ended the writer");
     ensure!(table()?.row("custom").outstanding() > 0, "nothing was left to wait for");
     reload.finish()
 }
 
-fn demo_flush_holds_up_nobody_else(bench: &Bench) -> Outcome {
-    let reload = loaded_with(&bench.demo, "")?;
+fn demo_flush_holds_up_nobody_else(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
     let flusher = sleeping_flusher(Signals::Deadly, "flush\n")?;
     let before = table()?;
     for _ in 0..10 {

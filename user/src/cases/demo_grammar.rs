@@ -9,11 +9,11 @@
 use nix::errno::Errno;
 
 use super::cases;
-use crate::bench::demo::{changed_kinds, send, send_expecting, table};
-use crate::bench::demo_log::DemoLog;
-use crate::bench::restore::unlimited_log_lines;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::demo_node;
+use crate::harness::demo::{changed_kinds, send, send_expecting, table};
+use crate::harness::demo_log::DemoLog;
+use crate::harness::restore::unlimited_log_lines;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::raw::PageEdge;
 
 cases! {
@@ -29,7 +29,7 @@ cases! {
     demo_refuses_a_bad_pointer,
 }
 
-fn demo_takes_several_lines_in_one_write(_: &Bench) -> Outcome {
+fn demo_takes_several_lines_in_one_write(_: &Harness) -> Outcome {
     let before = table()?;
     send("immediate\ndelayed 60000\ncustom 2\ndata 5\nstart 60000\nstop\ncancel\nflush\n")?;
     let changed = changed_kinds(&before, &table()?)?;
@@ -41,7 +41,7 @@ fn demo_takes_several_lines_in_one_write(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_takes_a_last_line_without_a_line_end(_: &Bench) -> Outcome {
+fn demo_takes_a_last_line_without_a_line_end(_: &Harness) -> Outcome {
     let before = table()?;
     send("data 1\ndata 2")?;
     send("flush")?;
@@ -49,7 +49,7 @@ fn demo_takes_a_last_line_without_a_line_end(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_takes_a_write_of_0_bytes(_: &Bench) -> Outcome {
+fn demo_takes_a_write_of_0_bytes(_: &Harness) -> Outcome {
     let before = table()?;
     send("")?;
     ensure_eq!(table()?, before, "the table");
@@ -90,7 +90,7 @@ const BAD: &[&str] = &[
     "datа 1", // a Cyrillic letter
 ];
 
-fn demo_refuses_what_it_does_not_know(_: &Bench) -> Outcome {
+fn demo_refuses_what_it_does_not_know(_: &Harness) -> Outcome {
     let before = table()?;
     for bad in BAD {
         send_expecting(format!("{bad}\n"), Errno::EINVAL)?;
@@ -100,7 +100,7 @@ fn demo_refuses_what_it_does_not_know(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_does_nothing_if_any_line_is_bad(_: &Bench) -> Outcome {
+fn demo_does_nothing_if_any_line_is_bad(_: &Harness) -> Outcome {
     let before = table()?;
     let good = "immediate\ncustom 5\ndata 1\ndelayed 60000\nstart 10\nreset\n";
     for bad in BAD {
@@ -120,7 +120,7 @@ fn refusal_line(text: impl AsRef<[u8]>) -> Outcome<String> {
     Ok(lines.remove(0))
 }
 
-fn demo_quotes_the_offending_word(_: &Bench) -> Outcome {
+fn demo_quotes_the_offending_word(_: &Harness) -> Outcome {
     let _unlimited = unlimited_log_lines()?;
     for (text, word) in [
         ("frob\n", "frob"),
@@ -140,7 +140,7 @@ fn demo_quotes_the_offending_word(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_escapes_the_offending_word(_: &Bench) -> Outcome {
+fn demo_escapes_the_offending_word(_: &Harness) -> Outcome {
     let _unlimited = unlimited_log_lines()?;
     for (text, word) in [
         (&b"frob\x1b[2J\n"[..], r"frob\x1b[2J"),
@@ -162,7 +162,7 @@ fn demo_escapes_the_offending_word(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_logs_refusals_at_a_limited_rate(_: &Bench) -> Outcome {
+fn demo_logs_refusals_at_a_limited_rate(_: &Harness) -> Outcome {
     const REFUSALS: usize = 200;
     let mut log = DemoLog::from_now()?;
     for _ in 0..REFUSALS {
@@ -175,7 +175,7 @@ fn demo_logs_refusals_at_a_limited_rate(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_takes_4096_bytes_and_not_one_more(_: &Bench) -> Outcome {
+fn demo_takes_4096_bytes_and_not_one_more(_: &Harness) -> Outcome {
     let before = table()?;
     // Commands that do something, for the one byte too much to prevent it.
     let fits = format!("{}reset\n", "stop\n".repeat(818));
@@ -191,7 +191,7 @@ fn demo_takes_4096_bytes_and_not_one_more(_: &Bench) -> Outcome {
     refusal_line([b'x'; 4097]).map(drop)
 }
 
-fn demo_refuses_a_bad_pointer(_: &Bench) -> Outcome {
+fn demo_refuses_a_bad_pointer(_: &Harness) -> Outcome {
     let before = table()?;
     let edge = PageEdge::new()?;
     let node = demo_node::open()?;

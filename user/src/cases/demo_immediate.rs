@@ -5,10 +5,10 @@
 use std::time::{Duration, Instant};
 
 use super::cases;
-use crate::bench::demo::{send, table, table_when, Change};
-use crate::bench::demo_log::{DemoLog, EARLY};
-use crate::bench::loaded::loaded_with;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::harness::demo::{send, table, table_when, Change};
+use crate::harness::demo_log::{DemoLog, EARLY};
+use crate::harness::loaded::loaded_with;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::kmsg::Log;
 
 cases! {
@@ -23,7 +23,7 @@ cases! {
 /// What the handler does.
 const SLEEP: Duration = Duration::from_millis(100);
 
-fn demo_immediate_runs_once_on_a_worker_of_the_system_queue(_: &Bench) -> Outcome {
+fn demo_immediate_runs_once_on_a_worker_of_the_system_queue(_: &Harness) -> Outcome {
     let before = table()?;
     let mut log = DemoLog::from_now()?;
     send("immediate\n")?;
@@ -39,7 +39,7 @@ fn demo_immediate_runs_once_on_a_worker_of_the_system_queue(_: &Bench) -> Outcom
     Ok(())
 }
 
-fn demo_immediate_may_sleep_in_its_handler(_: &Bench) -> Outcome {
+fn demo_immediate_may_sleep_in_its_handler(_: &Harness) -> Outcome {
     let started = Instant::now();
     send("immediate\nflush\n")?;
     let took = started.elapsed();
@@ -47,7 +47,7 @@ fn demo_immediate_may_sleep_in_its_handler(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_immediate_is_not_queued_twice_while_it_is_pending(_: &Bench) -> Outcome {
+fn demo_immediate_is_not_queued_twice_while_it_is_pending(_: &Harness) -> Outcome {
     const COMMANDS: u64 = 50;
     let before = table()?;
     // One write, so that they come well within the 100 ms of a run: one may
@@ -61,7 +61,7 @@ fn demo_immediate_is_not_queued_twice_while_it_is_pending(_: &Bench) -> Outcome 
     Ok(())
 }
 
-fn demo_immediate_can_be_queued_again_while_it_runs(_: &Bench) -> Outcome {
+fn demo_immediate_can_be_queued_again_while_it_runs(_: &Harness) -> Outcome {
     let before = table()?;
     send("immediate\n")?;
     table_when("the immediate item to run", |table| table.row("immediate").running == 1)?;
@@ -72,7 +72,7 @@ fn demo_immediate_can_be_queued_again_while_it_runs(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_immediate_waits_plausibly(_: &Bench) -> Outcome {
+fn demo_immediate_waits_plausibly(_: &Harness) -> Outcome {
     let started = Instant::now();
     send("immediate\nflush\n")?;
     let took = started.elapsed();
@@ -85,10 +85,10 @@ fn demo_immediate_waits_plausibly(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_uses_no_deprecated_queue(bench: &Bench) -> Outcome {
+fn demo_uses_no_deprecated_queue(harness: &Harness) -> Outcome {
     // The kernel says so once, at the first use since it was booted: that may
     // have been long ago, or be about to come from a command not yet used.
-    let fresh = loaded_with(&bench.demo, "")?;
+    let fresh = loaded_with(&harness.demo, "")?;
     send("immediate\ndelayed 1\ncustom\ndata 1\nstart 10\n")?;
     table_when("one of each kind to have run", |table| {
         table.rows.iter().all(|row| row.executed > 0)

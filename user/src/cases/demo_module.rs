@@ -13,12 +13,12 @@ use nix::errno::Errno;
 use nix::unistd::write;
 
 use super::cases;
-use crate::bench::child::{Signals, Writer};
-use crate::bench::demo::{send, table, table_when};
-use crate::bench::demo_log::DemoLog;
-use crate::bench::loaded::{reloaded_afterwards, removed};
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::demo_node;
+use crate::harness::child::{Signals, Writer};
+use crate::harness::demo::{send, table, table_when};
+use crate::harness::demo_log::DemoLog;
+use crate::harness::loaded::{reloaded_afterwards, removed};
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::paths::DEMO_NODE;
 
 cases! {
@@ -38,67 +38,67 @@ cases! {
 const NO_LONGER_THAN_A_HANDLER: Duration = Duration::from_secs(10);
 
 /// Removes the module, loads it again and uses it.
-fn expect_quick_removal(bench: &Bench) -> Outcome {
+fn expect_quick_removal(harness: &Harness) -> Outcome {
     let started = Instant::now();
-    ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+    ensure_eq!(harness.demo.remove(), Ok(()), "removing the module");
     let took = started.elapsed();
     ensure!(took < NO_LONGER_THAN_A_HANDLER, "the removal took {took:?}");
     ensure!(!Path::new(DEMO_NODE).exists(), "{DEMO_NODE} has stayed");
-    bench.demo.load("")?;
+    harness.demo.load("")?;
     send("immediate\ncustom 2\nflush\n")?;
     ensure_eq!(table()?.row("custom").executed, 2, "executed by the module loaded anew");
     Ok(())
 }
 
-fn demo_can_be_removed_with_everything_under_way(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_can_be_removed_with_everything_under_way(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     send("custom 1000\nimmediate\ndata 1\ndelayed 60000\nstart 10\n")?;
     table_when("items to run and ticks to come", |table| {
         table.row("custom").running > 0
             && table.row("custom").pending > 0
             && table.row("periodic").executed > 0
     })?;
-    expect_quick_removal(bench)?;
+    expect_quick_removal(harness)?;
     guard.finish()
 }
 
-fn demo_can_be_removed_with_1000_items_pending(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_can_be_removed_with_1000_items_pending(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     send("custom 1000\n")?;
-    expect_quick_removal(bench)?;
+    expect_quick_removal(harness)?;
     guard.finish()
 }
 
-fn demo_can_be_removed_with_a_timer_armed(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_can_be_removed_with_a_timer_armed(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     send("delayed 60000\n")?;
-    expect_quick_removal(bench)?;
+    expect_quick_removal(harness)?;
     guard.finish()
 }
 
-fn demo_can_be_removed_while_it_ticks(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_can_be_removed_while_it_ticks(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     for _ in 0..3 {
         send("start 10\n")?;
         table_when("ticks", |table| table.row("periodic").executed > 0)?;
-        expect_quick_removal(bench)?;
+        expect_quick_removal(harness)?;
     }
     guard.finish()
 }
 
-fn demo_can_be_removed_while_somebody_flushes(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_can_be_removed_while_somebody_flushes(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     send("custom 1000\n")?;
     let flusher = Writer::start(Signals::Deadly, DEMO_NODE, "flush\n")?;
     flusher.wait_until_asleep()?;
-    expect_quick_removal(bench)?;
+    expect_quick_removal(harness)?;
     // It came to an end, with success or an error.
     flusher.report()?;
     guard.finish()
 }
 
-fn demo_can_be_removed_while_readers_and_writers_are_at_work(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_can_be_removed_while_readers_and_writers_are_at_work(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..3 {
@@ -114,9 +114,9 @@ fn demo_can_be_removed_while_readers_and_writers_are_at_work(bench: &Bench) -> O
         let removed = (0..5).try_for_each(|_| {
             table_when("work", |table| table.row("data").executed > 0)?;
             let started = Instant::now();
-            ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+            ensure_eq!(harness.demo.remove(), Ok(()), "removing the module");
             let took = started.elapsed();
-            bench.demo.load("")?;
+            harness.demo.load("")?;
             ensure!(took < NO_LONGER_THAN_A_HANDLER, "the removal took {took:?}");
             Ok(())
         });
@@ -126,15 +126,15 @@ fn demo_can_be_removed_while_readers_and_writers_are_at_work(bench: &Bench) -> O
     guard.finish()
 }
 
-fn demo_can_be_removed_while_files_are_open(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_can_be_removed_while_files_are_open(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     let mut fresh = File::open(DEMO_NODE)?;
     let mut half_read = File::open(DEMO_NODE)?;
     let writer = OpenOptions::new().write(true).open(DEMO_NODE)?;
     half_read.read_exact(&mut [0; 20])?;
     ensure_eq!(write(&writer, b"data 1\n"), Ok(7), "a write before the removal");
 
-    ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+    ensure_eq!(harness.demo.remove(), Ok(()), "removing the module");
     let mut buffer = [0; 4096];
     for file in [&mut fresh, &mut half_read] {
         let error = file.read(&mut buffer).map_err(|error| error.raw_os_error());
@@ -144,7 +144,7 @@ fn demo_can_be_removed_while_files_are_open(bench: &Bench) -> Outcome {
     ensure!(half_read.seek(SeekFrom::Start(0)).is_err(), "a seek after the removal");
 
     // The old files stay dead when the node is there again.
-    bench.demo.load("")?;
+    harness.demo.load("")?;
     ensure!(fresh.read(&mut buffer).is_err(), "a read through a file of the old module");
     ensure_eq!(
         write(&writer, b"data 1\n"),
@@ -155,14 +155,14 @@ fn demo_can_be_removed_while_files_are_open(bench: &Bench) -> Outcome {
     guard.finish()
 }
 
-fn demo_runs_nothing_after_its_removal(bench: &Bench) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
+fn demo_runs_nothing_after_its_removal(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
     send("custom 100\ndelayed 200\nstart 10\n")?;
-    ensure_eq!(bench.demo.remove(), Ok(()), "removing the module");
+    ensure_eq!(harness.demo.remove(), Ok(()), "removing the module");
     // The module loaded anew is the clock: the old one's timer would have
     // fired, and its items run, before the new one's.
     let mut log = DemoLog::from_now()?;
-    bench.demo.load("")?;
+    harness.demo.load("")?;
     send("delayed 400\n")?;
     log.next_run("delayed")?;
     send("flush\n")?;
@@ -176,8 +176,8 @@ fn demo_runs_nothing_after_its_removal(bench: &Bench) -> Outcome {
     guard.finish()
 }
 
-fn demo_takes_its_files_with_it(bench: &Bench) -> Outcome {
-    let guard = removed(&bench.demo)?;
+fn demo_takes_its_files_with_it(harness: &Harness) -> Outcome {
+    let guard = removed(&harness.demo)?;
     ensure!(!Path::new(DEMO_NODE).exists(), "{DEMO_NODE} has stayed");
     let queue = Path::new("/sys/devices/virtual/workqueue/workqueue_demo");
     ensure!(!queue.exists(), "{} has stayed", queue.display());

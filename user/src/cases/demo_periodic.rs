@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::cases;
-use crate::bench::demo::{send, send_expecting, table, table_when, Change};
-use crate::bench::demo_log::{DemoLog, EARLY};
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::demo_table::Periodic;
+use crate::harness::demo::{send, send_expecting, table, table_when, Change};
+use crate::harness::demo_log::{DemoLog, EARLY};
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
     demo_start_ticks_every_period,
@@ -23,7 +23,7 @@ cases! {
     demo_ticks_can_be_started_and_stopped_again_and_again,
 }
 
-fn demo_start_ticks_every_period(_: &Bench) -> Outcome {
+fn demo_start_ticks_every_period(_: &Harness) -> Outcome {
     const PERIOD: Duration = Duration::from_millis(100);
     const TICKS: u32 = 6;
     let before = table()?;
@@ -43,7 +43,7 @@ fn demo_start_ticks_every_period(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_start_ticks_every_1000_ms_by_default(_: &Bench) -> Outcome {
+fn demo_start_ticks_every_1000_ms_by_default(_: &Harness) -> Outcome {
     let mut log = DemoLog::from_now()?;
     send("start\n")?;
     ensure_eq!(table()?.periodic, Periodic { started: true, period_ms: 1000 }, "the periodic work");
@@ -56,7 +56,7 @@ fn demo_start_ticks_every_1000_ms_by_default(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_start_is_idempotent(_: &Bench) -> Outcome {
+fn demo_start_is_idempotent(_: &Harness) -> Outcome {
     let before = table()?;
     send("start 60000\n")?;
     let once = table()?;
@@ -71,7 +71,7 @@ fn demo_start_is_idempotent(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_start_takes_a_new_period_over(_: &Bench) -> Outcome {
+fn demo_start_takes_a_new_period_over(_: &Harness) -> Outcome {
     let mut log = DemoLog::from_now()?;
     send("start 60000\n")?;
     send("start 20\n")?;
@@ -82,7 +82,7 @@ fn demo_start_takes_a_new_period_over(_: &Bench) -> Outcome {
     send("stop\n")
 }
 
-fn demo_start_takes_10_ms_and_more(_: &Bench) -> Outcome {
+fn demo_start_takes_10_ms_and_more(_: &Harness) -> Outcome {
     let before = table()?;
     for bad in ["start 9\n", "start 0\n", "start -10\n"] {
         send_expecting(bad, Errno::EINVAL)?;
@@ -95,7 +95,7 @@ fn demo_start_takes_10_ms_and_more(_: &Bench) -> Outcome {
     send("stop\n")
 }
 
-fn demo_stop_is_final(_: &Bench) -> Outcome {
+fn demo_stop_is_final(_: &Harness) -> Outcome {
     let mut log = DemoLog::from_now()?;
     send("start 20\n")?;
     log.next_run("periodic")?;
@@ -111,7 +111,7 @@ fn demo_stop_is_final(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_stop_is_idempotent(_: &Bench) -> Outcome {
+fn demo_stop_is_idempotent(_: &Harness) -> Outcome {
     let before = table()?;
     send("stop\n")?;
     send("stop\nstop\n")?;
@@ -119,7 +119,7 @@ fn demo_stop_is_idempotent(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_ticks_can_be_started_and_stopped_again_and_again(_: &Bench) -> Outcome {
+fn demo_ticks_can_be_started_and_stopped_again_and_again(_: &Harness) -> Outcome {
     for _ in 0..20 {
         send("start 10\n")?;
         send("stop\n")?;

@@ -3,10 +3,10 @@
 //! Counting anew.
 
 use super::cases;
-use crate::bench::demo::{send, table};
-use crate::bench::held_queue::HeldQueue;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::demo_table::Row;
+use crate::harness::demo::{send, table};
+use crate::harness::held_queue::HeldQueue;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
     demo_reset_forgets_what_is_done,
@@ -22,7 +22,7 @@ fn expect_counted_anew(row: &Row, outstanding: u64) -> Outcome {
     Ok(())
 }
 
-fn demo_reset_forgets_what_is_done(_: &Bench) -> Outcome {
+fn demo_reset_forgets_what_is_done(_: &Harness) -> Outcome {
     send("custom 2\ndata 1\nimmediate\ndelayed 60000\ndelayed\ncancel\nflush\n")?;
     let before = table()?;
     ensure!(before.row("delayed").cancelled > 0, "nothing to forget");
@@ -33,7 +33,7 @@ fn demo_reset_forgets_what_is_done(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_reset_keeps_what_is_outstanding(_: &Bench) -> Outcome {
+fn demo_reset_keeps_what_is_outstanding(_: &Harness) -> Outcome {
     let mut held = HeldQueue::hold("workqueue_demo")?;
     send("delayed 60000\ndelayed\nstart 60000\ncustom 10\ndata 7\nreset\n")?;
     let now = table()?;
@@ -53,7 +53,7 @@ fn demo_reset_keeps_what_is_outstanding(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_reset_keeps_what_runs(_: &Bench) -> Outcome {
+fn demo_reset_keeps_what_runs(_: &Harness) -> Outcome {
     send("custom 40\n")?;
     for _ in 0..20 {
         send("reset\n")?;

@@ -10,12 +10,12 @@ use nix::errno::Errno;
 use nix::unistd::{setfsgid, setfsuid, Gid, Uid};
 
 use super::cases;
-use crate::bench::demo::{expect_balance, send, table, table_when};
-use crate::bench::demo_log::DemoLog;
-use crate::bench::loaded::loaded_with;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::demo_node;
 use crate::demo_table::{Periodic, Row, Table};
+use crate::harness::demo::{expect_balance, send, table, table_when};
+use crate::harness::demo_log::DemoLog;
+use crate::harness::loaded::loaded_with;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::paths::DEMO_NODE;
 
 cases! {
@@ -34,14 +34,14 @@ const HEADER: &str = "kind       queued coalesced cancelled executed pending run
 const COMMANDS: &str = "commands: immediate | delayed [MS] | custom [COUNT] | data VALUE | \
                         start [MS] | stop | cancel | flush | reset";
 
-fn demo_node_is_a_file_of_mode_0644(_: &Bench) -> Outcome {
+fn demo_node_is_a_file_of_mode_0644(_: &Harness) -> Outcome {
     let metadata = fs::metadata(DEMO_NODE)?;
     ensure!(metadata.is_file(), "{DEMO_NODE} is no file");
     ensure_eq!(format!("{:o}", metadata.mode() & 0o7777), "644", "the mode");
     Ok(())
 }
 
-fn demo_node_can_be_read_by_anyone_and_written_by_root(_: &Bench) -> Outcome {
+fn demo_node_can_be_read_by_anyone_and_written_by_root(_: &Harness) -> Outcome {
     const NOBODY: u32 = 65534;
     // The rights to files are those of a thread: this one ends with the case.
     setfsuid(Uid::from_raw(NOBODY));
@@ -52,7 +52,7 @@ fn demo_node_can_be_read_by_anyone_and_written_by_root(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_shows_the_documented_lines(_: &Bench) -> Outcome {
+fn demo_shows_the_documented_lines(_: &Harness) -> Outcome {
     let text = demo_node::read_text()?;
     let lines: Vec<&str> = text.lines().collect();
     ensure_eq!(lines.len(), 9, "lines of {text:?}");
@@ -69,7 +69,7 @@ fn demo_shows_the_documented_lines(_: &Bench) -> Outcome {
     table().map(drop)
 }
 
-fn demo_aligns_its_columns_with_the_header(_: &Bench) -> Outcome {
+fn demo_aligns_its_columns_with_the_header(_: &Harness) -> Outcome {
     send("data 1\nflush\n")?;
     let text = demo_node::read_text()?;
     for line in text.lines().take(6) {
@@ -78,8 +78,8 @@ fn demo_aligns_its_columns_with_the_header(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_starts_from_zero(bench: &Bench) -> Outcome {
-    let fresh = loaded_with(&bench.demo, "")?;
+fn demo_starts_from_zero(harness: &Harness) -> Outcome {
+    let fresh = loaded_with(&harness.demo, "")?;
     let table = table()?;
     for row in &table.rows {
         ensure_eq!(*row, Row { kind: row.kind.clone(), ..Row::default() }, "a row of a new module");
@@ -89,7 +89,7 @@ fn demo_starts_from_zero(bench: &Bench) -> Outcome {
     fresh.finish()
 }
 
-fn demo_shows_its_queue_in_sysfs_too(_: &Bench) -> Outcome {
+fn demo_shows_its_queue_in_sysfs_too(_: &Harness) -> Outcome {
     let attribute = |name: &str| {
         fs::read_to_string(format!("/sys/devices/virtual/workqueue/workqueue_demo/{name}"))
     };
@@ -98,7 +98,7 @@ fn demo_shows_its_queue_in_sysfs_too(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_read_in_small_pieces_is_one_snapshot(_: &Bench) -> Outcome {
+fn demo_read_in_small_pieces_is_one_snapshot(_: &Harness) -> Outcome {
     // Items run while it is read, so that two snapshots would differ.
     send("custom 12\n")?;
     for size in [1, 7, 100] {
@@ -111,19 +111,19 @@ fn demo_read_in_small_pieces_is_one_snapshot(_: &Bench) -> Outcome {
                 count => text.extend(&piece[..count]),
             }
         }
-        let table: Table = String::from_utf8_lossy(&text).parse().or_else(crate::bench::fail)?;
+        let table: Table = String::from_utf8_lossy(&text).parse().or_else(crate::harness::fail)?;
         expect_balance(&table)?;
     }
     send("flush\n")
 }
 
-fn demo_can_be_read_from_the_start_again(_: &Bench) -> Outcome {
+fn demo_can_be_read_from_the_start_again(_: &Harness) -> Outcome {
     let mut file = File::open(DEMO_NODE)?;
     let mut read = || -> Outcome<Table> {
         let mut text = String::new();
         file.seek(SeekFrom::Start(0))?;
         file.read_to_string(&mut text)?;
-        text.parse().or_else(crate::bench::fail)
+        text.parse().or_else(crate::harness::fail)
     };
     let before = read()?;
     send("data 1\nflush\n")?;
@@ -132,7 +132,7 @@ fn demo_can_be_read_from_the_start_again(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_logs_one_line_for_each_run_of_every_kind(_: &Bench) -> Outcome {
+fn demo_logs_one_line_for_each_run_of_every_kind(_: &Harness) -> Outcome {
     send("reset\n")?;
     let mut log = DemoLog::from_now()?;
     send("immediate\ndelayed 10\ncustom 5\ndata 1\nstart 10\n")?;

@@ -8,12 +8,12 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::cases;
-use crate::bench::echo::{counters_at_rest, counters_when, expect_messages, EchoBench};
-use crate::bench::held_queue::HeldQueue;
-use crate::bench::loaded::{loaded_with, Reload};
-use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
+use crate::harness::echo::{counters_at_rest, counters_when, expect_messages, EchoBench};
+use crate::harness::held_queue::HeldQueue;
+use crate::harness::loaded::{loaded_with, Reload};
+use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 
 cases! {
     echo_refuses_at_the_bound_when_opened_with_o_nonblock,
@@ -40,8 +40,8 @@ pub struct FullQueue<'a> {
 
 impl<'a> FullQueue<'a> {
     /// Loads the module with room for `max_pending` messages and fills it.
-    pub fn new(bench: &'a Bench, max_pending: u64) -> Outcome<FullQueue<'a>> {
-        let reload = loaded_with(&bench.echo, &format!("max_pending={max_pending}"))?;
+    pub fn new(harness: &'a Harness, max_pending: u64) -> Outcome<FullQueue<'a>> {
+        let reload = loaded_with(&harness.echo, &format!("max_pending={max_pending}"))?;
         FullQueue::fill(max_pending, reload)
     }
 
@@ -92,8 +92,8 @@ impl<'a> FullQueue<'a> {
     }
 }
 
-fn echo_refuses_at_the_bound_when_opened_with_o_nonblock(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 8)?;
+fn echo_refuses_at_the_bound_when_opened_with_o_nonblock(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 8)?;
     for _ in 0..3 {
         ensure_eq!(full.echo.device.write(b"too much"), Err(Errno::EAGAIN), "write at the bound");
     }
@@ -104,8 +104,8 @@ fn echo_refuses_at_the_bound_when_opened_with_o_nonblock(bench: &Bench) -> Outco
     full.release_and_expect(&[])
 }
 
-fn echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 8)?;
+fn echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 8)?;
     let device = EchoDevice::open()?;
     device.set_nonblocking()?;
     ensure_eq!(device.write(b"too much"), Err(Errno::EAGAIN), "write at the bound");
@@ -114,8 +114,8 @@ fn echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock(bench: &Bench) -> Outcom
     full.release_and_expect(&[])
 }
 
-fn echo_lets_a_writer_sleep_at_the_bound_until_there_is_room(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 8)?;
+fn echo_lets_a_writer_sleep_at_the_bound_until_there_is_room(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 8)?;
     let writer = thread::spawn(|| EchoDevice::open()?.write_all(b"waited", |_| ()));
     full.wait_for_blocked(1)?;
     full.expect_nothing_accepted()?;
@@ -128,9 +128,9 @@ fn echo_lets_a_writer_sleep_at_the_bound_until_there_is_room(bench: &Bench) -> O
     full.release_and_expect(&["waited"])
 }
 
-fn echo_lets_all_writers_on_who_sleep_at_the_bound(bench: &Bench) -> Outcome {
+fn echo_lets_all_writers_on_who_sleep_at_the_bound(harness: &Harness) -> Outcome {
     const WRITERS: u64 = 6;
-    let mut full = FullQueue::new(bench, 2)?;
+    let mut full = FullQueue::new(harness, 2)?;
     let releaser = full.held.releaser();
     thread::scope(|scope| -> Outcome {
         for writer in 0..WRITERS {
@@ -163,28 +163,28 @@ fn echo_lets_all_writers_on_who_sleep_at_the_bound(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_holds_one_message_with_max_pending_1(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 1)?;
+fn echo_holds_one_message_with_max_pending_1(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 1)?;
     ensure_eq!(full.echo.device.write(b"too much"), Err(Errno::EAGAIN), "the second message");
     full.release_and_expect(&[])
 }
 
-fn echo_holds_1024_messages_by_default(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::fill(1024, loaded_with(&bench.echo, "")?)?;
+fn echo_holds_1024_messages_by_default(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::fill(1024, loaded_with(&harness.echo, "")?)?;
     ensure_eq!(full.echo.device.write(b"too much"), Err(Errno::EAGAIN), "message 1,025");
     full.release_and_expect(&[])
 }
 
-fn echo_prints_all_that_is_pending_in_one_batch(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 100)?;
+fn echo_prints_all_that_is_pending_in_one_batch(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 100)?;
     full.release_and_expect(&[])?;
     // The item was queued by the first message and found the others with it.
     ensure_eq!(counters_at_rest()?.batches - full.counters.batches, 1, "runs of the work item");
     Ok(())
 }
 
-fn echo_makes_no_message_of_0_bytes_at_the_bound_either(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 2)?;
+fn echo_makes_no_message_of_0_bytes_at_the_bound_either(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 2)?;
     ensure_eq!(EchoDevice::open()?.write(b""), Ok(0), "a write of 0 bytes");
     ensure_eq!(full.echo.device.write(b""), Ok(0), "a write of 0 bytes with O_NONBLOCK");
     full.expect_nothing_accepted()?;

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::cases;
-use crate::bench::echo::{counters_at_rest, EchoBench};
-use crate::bench::loaded::loaded_with;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::echo_counters::{parse_number, EchoCounters};
+use crate::harness::echo::{counters_at_rest, EchoBench};
+use crate::harness::loaded::loaded_with;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::paths::ECHO_COUNTERS;
 
 cases! {
@@ -19,7 +19,7 @@ cases! {
     echo_counts_batches,
 }
 
-fn echo_shows_one_number_a_file(_: &Bench) -> Outcome {
+fn echo_shows_one_number_a_file(_: &Harness) -> Outcome {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(ECHO_COUNTERS)? {
         let path = entry?.path();
@@ -32,13 +32,13 @@ fn echo_shows_one_number_a_file(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_counts_from_zero(bench: &Bench) -> Outcome {
-    let fresh = loaded_with(&bench.echo, "")?;
+fn echo_counts_from_zero(harness: &Harness) -> Outcome {
+    let fresh = loaded_with(&harness.echo, "")?;
     ensure_eq!(EchoCounters::read()?, EchoCounters::default(), "the counters of a new module");
     fresh.finish()
 }
 
-fn echo_counts_what_it_accepts_and_prints(_: &Bench) -> Outcome {
+fn echo_counts_what_it_accepts_and_prints(_: &Harness) -> Outcome {
     let before = counters_at_rest()?;
     let echo = EchoBench::new()?;
     for text in ["one", "two\n", "\n"] {
@@ -54,9 +54,9 @@ fn echo_counts_what_it_accepts_and_prints(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_counts_batches(bench: &Bench) -> Outcome {
+fn echo_counts_batches(harness: &Harness) -> Outcome {
     // Of a new module, for a busy worker may still be there to take what comes.
-    let fresh = loaded_with(&bench.echo, "")?;
+    let fresh = loaded_with(&harness.echo, "")?;
     let echo = EchoBench::new()?;
     for _ in 0..10 {
         echo.write(b"one of a batch", 14)?;

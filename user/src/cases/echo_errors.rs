@@ -10,8 +10,8 @@ use nix::errno::Errno;
 use nix::sys::stat::major;
 
 use super::cases;
-use crate::bench::echo::EchoBench;
-use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+use crate::harness::echo::EchoBench;
+use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 use crate::paths::ECHO_DEVICE;
 use crate::raw::PageEdge;
 
@@ -24,7 +24,7 @@ cases! {
     echo_cannot_be_read,
 }
 
-fn echo_device_is_a_misc_device_of_mode_0600(_: &Bench) -> Outcome {
+fn echo_device_is_a_misc_device_of_mode_0600(_: &Harness) -> Outcome {
     const MISC_MAJOR: u64 = 10;
     let metadata = fs::metadata(ECHO_DEVICE)?;
     ensure!(metadata.file_type().is_char_device(), "{ECHO_DEVICE} is no character device");
@@ -42,14 +42,14 @@ fn expect_fault(readable: &[u8], beyond: usize) -> Outcome {
     echo.expect::<&str>(&[])
 }
 
-fn echo_refuses_a_bad_pointer_and_queues_nothing(_: &Bench) -> Outcome {
+fn echo_refuses_a_bad_pointer_and_queues_nothing(_: &Harness) -> Outcome {
     for length in [1, 15, 255, 256, 257, 1000] {
         expect_fault(b"", length)?;
     }
     Ok(())
 }
 
-fn echo_refuses_a_write_that_runs_into_a_bad_page(_: &Bench) -> Outcome {
+fn echo_refuses_a_write_that_runs_into_a_bad_page(_: &Harness) -> Outcome {
     expect_fault(b"a", 1)?;
     expect_fault(b"half of a message", 20)?;
     expect_fault(b"a line\n", 1)?;
@@ -57,7 +57,7 @@ fn echo_refuses_a_write_that_runs_into_a_bad_page(_: &Bench) -> Outcome {
     expect_fault(&[b'a'; 254], 1000)
 }
 
-fn echo_takes_a_write_that_ends_at_a_bad_page(_: &Bench) -> Outcome {
+fn echo_takes_a_write_that_ends_at_a_bad_page(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let edge = PageEdge::new()?;
     for length in [1, 15, 254, 255] {
@@ -71,7 +71,7 @@ fn echo_takes_a_write_that_ends_at_a_bad_page(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Bench) -> Outcome {
+fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Harness) -> Outcome {
     // The message is readable, what is behind it is not: both answers are
     // right, but not a message with an error, or a count without a message.
     for readable in [255, 256, 300] {
@@ -86,7 +86,7 @@ fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Bench) -> 
     Ok(())
 }
 
-fn echo_cannot_be_read(_: &Bench) -> Outcome {
+fn echo_cannot_be_read(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let error = File::open(ECHO_DEVICE)?.read(&mut [0; 16]).map_err(|e| e.raw_os_error());
     ensure_eq!(error, Err(Some(Errno::EINVAL as i32)), "read(2)");

@@ -5,9 +5,9 @@
 use std::thread;
 
 use super::cases;
-use crate::bench::echo::{expect_messages, EchoBench};
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
 use crate::echo_device::EchoDevice;
+use crate::harness::echo::{expect_messages, EchoBench};
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::kmsg::{Log, Record};
 use crate::model::PREFIX;
 
@@ -49,7 +49,7 @@ fn expect_lines(texts: &[(&[u8], &str)]) -> Outcome {
     Ok(())
 }
 
-fn echo_escapes_quotes_and_backslashes(_: &Bench) -> Outcome {
+fn echo_escapes_quotes_and_backslashes(_: &Harness) -> Outcome {
     expect_lines(&[
         (br#"say "hi""#, r#"say \"hi\""#),
         (br"C:\new", r"C:\\new"),
@@ -58,7 +58,7 @@ fn echo_escapes_quotes_and_backslashes(_: &Bench) -> Outcome {
     ])
 }
 
-fn echo_escapes_control_bytes(_: &Bench) -> Outcome {
+fn echo_escapes_control_bytes(_: &Harness) -> Outcome {
     expect_lines(&[
         (b"a\nb\rc\td", r"a\nb\rc\td"),
         (b"\x1b[2J\x1b]0;t\x07", r"\x1b[2J\x1b]0;t\x07"),
@@ -66,11 +66,11 @@ fn echo_escapes_control_bytes(_: &Bench) -> Outcome {
     ])
 }
 
-fn echo_goes_on_behind_a_nul(_: &Bench) -> Outcome {
+fn echo_goes_on_behind_a_nul(_: &Harness) -> Outcome {
     expect_lines(&[(&b"a\0b"[..], r"a\x00b"), (b"\0", r"\x00"), (b"\0\0c", r"\x00\x00c")])
 }
 
-fn echo_prints_valid_utf8_as_it_is(_: &Bench) -> Outcome {
+fn echo_prints_valid_utf8_as_it_is(_: &Harness) -> Outcome {
     for text in [
         "中文",
         "é ß ñ",
@@ -87,7 +87,7 @@ fn echo_prints_valid_utf8_as_it_is(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_escapes_bytes_that_are_not_utf8(_: &Bench) -> Outcome {
+fn echo_escapes_bytes_that_are_not_utf8(_: &Harness) -> Outcome {
     expect_lines(&[
         // Alone: a continuation byte, bytes that are never part of UTF-8.
         (b"\x80", r"\x80"),
@@ -110,7 +110,7 @@ fn echo_escapes_bytes_that_are_not_utf8(_: &Bench) -> Outcome {
     ])
 }
 
-fn echo_escapes_c1_controls(_: &Bench) -> Outcome {
+fn echo_escapes_c1_controls(_: &Harness) -> Outcome {
     // 8-bit terminals take U+009B for the start of a control sequence.
     expect_lines(&[
         ("\u{9b}2J".as_bytes(), r"\xc2\x9b2J"),
@@ -119,7 +119,7 @@ fn echo_escapes_c1_controls(_: &Bench) -> Outcome {
     ])
 }
 
-fn echo_escapes_separators_and_bidirectional_controls(_: &Bench) -> Outcome {
+fn echo_escapes_separators_and_bidirectional_controls(_: &Harness) -> Outcome {
     for c in [
         '\u{2028}', '\u{2029}', '\u{061c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}',
         '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
@@ -135,7 +135,7 @@ fn echo_escapes_separators_and_bidirectional_controls(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_takes_every_byte_value(_: &Bench) -> Outcome {
+fn echo_takes_every_byte_value(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let every: Vec<u8> = (0..=255).collect();
     echo.write_all(&every)?;
@@ -147,11 +147,11 @@ fn echo_takes_every_byte_value(_: &Bench) -> Outcome {
     echo.expect(&texts)
 }
 
-fn echo_prints_format_specifiers_as_they_are(_: &Bench) -> Outcome {
+fn echo_prints_format_specifiers_as_they_are(_: &Harness) -> Outcome {
     expect_lines(&[(b"%s%n%p%d %pA {} {0:?}", "%s%n%p%d %pA {} {0:?}")])
 }
 
-fn echo_cannot_be_made_to_forge_a_line(_: &Bench) -> Outcome {
+fn echo_cannot_be_made_to_forge_a_line(_: &Harness) -> Outcome {
     expect_lines(&[
         (b"a\" (len=1)\nwq_echo: \"forged", r#"a\" (len=1)\nwq_echo: \"forged"#),
         (b"\n[    1.000000] Kernel panic", r"\n[    1.000000] Kernel panic"),
@@ -161,7 +161,7 @@ fn echo_cannot_be_made_to_forge_a_line(_: &Bench) -> Outcome {
     ])
 }
 
-fn echo_cannot_be_made_to_forge_a_continuation(_: &Bench) -> Outcome {
+fn echo_cannot_be_made_to_forge_a_continuation(_: &Harness) -> Outcome {
     expect_lines(&[(b"first\" +", r#"first\" +"#), (b"+ \"second", r#"+ \"second"#)])?;
     let mut echo = EchoBench::new()?;
     let texts = ["a\" +", "+ \"b\" (len=7)", "+"];
@@ -171,7 +171,7 @@ fn echo_cannot_be_made_to_forge_a_continuation(_: &Bench) -> Outcome {
     echo.expect(&texts)
 }
 
-fn echo_prints_255_escaped_bytes_whole_in_marked_records(_: &Bench) -> Outcome {
+fn echo_prints_255_escaped_bytes_whole_in_marked_records(_: &Harness) -> Outcome {
     const RECORD_MAX: usize = 1024;
     let text = [0xff; 255];
     let records = records_of(&text)?;
@@ -187,7 +187,7 @@ fn echo_prints_255_escaped_bytes_whole_in_marked_records(_: &Bench) -> Outcome {
     echo.expect(&[text])
 }
 
-fn echo_never_splits_an_escape_or_a_character(_: &Bench) -> Outcome {
+fn echo_never_splits_an_escape_or_a_character(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     // Escapes of one, two and four bytes and plain characters, shifted by one
     // byte at a time, so that every place in a record meets each of them. That
@@ -208,7 +208,7 @@ fn echo_never_splits_an_escape_or_a_character(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_puts_nothing_between_the_records_of_a_message(_: &Bench) -> Outcome {
+fn echo_puts_nothing_between_the_records_of_a_message(_: &Harness) -> Outcome {
     const WRITERS: u8 = 4;
     const MESSAGES: usize = 20;
     let mut echo = EchoBench::new()?;
@@ -236,7 +236,7 @@ fn echo_puts_nothing_between_the_records_of_a_message(_: &Bench) -> Outcome {
     expect_messages::<&str>(&echo.printed()?, &[])
 }
 
-fn echo_prints_255_backslashes(_: &Bench) -> Outcome {
+fn echo_prints_255_backslashes(_: &Harness) -> Outcome {
     // /dev/kmsg escapes each of the 510 again and cuts the record at its own
     // bound; up to there it has to be right.
     let mut echo = EchoBench::new()?;

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use super::cases;
-use crate::bench::echo::EchoBench;
-use crate::bench::{ensure, ensure_eq, Bench, Outcome};
+use crate::harness::echo::EchoBench;
+use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::kmsg::Log;
 use crate::model::PREFIX;
 
@@ -23,7 +23,7 @@ cases! {
     echo_prints_from_a_workqueue_of_its_own,
 }
 
-fn echo_prints_the_documented_line(_: &Bench) -> Outcome {
+fn echo_prints_the_documented_line(_: &Harness) -> Outcome {
     let echo = EchoBench::new()?;
     let mut log = Log::from_now()?;
     echo.write(b"william wq test\n", 16)?;
@@ -38,7 +38,7 @@ fn echo_prints_the_documented_line(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_prints_a_line_for_each_write(_: &Bench) -> Outcome {
+fn echo_prints_a_line_for_each_write(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     for text in ["one\n", "two\n", "two\n", "three"] {
         echo.write(text.as_bytes(), text.len())?;
@@ -46,13 +46,13 @@ fn echo_prints_a_line_for_each_write(_: &Bench) -> Outcome {
     echo.expect(&["one", "two", "two", "three"])
 }
 
-fn echo_needs_no_line_end(_: &Bench) -> Outcome {
+fn echo_needs_no_line_end(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(b"no line end", 11)?;
     echo.expect(&["no line end"])
 }
 
-fn echo_strips_the_trailing_run_of_line_ends(_: &Bench) -> Outcome {
+fn echo_strips_the_trailing_run_of_line_ends(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     for text in ["a\n", "a\r\n", "a\r", "a\n\n\n", "a\r\n\r\n", "a\n\r\r\n"] {
         echo.write(text.as_bytes(), text.len())?;
@@ -61,7 +61,7 @@ fn echo_strips_the_trailing_run_of_line_ends(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_keeps_blanks_and_inner_line_ends(_: &Bench) -> Outcome {
+fn echo_keeps_blanks_and_inner_line_ends(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     for (written, text) in [
         ("  a \t\n", "  a \t"),
@@ -75,7 +75,7 @@ fn echo_keeps_blanks_and_inner_line_ends(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Bench) -> Outcome {
+fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let mut log = Log::from_now()?;
     echo.write(b"\n", 1)?;
@@ -91,7 +91,7 @@ fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Bench) -> Outcome {
     echo.expect(&["", "", "", ""])
 }
 
-fn echo_makes_no_message_of_a_write_of_0_bytes(_: &Bench) -> Outcome {
+fn echo_makes_no_message_of_a_write_of_0_bytes(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(b"", 0)?;
     ensure_eq!(echo.device.write_vectored(&[b"", b""])?, 0, "writev of empty parts");
@@ -99,7 +99,7 @@ fn echo_makes_no_message_of_a_write_of_0_bytes(_: &Bench) -> Outcome {
     echo.expect::<&str>(&[])
 }
 
-fn echo_takes_a_writev_as_one_message(_: &Bench) -> Outcome {
+fn echo_takes_a_writev_as_one_message(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let long = [b'v'; 200];
     for parts in [
@@ -120,7 +120,7 @@ fn echo_takes_a_writev_as_one_message(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_logs_at_level_info(_: &Bench) -> Outcome {
+fn echo_logs_at_level_info(_: &Harness) -> Outcome {
     const INFO: u32 = 6;
     let echo = EchoBench::new()?;
     let mut log = Log::from_now()?;
@@ -132,7 +132,7 @@ fn echo_logs_at_level_info(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_prints_from_a_workqueue_of_its_own(_: &Bench) -> Outcome {
+fn echo_prints_from_a_workqueue_of_its_own(_: &Harness) -> Outcome {
     let queue = Path::new("/sys/devices/virtual/workqueue/wq_echo");
     ensure!(queue.is_dir(), "{}: not found", queue.display());
     // That messages wait for this queue is what the cases at the bound stand

@@ -5,9 +5,9 @@
 use std::thread;
 
 use super::cases;
-use crate::bench::echo::{counters_at_rest, EchoBench};
-use crate::bench::{ensure_eq, fail, Bench, Outcome};
 use crate::echo_device::EchoDevice;
+use crate::harness::echo::{counters_at_rest, EchoBench};
+use crate::harness::{ensure_eq, fail, Harness, Outcome};
 
 cases! {
     echo_keeps_the_order_of_one_writer,
@@ -19,7 +19,7 @@ cases! {
 const WRITERS: usize = 8;
 const MESSAGES: usize = 100;
 
-fn echo_keeps_the_order_of_one_writer(_: &Bench) -> Outcome {
+fn echo_keeps_the_order_of_one_writer(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let texts: Vec<String> = (0..300).map(|number| format!("message {number}")).collect();
     for text in &texts {
@@ -28,7 +28,7 @@ fn echo_keeps_the_order_of_one_writer(_: &Bench) -> Outcome {
     echo.expect(&texts)
 }
 
-fn echo_keeps_the_order_of_each_of_many_writers(_: &Bench) -> Outcome {
+fn echo_keeps_the_order_of_each_of_many_writers(_: &Harness) -> Outcome {
     expect_order_per_writer(|writer| {
         let device = EchoDevice::open().expect("the device was there");
         for number in 0..MESSAGES {
@@ -37,7 +37,7 @@ fn echo_keeps_the_order_of_each_of_many_writers(_: &Bench) -> Outcome {
     })
 }
 
-fn echo_keeps_the_order_of_writers_who_share_a_file(_: &Bench) -> Outcome {
+fn echo_keeps_the_order_of_writers_who_share_a_file(_: &Harness) -> Outcome {
     let device = EchoDevice::open()?;
     expect_order_per_writer(|writer| {
         for number in 0..MESSAGES {
@@ -86,7 +86,7 @@ fn numbers(text: &str) -> Option<(usize, usize)> {
     Some((writer.parse().ok()?, number.parse().ok()?))
 }
 
-fn echo_keeps_the_parts_of_a_long_text_in_order_among_many_writers(_: &Bench) -> Outcome {
+fn echo_keeps_the_parts_of_a_long_text_in_order_among_many_writers(_: &Harness) -> Outcome {
     const LENGTH: usize = 4000;
     let mut echo = EchoBench::new()?;
     let mut printed = vec![Vec::new(); WRITERS];

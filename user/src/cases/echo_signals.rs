@@ -9,8 +9,8 @@ use nix::libc::SIGKILL;
 
 use super::cases;
 use super::echo_bound::FullQueue;
-use crate::bench::child::{Report, Signals, Writer};
-use crate::bench::{ensure_eq, Bench, Outcome};
+use crate::harness::child::{Report, Signals, Writer};
+use crate::harness::{ensure_eq, Harness, Outcome};
 use crate::paths::ECHO_DEVICE;
 
 cases! {
@@ -27,8 +27,8 @@ fn sleeping_writer(full: &FullQueue, signals: Signals) -> Outcome<Writer> {
     Ok(writer)
 }
 
-fn echo_interrupts_a_sleeping_writer_with_eintr(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 4)?;
+fn echo_interrupts_a_sleeping_writer_with_eintr(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 4)?;
     let writer = sleeping_writer(&full, Signals::Interrupt)?;
     writer.signal()?;
     let expected = Report { result: Err(Errno::EINTR), signals: 1 };
@@ -37,8 +37,8 @@ fn echo_interrupts_a_sleeping_writer_with_eintr(bench: &Bench) -> Outcome {
     full.release_and_expect(&[])
 }
 
-fn echo_lets_a_sleeping_writer_sleep_on_after_sa_restart(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 4)?;
+fn echo_lets_a_sleeping_writer_sleep_on_after_sa_restart(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 4)?;
     let writer = sleeping_writer(&full, Signals::Restart)?;
     writer.signal()?;
     writer.wait_until_asleep()?;
@@ -48,8 +48,8 @@ fn echo_lets_a_sleeping_writer_sleep_on_after_sa_restart(bench: &Bench) -> Outco
     full.release_and_expect(&["signalled"])
 }
 
-fn echo_lets_a_sleeping_writer_be_killed(bench: &Bench) -> Outcome {
-    let mut full = FullQueue::new(bench, 4)?;
+fn echo_lets_a_sleeping_writer_be_killed(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 4)?;
     let writer = sleeping_writer(&full, Signals::Deadly)?;
     ensure_eq!(writer.kill()?.signal(), Some(SIGKILL), "the signal that ended the writer");
     full.expect_nothing_accepted()?;

@@ -5,8 +5,8 @@
 use std::io::Write;
 
 use super::cases;
-use crate::bench::echo::EchoBench;
-use crate::bench::{ensure_eq, Bench, Outcome};
+use crate::harness::echo::EchoBench;
+use crate::harness::{ensure_eq, Harness, Outcome};
 use crate::model;
 
 cases! {
@@ -30,20 +30,20 @@ fn text_with(length: usize, tail: &str) -> Vec<u8> {
     [&text(length), tail.as_bytes()].concat()
 }
 
-fn echo_holds_255_bytes_in_one_message(_: &Bench) -> Outcome {
+fn echo_holds_255_bytes_in_one_message(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(&text(255), 255)?;
     echo.expect(&[text(255)])
 }
 
-fn echo_takes_the_line_end_behind_the_255th_byte(_: &Bench) -> Outcome {
+fn echo_takes_the_line_end_behind_the_255th_byte(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(&text_with(255, "\n"), 256)?;
     echo.write(&text_with(255, "\r\n"), 257)?;
     echo.expect(&[text(255), text(255)])
 }
 
-fn echo_takes_one_line_end_only_behind_the_255th_byte(_: &Bench) -> Outcome {
+fn echo_takes_one_line_end_only_behind_the_255th_byte(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(&text_with(255, "\n\n"), 256)?;
     echo.write(&text_with(255, "\r\n\r\n"), 257)?;
@@ -54,7 +54,7 @@ fn echo_takes_one_line_end_only_behind_the_255th_byte(_: &Bench) -> Outcome {
     echo.expect(&vec![text(255); 5])
 }
 
-fn echo_counts_short_for_a_longer_write(_: &Bench) -> Outcome {
+fn echo_counts_short_for_a_longer_write(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(&text(256), 255)?;
     echo.write(&text(257), 255)?;
@@ -62,7 +62,7 @@ fn echo_counts_short_for_a_longer_write(_: &Bench) -> Outcome {
     echo.expect(&vec![text(255); 3])
 }
 
-fn echo_strips_a_line_end_that_straddles_the_255th_byte(_: &Bench) -> Outcome {
+fn echo_strips_a_line_end_that_straddles_the_255th_byte(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(&text_with(254, "\r\n"), 256)?;
     echo.write(&text_with(254, "\n\n"), 256)?;
@@ -71,7 +71,7 @@ fn echo_strips_a_line_end_that_straddles_the_255th_byte(_: &Bench) -> Outcome {
     echo.expect(&[text(254), text(254), text(254), text(253)])
 }
 
-fn echo_splits_as_modelled_around_every_boundary(_: &Bench) -> Outcome {
+fn echo_splits_as_modelled_around_every_boundary(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let lengths = [0, 1, 2, 127, 128, 200].into_iter().chain(252..=259).chain(509..=513);
     for length in lengths {
@@ -82,7 +82,7 @@ fn echo_splits_as_modelled_around_every_boundary(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn echo_prints_all_of_a_writer_who_loops_in_order(_: &Bench) -> Outcome {
+fn echo_prints_all_of_a_writer_who_loops_in_order(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let long = text_with(10_000, "\n");
     // The loop of the standard library, not one of this program.
@@ -90,16 +90,16 @@ fn echo_prints_all_of_a_writer_who_loops_in_order(_: &Bench) -> Outcome {
     let messages = echo.printed()?;
     let joined: Vec<u8> = messages.iter().flat_map(|message| message.text()).collect();
     ensure_eq!(joined.len(), 10_000, "bytes printed");
-    crate::bench::echo::expect_messages(&messages, &model::messages(&long))
+    crate::harness::echo::expect_messages(&messages, &model::messages(&long))
 }
 
-fn echo_takes_as_little_of_a_huge_write(_: &Bench) -> Outcome {
+fn echo_takes_as_little_of_a_huge_write(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     echo.write(&vec![b'h'; 8 << 20], 255)?;
     echo.expect(&[[b'h'; 255]])
 }
 
-fn echo_splits_within_a_character(_: &Bench) -> Outcome {
+fn echo_splits_within_a_character(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     // The bound counts bytes: the halves of the character are printed as the
     // bytes that they are.

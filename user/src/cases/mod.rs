@@ -25,13 +25,13 @@ mod echo_signals;
 mod echo_split;
 mod program;
 
-use crate::bench::{Bench, Outcome};
+use crate::harness::{Harness, Outcome};
 
 /// One named test.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub name: &'static str,
-    pub run: fn(&Bench) -> Outcome,
+    pub run: fn(&Harness) -> Outcome,
 }
 
 /// Lists functions of a module as its cases, under their own names.

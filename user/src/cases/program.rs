@@ -9,10 +9,10 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
 use super::cases;
-use crate::bench::demo::{send, table};
-use crate::bench::echo::EchoBench;
-use crate::bench::loaded::removed;
-use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+use crate::harness::demo::{send, table};
+use crate::harness::echo::EchoBench;
+use crate::harness::loaded::removed;
+use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 
 cases! {
     wqtest_echo_says_what_it_wrote,
@@ -36,14 +36,14 @@ fn output_of(args: &[&str]) -> Outcome<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn wqtest_echo_says_what_it_wrote(_: &Bench) -> Outcome {
+fn wqtest_echo_says_what_it_wrote(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let said = output_of(&["echo", "william wq test", "two"])?;
     ensure_eq!(said, "wrote 15 bytes: \"william wq test\"\nwrote 3 bytes: \"two\"\n", "the output");
     echo.expect(&["william wq test", "two"])
 }
 
-fn wqtest_echo_writes_long_texts_whole(_: &Bench) -> Outcome {
+fn wqtest_echo_writes_long_texts_whole(_: &Harness) -> Outcome {
     let mut echo = EchoBench::new()?;
     let long = "l".repeat(600);
     let said = output_of(&["echo", &long])?;
@@ -51,7 +51,7 @@ fn wqtest_echo_writes_long_texts_whole(_: &Bench) -> Outcome {
     echo.expect(&[&long[..255], &long[255..510], &long[510..]])
 }
 
-fn wqtest_send_sends_words_and_quoted_commands(_: &Bench) -> Outcome {
+fn wqtest_send_sends_words_and_quoted_commands(_: &Harness) -> Outcome {
     send("reset\n")?;
     let said = output_of(&["send", "custom", "4", "data", "-7", "flush"])?;
     ensure_eq!(said, "sent \"custom 4\"\nsent \"data -7\"\nsent \"flush\"\n", "the output");
@@ -61,7 +61,7 @@ fn wqtest_send_sends_words_and_quoted_commands(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn wqtest_send_does_nothing_if_any_command_is_bad(_: &Bench) -> Outcome {
+fn wqtest_send_does_nothing_if_any_command_is_bad(_: &Harness) -> Outcome {
     let before = table()?;
     let output = wqtest(&["send", "data 1", "frob"])?;
     ensure_eq!(output.status.code(), Some(1), "the status");
@@ -71,7 +71,7 @@ fn wqtest_send_does_nothing_if_any_command_is_bad(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn wqtest_stats_shows_both_modules(_: &Bench) -> Outcome {
+fn wqtest_stats_shows_both_modules(_: &Harness) -> Outcome {
     let said = output_of(&["stats"])?;
     for part in ["wq_echo\n", "accepted", "batches", "workqueue_demo\n", "periodic: ", "commands: "]
     {
@@ -80,7 +80,7 @@ fn wqtest_stats_shows_both_modules(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn wqtest_stats_speaks_json(_: &Bench) -> Outcome {
+fn wqtest_stats_speaks_json(_: &Harness) -> Outcome {
     send("reset\ndata 1\nflush\n")?;
     let said = output_of(&["stats", "--json"])?;
     let value: serde_json::Value = match serde_json::from_str(&said) {
@@ -92,7 +92,7 @@ fn wqtest_stats_speaks_json(_: &Bench) -> Outcome {
     Ok(())
 }
 
-fn wqtest_names_what_is_missing_and_what_to_do(bench: &Bench) -> Outcome {
+fn wqtest_names_what_is_missing_and_what_to_do(harness: &Harness) -> Outcome {
     let expect = |args: &[&str], error: &str| {
         let output = wqtest(args)?;
         ensure_eq!(output.status.code(), Some(1), "the status of {args:?}");
@@ -100,17 +100,17 @@ fn wqtest_names_what_is_missing_and_what_to_do(bench: &Bench) -> Outcome {
         ensure!(said.contains(error), "wqtest {args:?} says {said:?}");
         Ok(())
     };
-    let echo = removed(&bench.echo)?;
+    let echo = removed(&harness.echo)?;
     expect(&["echo", "x"], "/dev/wq_echo: not found: is wq_echo.ko loaded?")?;
     expect(&["stats"], "is wq_echo.ko loaded?")?;
     echo.finish()?;
-    let demo = removed(&bench.demo)?;
+    let demo = removed(&harness.demo)?;
     expect(&["send", "flush"], "/proc/workqueue_demo: not found: is workqueue_demo.ko loaded?")?;
     expect(&["stats", "--json"], "is workqueue_demo.ko loaded?")?;
     demo.finish()
 }
 
-fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Bench) -> Outcome {
+fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
     let mut child = Command::new("/proc/self/exe")
         .arg("watch")
         .stdin(Stdio::null())

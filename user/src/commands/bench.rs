@@ -5,8 +5,8 @@
 use std::process::ExitCode;
 
 use super::Done;
-use crate::bench::{Outcome, Stop};
 use crate::error::Error;
+use crate::harness::{Outcome, Stop};
 use crate::measure::{idle, Group, Options, GROUPS};
 
 pub fn run(options: &Options) -> Done {

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{print, Done};
-use crate::bench::load::Load;
-use crate::bench::Bench;
 use crate::error::Error;
 use crate::fire;
+use crate::harness::load::Load;
+use crate::harness::Harness;
 use crate::runner;
 
 /// What the command line asks for.
@@ -31,16 +31,16 @@ pub fn list(filter: Option<&str>) -> Done {
 }
 
 pub fn run(options: &Options, modules: &Path) -> Done {
-    let bench = Bench::new(modules, options.load);
+    let harness = Harness::new(modules, options.load);
     let cases = fire::matching(options.filter.as_deref());
     let Load { cycles, steps, inputs, seed } = options.load;
-    bench
+    harness
         .progress
         .note(format!("--seed {seed:#x} --cycles {cycles} --steps {steps} --inputs {inputs}"));
     let totals = match options.minutes {
-        None => runner::run(&cases, &bench, io::stdout()),
+        None => runner::run(&cases, &harness, io::stdout()),
         Some(minutes) => {
-            runner::soak(&cases, &bench, Duration::from_secs(60 * minutes), io::stdout())
+            runner::soak(&cases, &harness, Duration::from_secs(60 * minutes), io::stdout())
         }
     };
     let totals = totals.map_err(|error| Error::from_io("stdout", &error))?;

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{print, Done};
-use crate::bench::load::Load;
-use crate::bench::Bench;
 use crate::cases;
 use crate::error::Error;
+use crate::harness::load::Load;
+use crate::harness::Harness;
 use crate::runner;
 
 pub fn list(filter: Option<&str>) -> Done {
@@ -23,8 +23,8 @@ pub fn list(filter: Option<&str>) -> Done {
 pub fn run(filter: Option<&str>, modules: &Path) -> Done {
     // These cases have their numbers in themselves.
     let load = Load { cycles: 1, steps: 1, inputs: 1, seed: 0 };
-    let bench = Bench::new(modules, load);
-    let totals = runner::run(&cases::matching(filter), &bench, io::stdout())
+    let harness = Harness::new(modules, load);
+    let totals = runner::run(&cases::matching(filter), &harness, io::stdout())
         .map_err(|error| Error::from_io("stdout", &error))?;
     Ok(ExitCode::from(totals.exit_status()))
 }

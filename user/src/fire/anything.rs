@@ -8,13 +8,14 @@ use std::fs;
 use nix::errno::Errno;
 use nix::unistd::write;
 
-use super::children::{numbered, say};
-use crate::bench::random::Random;
+use super::children::say;
+use super::numbered::numbered;
 use crate::demo_node;
 use crate::demo_table::Row;
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
 use crate::error::Error;
+use crate::harness::random::Random;
 use crate::paths::{DEMO_NODE, ECHO_COUNTERS};
 use crate::raw;
 

@@ -8,18 +8,18 @@ use std::collections::HashMap;
 use nix::errno::Errno;
 
 use super::throw::Thrower;
-use crate::bench::demo::{send, table};
-use crate::bench::demo_log::DemoLog;
-use crate::bench::echo::counters_at_rest;
-use crate::bench::echo_log::EchoLog;
-use crate::bench::loaded::loaded_with;
-use crate::bench::restore::{unlimited_log_lines, Setting};
-use crate::bench::{ensure, ensure_eq, Bench, Outcome, Stop};
 use crate::cases::cases;
 use crate::demo_model::{self, Command, Counts, DemoModel};
 use crate::demo_node;
 use crate::demo_table::Table;
 use crate::echo_device::EchoDevice;
+use crate::harness::demo::{send, table};
+use crate::harness::demo_log::DemoLog;
+use crate::harness::echo::counters_at_rest;
+use crate::harness::echo_log::EchoLog;
+use crate::harness::loaded::loaded_with;
+use crate::harness::restore::{unlimited_log_lines, Setting};
+use crate::harness::{ensure, ensure_eq, Harness, Outcome, Stop};
 use crate::model;
 use crate::raw::{PageEdge, Part};
 
@@ -37,12 +37,12 @@ const PARTS_MAX: usize = 1024;
 /// From so many inputs on, the first of them have each length once, whole and readable.
 const ENOUGH_FOR_ALL_LENGTHS: u64 = 16_000;
 
-fn lengths_first(bench: &Bench, thrower: &mut Thrower) -> Vec<usize> {
-    if bench.load.inputs < ENOUGH_FOR_ALL_LENGTHS {
+fn lengths_first(harness: &Harness, thrower: &mut Thrower) -> Vec<usize> {
+    if harness.load.inputs < ENOUGH_FOR_ALL_LENGTHS {
         return Vec::new();
     }
     let lengths = thrower.all_lengths();
-    bench.progress.note(format!("each of {} lengths comes first, in one piece", lengths.len()));
+    harness.progress.note(format!("each of {} lengths comes first, in one piece", lengths.len()));
     lengths
 }
 
@@ -107,17 +107,17 @@ fn echo_predicts(parts: &[Part]) -> (Result<usize, Errno>, Option<Vec<u8>>) {
     (Ok(taken), text.map(<[u8]>::to_vec))
 }
 
-fn echo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcome {
-    let reload = loaded_with(&bench.echo, "")?;
+fn echo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.echo, "")?;
     let _quiet = quiet_console()?;
-    let mut thrower = Thrower::new(bench.load.random("bad input for wq_echo"));
+    let mut thrower = Thrower::new(harness.load.random("bad input for wq_echo"));
     let edge = PageEdge::new()?;
     let device = EchoDevice::open()?;
     let mut log = EchoLog::from_now()?;
-    let mut lengths = lengths_first(bench, &mut thrower).into_iter();
+    let mut lengths = lengths_first(harness, &mut thrower).into_iter();
     let mut accepted = 0;
     let mut expected: Vec<(u64, Vec<Part>, Vec<u8>)> = Vec::new();
-    for number in 0..bench.load.inputs {
+    for number in 0..harness.load.inputs {
         let parts = match lengths.next() {
             Some(length) => vec![Part::Good(thrower.message_of(length))],
             None => {
@@ -129,7 +129,7 @@ fn echo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
         let seen = edge.write_parts(device.file(), &parts);
         check(seen, result).map_err(explain(number, &parts))?;
         expected.extend(message.map(|text| (number, parts, text)));
-        if number % BATCH == BATCH - 1 || number + 1 == bench.load.inputs {
+        if number % BATCH == BATCH - 1 || number + 1 == harness.load.inputs {
             accepted += expected.len() as u64;
             for (number, parts, text) in expected.drain(..) {
                 let printed = log.next()?;
@@ -142,7 +142,7 @@ fn echo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
                 };
                 as_sent.map_err(explain(number, &parts))?;
             }
-            bench.progress.step();
+            harness.progress.step();
         }
     }
     let now = counters_at_rest()?;
@@ -153,7 +153,7 @@ fn echo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
     );
     let more = log.printed_already()?;
     ensure!(more.is_empty(), "nobody wrote {more:?}");
-    bench.progress.note(format!("{} writes made {accepted} messages", bench.load.inputs));
+    harness.progress.note(format!("{} writes made {accepted} messages", harness.load.inputs));
     drop(device);
     reload.finish()
 }
@@ -349,22 +349,22 @@ impl Lines {
     }
 }
 
-fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcome {
+fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Outcome {
     /// So many inputs between two looks at the table.
     const RUN: u64 = 3200;
-    let reload = loaded_with(&bench.demo, "")?;
+    let reload = loaded_with(&harness.demo, "")?;
     let _quiet = quiet_console()?;
     let _unlimited = unlimited_log_lines()?;
-    let mut thrower = Thrower::new(bench.load.random("bad input for workqueue_demo"));
+    let mut thrower = Thrower::new(harness.load.random("bad input for workqueue_demo"));
     let edge = PageEdge::new()?;
     let node = demo_node::open()?;
     let mut log = DemoLog::from_now()?;
-    let mut lengths = lengths_first(bench, &mut thrower).into_iter();
+    let mut lengths = lengths_first(harness, &mut thrower).into_iter();
     let mut model = DemoModel::default();
     let mut budget = Budget::NEW;
     let mut lines = Lines::default();
     let mut refused = 0_u64;
-    for number in 0..bench.load.inputs {
+    for number in 0..harness.load.inputs {
         let length = lengths.next();
         let (parts, predicted) = loop {
             let parts = match length {
@@ -386,10 +386,10 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
         refused += predicted.refusals.len() as u64;
         lines.refusals.extend(predicted.refusals.into_iter().map(|line| (number, line)));
         lines.expect_of(&predicted.commands);
-        let is_last = number + 1 == bench.load.inputs;
+        let is_last = number + 1 == harness.load.inputs;
         if number % BATCH == BATCH - 1 {
             lines.read(&mut log)?;
-            bench.progress.step();
+            harness.progress.step();
         }
         if number % RUN == RUN - 1 || is_last {
             send("flush\n")?;
@@ -405,7 +405,9 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(bench: &Bench) -> Outcom
         }
     }
     expect_table(&model)?;
-    bench.progress.note(format!("{} writes, {refused} lines about refusals", bench.load.inputs));
+    harness
+        .progress
+        .note(format!("{} writes, {refused} lines about refusals", harness.load.inputs));
     drop(node);
     reload.finish()
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The processes that the cases start: this program again, with a command
-//! that its help does not list.
+//! The processes that the cases start, seen from the cases: this program again,
+//! with a command that its help does not list. What a child does is in
+//! [`super::jobs`].
 //!
 //! A child says that it is ready, waits for a line on its standard input, does
 //! its job, and reports in one line. It is killed when its handle goes.
@@ -10,17 +11,11 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
-use nix::errno::Errno;
 use nix::sched::{sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
-use super::anything::Anything;
-use super::hog::hog;
-use crate::bench::{ensure, fail, Outcome};
-use crate::echo_device::EchoDevice;
-use crate::error::Error;
-use crate::raw;
+use crate::harness::{ensure, fail, Outcome};
 
 /// The hidden command: `wqtest fire-child JOB ARGUMENT...`.
 pub const COMMAND: &str = "fire-child";
@@ -30,7 +25,7 @@ pub const COMMAND: &str = "fire-child";
 pub enum Job {
     /// Writes one text to `wq_echo`; reports `errno` and the `signals` caught.
     Once { caught: Caught, text: String },
-    /// Writes messages of [`numbered`] until it gets SIGTERM, again where a
+    /// Writes messages of [`numbered`](super::numbered) until it gets SIGTERM, again where a
     /// signal interrupts one; reports how many were `written`.
     Numbered { caught: Caught, writer: usize, most: usize },
     /// Does anything to both nodes, `rounds` times or until it gets SIGTERM;
@@ -79,7 +74,7 @@ impl Job {
         }
     }
 
-    fn from_words(words: &[String]) -> Option<Job> {
+    pub fn from_words(words: &[String]) -> Option<Job> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let caught = |name: &str| {
             Caught::NAMES.iter().find(|(known, _)| *known == name).map(|(_, caught)| *caught)
@@ -103,78 +98,11 @@ impl Job {
     }
 }
 
-/// Message `number` of a writer: nothing but a whole one looks like it.
-pub fn numbered(writer: usize, number: usize) -> String {
-    let filler = (b'a' + (writer % 26) as u8) as char;
-    format!("<{writer} {number} {}>", filler.to_string().repeat(40 + number % 150))
-}
-
-/// The writer and the number of a message of [`numbered`], if it is whole.
-pub fn numbers_of(text: &[u8]) -> Option<(usize, usize)> {
-    let mut words = std::str::from_utf8(text).ok()?.strip_prefix('<')?.split(' ');
-    let (writer, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    (numbered(writer, number).as_bytes() == text).then_some((writer, number))
-}
-
-/// The child's side.
-pub fn main(words: &[String]) -> Result<(), Error> {
-    let Some(job) = Job::from_words(words) else {
-        return Err(Error::new(COMMAND, format!("no such job: {words:?}")));
-    };
-    let caught = |signals: &[Signal], restart| {
-        let caught = signals.iter().try_for_each(|&signal| raw::count_signals(signal, restart));
-        caught.map_err(|errno| Error::from_errno("sigaction", errno))
-    };
-    match job {
-        Job::Once { caught: how, .. } | Job::Numbered { caught: how, .. } => match how {
-            Caught::Neither => {}
-            how => caught(&[Signal::SIGINT, Signal::SIGALRM], how == Caught::Restarting)?,
-        },
-        Job::Anything { .. } | Job::Hog { .. } => caught(&[Signal::SIGTERM], true)?,
-    }
-    say("ready");
-    let mut line = String::new();
-    if io::stdin().read_line(&mut line).is_err() || line.is_empty() {
-        return Ok(());
-    }
-    match job {
-        Job::Once { text, .. } => once(&text),
-        Job::Numbered { writer, most, .. } => write_numbered(writer, most),
-        Job::Anything { writer, seed, rounds, resets } => {
-            Anything::new(writer, seed, resets)?.go(rounds)
-        }
-        Job::Hog { leave } => hog(leave),
-    }
-}
-
 /// A line to the process that has started this one.
 pub fn say(line: &str) {
     // If nobody listens any more, nobody needs to know.
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-fn once(text: &str) -> Result<(), Error> {
-    let result = EchoDevice::open()?.write(text.as_bytes());
-    let errno = result.err().map_or(0, |errno| errno as i32);
-    say(&format!("errno={errno} signals={}", raw::signals_seen()));
-    Ok(())
-}
-
-fn write_numbered(writer: usize, most: usize) -> Result<(), Error> {
-    let device = EchoDevice::open()?;
-    let mut interrupted = 0;
-    let mut written = 0;
-    while written < most {
-        let text = numbered(writer, written);
-        match device.write(text.as_bytes()) {
-            Ok(taken) if taken == text.len() => written += 1,
-            Err(Errno::EINTR) => interrupted += 1,
-            other => return Err(Error::new("write", format!("{other:?} for {text}"))),
-        }
-    }
-    say(&format!("written={written} interrupted={interrupted} signals={}", raw::signals_seen()));
-    Ok(())
 }
 
 /// A process that has been started.
@@ -273,16 +201,5 @@ mod tests {
         }
         assert_eq!(Job::from_words(&["once".into(), "some".into(), "text".into()]), None);
         assert_eq!(Job::from_words(&[]), None);
-    }
-
-    #[test]
-    fn knows_a_whole_message() {
-        let text = numbered(7, 120);
-        assert_eq!(numbers_of(text.as_bytes()), Some((7, 120)));
-        assert!(text.len() <= crate::model::MESSAGE_MAX);
-        assert!((0..300).all(|number| numbered(99, number).len() < 255));
-        for bad in [&text[1..], &text[..text.len() - 1], &text.replacen('h', "", 1), "", "< >"] {
-            assert_eq!(numbers_of(bad.as_bytes()), None, "{bad}");
-        }
     }
 }

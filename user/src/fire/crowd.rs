@@ -16,15 +16,15 @@ use super::anything::MAX_PENDING;
 use super::children::{Job, Process};
 use super::hog::{free_memory, low_watermark, Reclaimed};
 use super::signals::follow;
-use crate::bench::demo::{send, table};
-use crate::bench::demo_log::DemoLog;
-use crate::bench::echo::counters_at_rest;
-use crate::bench::echo_log::EchoLog;
-use crate::bench::loaded::loaded_with;
-use crate::bench::processor::Processor;
-use crate::bench::restore::Setting;
-use crate::bench::{ensure, ensure_eq, fail, skip, Bench, Outcome, Stop};
 use crate::cases::cases;
+use crate::harness::demo::{send, table};
+use crate::harness::demo_log::DemoLog;
+use crate::harness::echo::counters_at_rest;
+use crate::harness::echo_log::EchoLog;
+use crate::harness::loaded::loaded_with;
+use crate::harness::processor::Processor;
+use crate::harness::restore::Setting;
+use crate::harness::{ensure, ensure_eq, fail, skip, Harness, Outcome, Stop};
 use crate::paths::DEBUGFS;
 
 cases! {
@@ -45,30 +45,34 @@ struct Crowd {
 impl Crowd {
     /// Runs them, and `meanwhile`, which gets told when they are done. Checks
     /// all that they have asked for.
-    fn run(&self, bench: &Bench, meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send) -> Outcome {
-        self.run_when(bench, || Ok(()), meanwhile).map(drop)
+    fn run(
+        &self,
+        harness: &Harness,
+        meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send,
+    ) -> Outcome {
+        self.run_when(harness, || Ok(()), meanwhile).map(drop)
     }
 
     /// As [`Crowd::run`], with `first` between the start of the processes and that of
     /// their work. Returns how much of what they have done, and what `first` did.
     fn run_when<T>(
         &self,
-        bench: &Bench,
+        harness: &Harness,
         first: impl FnOnce() -> Outcome<T>,
         meanwhile: impl FnOnce(&AtomicBool) -> Outcome + Send,
     ) -> Outcome<(HashMap<String, u64>, T)> {
-        let reload_echo = loaded_with(&bench.echo, &format!("max_pending={MAX_PENDING}"))?;
-        let reload_demo = loaded_with(&bench.demo, "")?;
+        let reload_echo = loaded_with(&harness.echo, &format!("max_pending={MAX_PENDING}"))?;
+        let reload_demo = loaded_with(&harness.demo, "")?;
         let jobs: Vec<Job> = (0..self.processes)
             .map(|writer| Job::Anything {
                 writer,
-                seed: bench.load.seed,
+                seed: harness.load.seed,
                 rounds: self.rounds,
                 resets: self.resets,
             })
             .collect();
         let mut processes = Process::start_all(&jobs)?;
-        bench.progress.step();
+        harness.progress.step();
         let mut log = EchoLog::from_now()?;
         let mut next = vec![0; self.processes];
         let over = AtomicBool::new(false);
@@ -88,7 +92,7 @@ impl Crowd {
                 for (name, count) in process.report()? {
                     *totals.entry(name).or_default() += count;
                 }
-                bench.progress.step();
+                harness.progress.step();
                 Ok(())
             });
             over.store(true, Ordering::Relaxed);
@@ -127,33 +131,33 @@ impl Crowd {
             .map(|(name, count)| format!("{name} {count}"))
             .collect();
         told.sort();
-        bench.progress.note(told.join(", "));
+        harness.progress.note(told.join(", "));
         reload_echo.finish()?;
         reload_demo.finish()?;
         Ok((totals, first))
     }
 }
 
-fn all_that_64_processes_ask_for_is_counted_and_done(bench: &Bench) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: false }.run(bench, |_| Ok(()))
+fn all_that_64_processes_ask_for_is_counted_and_done(harness: &Harness) -> Outcome {
+    Crowd { processes: 64, rounds: 40, resets: false }.run(harness, |_| Ok(()))
 }
 
-fn it_balances_while_64_processes_ask_for_anything_and_for_resets(bench: &Bench) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: true }.run(bench, |_| Ok(()))
+fn it_balances_while_64_processes_ask_for_anything_and_for_resets(harness: &Harness) -> Outcome {
+    Crowd { processes: 64, rounds: 40, resets: true }.run(harness, |_| Ok(()))
 }
 
-fn all_is_done_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
+fn all_is_done_while_a_processor_comes_and_goes(harness: &Harness) -> Outcome {
     let processor = Processor::second()?;
     let mut switched = 0;
-    Crowd { processes: 64, rounds: 60, resets: false }.run(bench, |over| {
-        switched = processor.comes_and_goes(bench, over)?;
+    Crowd { processes: 64, rounds: 60, resets: false }.run(harness, |over| {
+        switched = processor.comes_and_goes(harness, over)?;
         Ok(())
     })?;
     ensure!(switched >= 4, "the processor was turned off and on {switched} times only");
     Ok(())
 }
 
-fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
+fn all_is_done_while_memory_is_short(harness: &Harness) -> Outcome {
     // The kernel keeps more in reserve than it would, for those who cannot wait: only those
     // who can are short of memory.
     let _reserve = Setting::change("/proc/sys/vm/min_free_kbytes", "16384")?;
@@ -170,13 +174,13 @@ fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
         let mut hog = say();
         hog.go()?;
         hog.report()?;
-        bench.progress.step();
+        harness.progress.step();
         Ok(Reclaimed::so_far())
     };
     let mut least = before;
     let crowd = Crowd { processes: 8, rounds: 120, resets: false };
     let mut at_last = None;
-    let (done, at_first) = crowd.run_when(bench, fill, |over| {
+    let (done, at_first) = crowd.run_when(harness, fill, |over| {
         while !over.load(Ordering::Relaxed) {
             least = least.min(free_memory().unwrap_or(before));
             thread::sleep(Duration::from_millis(5));
@@ -191,7 +195,7 @@ fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
     };
     let reclaimed = at_last.since(at_first);
     let items = done.get("custom").copied().unwrap_or(0);
-    bench.progress.note(format!(
+    harness.progress.note(format!(
         "{least} of {before} KiB were left, {leave} are little; {items} custom items ran, \
          {reclaimed:?}"
     ));
@@ -205,7 +209,7 @@ fn all_is_done_while_memory_is_short(bench: &Bench) -> Outcome {
 /// A queue with WQ_MEM_RECLAIM has a thread of its own for when no worker can
 /// be had: here, because every allocation of the thread that makes threads
 /// fails.
-fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(bench: &Bench) -> Outcome {
+fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(harness: &Harness) -> Outcome {
     const KTHREADD: &str = "/proc/2/make-it-fail";
     const QUEUE: &str = "/sys/devices/virtual/workqueue/workqueue_demo/nice";
     const RESCUER: &str = "kworker/R-";
@@ -213,7 +217,7 @@ fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(bench: &Bench) -> Ou
     if !failslab.exists() || !Path::new(KTHREADD).exists() {
         return skip("the kernel does not inject faults (CONFIG_FAULT_INJECTION)");
     }
-    let reload = loaded_with(&bench.demo, "")?;
+    let reload = loaded_with(&harness.demo, "")?;
     let mut log = DemoLog::from_now()?;
     {
         // Workers of a priority that nobody else asks for: only one is made.
@@ -239,7 +243,7 @@ fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(bench: &Bench) -> Ou
     ensure_eq!(now.row("custom").executed, 8, "executed");
     let runs = log.runs_already()?;
     let rescued = runs.iter().filter(|run| run.worker.starts_with(RESCUER)).count();
-    bench.progress.note(format!("{rescued} of 8 items ran on the rescuer"));
+    harness.progress.note(format!("{rescued} of 8 items ran on the rescuer"));
     if rescued == 0 {
         return fail(format!("no item ran on the rescuer: {runs:?}"));
     }

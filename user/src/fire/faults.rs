@@ -14,18 +14,18 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::write;
 
-use crate::bench::demo::{send, table, Change};
-use crate::bench::echo::{counters_at_rest, expect_messages};
-use crate::bench::echo_log::EchoLog;
-use crate::bench::fail_nth::{FailNth, Hit};
-use crate::bench::loaded::{loaded_with, reloaded_afterwards, removed};
-use crate::bench::wait::wait_until;
-use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
 use crate::cases::cases;
 use crate::demo_node;
 use crate::demo_table::{Table, KINDS};
 use crate::echo_device::EchoDevice;
 use crate::error::Error;
+use crate::harness::demo::{send, table, Change};
+use crate::harness::echo::{counters_at_rest, expect_messages};
+use crate::harness::echo_log::EchoLog;
+use crate::harness::fail_nth::{FailNth, Hit};
+use crate::harness::loaded::{loaded_with, reloaded_afterwards, removed};
+use crate::harness::wait::wait_until;
+use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 use crate::modules::Module;
 use crate::paths::{DEMO_NODE, ECHO_COUNTERS, ECHO_DEVICE};
 
@@ -60,7 +60,7 @@ fn expect_clean(errno: Option<Errno>, what: &str, n: u32) -> Outcome {
 /// Does `call` with a fault at its first step, its second and so on, until it
 /// has no more steps; `check` looks at each result.
 fn sweep<T>(
-    bench: &Bench,
+    harness: &Harness,
     what: &str,
     faults: &FailNth,
     mut call: impl FnMut() -> T,
@@ -69,22 +69,22 @@ fn sweep<T>(
     for n in 1..MANY {
         let Hit { result, hit } = faults.nth(n, &mut call)?;
         check(n, result)?;
-        bench.progress.step();
+        harness.progress.step();
         if !hit {
             ensure!(n > 1, "{what} has no step that can fail");
-            bench.progress.note(format!("{what}: {} steps", n - 1));
+            harness.progress.note(format!("{what}: {} steps", n - 1));
             return Ok(());
         }
     }
     fail(format!("{what} has more than {MANY} steps"))
 }
 
-fn echo_survives_a_fault_at_each_step_of_its_opening(bench: &Bench) -> Outcome {
+fn echo_survives_a_fault_at_each_step_of_its_opening(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
     let before = counters_at_rest()?;
-    sweep(bench, "open(2)", &faults, EchoDevice::open, |n, result| match result {
+    sweep(harness, "open(2)", &faults, EchoDevice::open, |n, result| match result {
         Ok(device) => {
-            let count = bench.echo.reference_count();
+            let count = harness.echo.reference_count();
             ensure_eq!(count, Some(1), "references with a file open, step {n}");
             drop(device);
             Ok(())
@@ -92,7 +92,7 @@ fn echo_survives_a_fault_at_each_step_of_its_opening(bench: &Bench) -> Outcome {
         Err(error) => expect_clean(error.errno(), "open(2)", n),
     })?;
     ensure_eq!(counters_at_rest()?, before, "the counters");
-    expect_unused(&bench.echo)
+    expect_unused(&harness.echo)
 }
 
 /// Closing a file is the last step of ending it, which may be another thread's.
@@ -105,7 +105,7 @@ fn expect_unused(module: &Module) -> Outcome {
 
 /// Each kind of write to a module just loaded, which has no memory for messages
 /// yet: later it keeps some.
-fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
+fn echo_survives_a_fault_at_each_step_of_a_write(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
     let long = [b'l'; 600];
     for (what, parts) in [
@@ -114,7 +114,7 @@ fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
         ("a write of three parts", vec![b"one ", b"two ", b"three\n"]),
         ("a write of a line end", vec![b"\n"]),
     ] {
-        let reload = loaded_with(&bench.echo, "")?;
+        let reload = loaded_with(&harness.echo, "")?;
         let device = EchoDevice::open()?;
         let mut log = EchoLog::from_now()?;
         let whole = parts.concat();
@@ -126,7 +126,7 @@ fn echo_survives_a_fault_at_each_step_of_a_write(bench: &Bench) -> Outcome {
             [one] => device.write(one),
             _ => device.write_vectored(&parts),
         };
-        sweep(bench, what, &faults, call, |n, result| {
+        sweep(harness, what, &faults, call, |n, result| {
             let now = counters_at_rest()?.accepted;
             match result {
                 Ok(taken) => {
@@ -167,12 +167,12 @@ fn read_whole(path: &str) -> Result<Vec<u8>, Errno> {
     Ok(text)
 }
 
-fn echo_survives_a_fault_at_each_step_of_reading_its_counters(bench: &Bench) -> Outcome {
+fn echo_survives_a_fault_at_each_step_of_reading_its_counters(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
     let path = format!("{ECHO_COUNTERS}/accepted");
     let expected = read_whole(&path)?;
     sweep(
-        bench,
+        harness,
         "a counter",
         &faults,
         || read_whole(&path),
@@ -186,19 +186,19 @@ fn echo_survives_a_fault_at_each_step_of_reading_its_counters(bench: &Bench) -> 
     )
 }
 
-fn demo_survives_a_fault_at_each_step_of_its_opening(bench: &Bench) -> Outcome {
+fn demo_survives_a_fault_at_each_step_of_its_opening(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
-    sweep(bench, "open(2)", &faults, demo_node::open, |n, result| match result {
+    sweep(harness, "open(2)", &faults, demo_node::open, |n, result| match result {
         Ok(_) => Ok(()),
         Err(error) => expect_clean(error.errno(), "open(2)", n),
     })
 }
 
-fn demo_survives_a_fault_at_each_step_of_a_read(bench: &Bench) -> Outcome {
+fn demo_survives_a_fault_at_each_step_of_a_read(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
     let expected = read_whole(DEMO_NODE)?;
     sweep(
-        bench,
+        harness,
         "the table",
         &faults,
         || read_whole(DEMO_NODE),
@@ -248,7 +248,7 @@ const WRITES: &[(&str, &[Effect])] = &[
     ),
 ];
 
-fn demo_survives_a_fault_at_each_step_of_every_command(bench: &Bench) -> Outcome {
+fn demo_survives_a_fault_at_each_step_of_every_command(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
     let node = demo_node::open()?;
     for (first, lines) in WRITES {
@@ -269,11 +269,11 @@ fn demo_survives_a_fault_at_each_step_of_every_command(bench: &Bench) -> Outcome
             };
             send("flush\n")?;
             expect_effects(lines, taken, &before, &table()?, n)?;
-            bench.progress.step();
+            harness.progress.step();
             if !hit {
                 ensure_eq!(taken, text.len(), "taken of {text:?} without a fault");
                 ensure!(n > 1, "{text:?} has no step that can fail");
-                bench.progress.note(format!("{text:?}: {} steps", n - 1));
+                harness.progress.note(format!("{text:?}: {} steps", n - 1));
                 break;
             }
         }
@@ -293,10 +293,10 @@ fn demo_survives_a_fault_at_each_step_of_every_command(bench: &Bench) -> Outcome
                 ensure_eq!(table()?, before, "the table after a reset that failed, step {n}");
             }
         }
-        bench.progress.step();
+        harness.progress.step();
         if !hit {
             ensure!(n > 1, "reset has no step that can fail");
-            bench.progress.note(format!("reset: {} steps", n - 1));
+            harness.progress.note(format!("reset: {} steps", n - 1));
             break;
         }
     }
@@ -375,8 +375,8 @@ fn use_once(module: &Module) -> Outcome {
 
 /// At which of `steps` steps there is a fault where there is no time for all:
 /// at so many, some of each part.
-fn chosen_steps(bench: &Bench, steps: u32, most: u32, name: &str) -> Vec<u32> {
-    let mut random = bench.load.random(name);
+fn chosen_steps(harness: &Harness, steps: u32, most: u32, name: &str) -> Vec<u32> {
+    let mut random = harness.load.random(name);
     (0..most)
         .map(|part| {
             let (low, high) = (part * steps / most + 1, (part + 1) * steps / most);
@@ -388,14 +388,14 @@ fn chosen_steps(bench: &Bench, steps: u32, most: u32, name: &str) -> Vec<u32> {
 
 /// Faults while the module is loaded, at those steps that `faults` are for:
 /// one after the other until none is hit any more, or at `most` of them.
-fn sweep_loading(bench: &Bench, module: &Module, faults: FailNth, most: u32) -> Outcome {
+fn sweep_loading(harness: &Harness, module: &Module, faults: FailNth, most: u32) -> Outcome {
     let reload = removed(module)?;
     let (result, steps) = faults.count(|| module.load(""))?;
     expect_whole_or_nothing(module, result, 0)?;
     let is_whole = steps <= most;
     let chosen = match is_whole {
         true => (1..MANY).collect(),
-        false => chosen_steps(bench, steps, most, module.name()),
+        false => chosen_steps(harness, steps, most, module.name()),
     };
     let (mut faulted, mut failed) = (0, 0);
     for n in chosen {
@@ -404,47 +404,47 @@ fn sweep_loading(bench: &Bench, module: &Module, faults: FailNth, most: u32) -> 
         failed += u32::from(result.is_err());
         ensure!(hit || result.is_ok(), "loading without a fault: {result:?}");
         expect_whole_or_nothing(module, result, n)?;
-        bench.progress.step();
+        harness.progress.step();
         if is_whole && !hit {
             break;
         }
     }
-    bench.progress.note(format!("faults at {faulted} of {steps} steps, {failed} fatal"));
+    harness.progress.note(format!("faults at {faulted} of {steps} steps, {failed} fatal"));
     ensure!(!is_whole || failed > 0, "no fault has kept the module from being loaded");
     drop(faults);
     reload.finish()
 }
 
 /// Faults at each step of the module's own init function.
-fn sweep_init(bench: &Bench, module: &Module) -> Outcome {
-    sweep_loading(bench, module, FailNth::below("do_one_initcall")?, MANY)
+fn sweep_init(harness: &Harness, module: &Module) -> Outcome {
+    sweep_loading(harness, module, FailNth::below("do_one_initcall")?, MANY)
 }
 
-fn echo_survives_a_fault_at_each_step_of_its_init(bench: &Bench) -> Outcome {
-    sweep_init(bench, &bench.echo)
+fn echo_survives_a_fault_at_each_step_of_its_init(harness: &Harness) -> Outcome {
+    sweep_init(harness, &harness.echo)
 }
 
-fn demo_survives_a_fault_at_each_step_of_its_init(bench: &Bench) -> Outcome {
-    sweep_init(bench, &bench.demo)
+fn demo_survives_a_fault_at_each_step_of_its_init(harness: &Harness) -> Outcome {
+    sweep_init(harness, &harness.demo)
 }
 
 /// Faults at the steps of finit_module(2), most of which are the kernel's own:
 /// at all of them if so many are asked for.
-fn sweep_whole_loading(bench: &Bench, module: &Module) -> Outcome {
-    sweep_loading(bench, module, FailNth::anywhere()?, bench.load.steps)
+fn sweep_whole_loading(harness: &Harness, module: &Module) -> Outcome {
+    sweep_loading(harness, module, FailNth::anywhere()?, harness.load.steps)
 }
 
-fn echo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
-    sweep_whole_loading(bench, &bench.echo)
+fn echo_survives_faults_all_over_its_loading(harness: &Harness) -> Outcome {
+    sweep_whole_loading(harness, &harness.echo)
 }
 
-fn demo_survives_faults_all_over_its_loading(bench: &Bench) -> Outcome {
-    sweep_whole_loading(bench, &bench.demo)
+fn demo_survives_faults_all_over_its_loading(harness: &Harness) -> Outcome {
+    sweep_whole_loading(harness, &harness.demo)
 }
 
 /// Faults at the steps of a removal, `first` of which brings the module into a
 /// state.
-fn sweep_removal(bench: &Bench, module: &Module, first: impl Fn() -> Outcome) -> Outcome {
+fn sweep_removal(harness: &Harness, module: &Module, first: impl Fn() -> Outcome) -> Outcome {
     let faults = FailNth::anywhere()?;
     let reload = reloaded_afterwards(module)?;
     first()?;
@@ -465,30 +465,30 @@ fn sweep_removal(bench: &Bench, module: &Module, first: impl Fn() -> Outcome) ->
                 ensure!(module.is_live(), "the module is {:?}, step {n}", module.state());
             }
         }
-        bench.progress.step();
+        harness.progress.step();
         if !hit {
             ensure_eq!(result, Ok(()), "removing {} without a fault", module.name());
             break;
         }
         faulted += 1;
     }
-    bench.progress.note(format!("faults at {faulted} of {steps} steps"));
+    harness.progress.note(format!("faults at {faulted} of {steps} steps"));
     ensure!(faulted > 0, "removing {} has no step that can fail", module.name());
     drop(faults);
     reload.finish()
 }
 
-fn echo_survives_a_fault_at_each_step_of_its_removal(bench: &Bench) -> Outcome {
+fn echo_survives_a_fault_at_each_step_of_its_removal(harness: &Harness) -> Outcome {
     let mut log = EchoLog::from_now()?;
     let written = Cell::new(0);
-    sweep_removal(bench, &bench.echo, || {
+    sweep_removal(harness, &harness.echo, || {
         EchoDevice::open()?.write_all(b"before removal", |_| ())?;
         written.set(written.get() + 1);
-        expect_unused(&bench.echo)
+        expect_unused(&harness.echo)
     })?;
     expect_messages(&log.printed_already()?, &vec!["before removal"; written.get()])
 }
 
-fn demo_survives_a_fault_at_each_step_of_its_removal(bench: &Bench) -> Outcome {
-    sweep_removal(bench, &bench.demo, || send("custom 6\nimmediate\ndelayed 60000\nstart 10\n"))
+fn demo_survives_a_fault_at_each_step_of_its_removal(harness: &Harness) -> Outcome {
+    sweep_removal(harness, &harness.demo, || send("custom 6\nimmediate\ndelayed 60000\nstart 10\n"))
 }

@@ -2,17 +2,17 @@
 
 //! What all the other cases have left behind.
 
-use crate::bench::loaded::removed;
-use crate::bench::{kmemleak, Bench, Outcome};
 use crate::cases::cases;
+use crate::harness::loaded::removed;
+use crate::harness::{kmemleak, Harness, Outcome};
 
 cases! {
     nothing_has_leaked_when_both_modules_are_gone,
 }
 
-fn nothing_has_leaked_when_both_modules_are_gone(bench: &Bench) -> Outcome {
-    let echo = removed(&bench.echo)?;
-    let demo = removed(&bench.demo)?;
+fn nothing_has_leaked_when_both_modules_are_gone(harness: &Harness) -> Outcome {
+    let echo = removed(&harness.echo)?;
+    let demo = removed(&harness.demo)?;
     kmemleak::expect_no_leaks()?;
     echo.finish()?;
     demo.finish()

@@ -9,14 +9,15 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use super::children::{numbered, numbers_of, Caught, Job, Process};
-use crate::bench::echo::{counters_at_rest, counters_when, expect_messages};
-use crate::bench::echo_log::EchoLog;
-use crate::bench::held_queue::HeldQueue;
-use crate::bench::loaded::loaded_with;
-use crate::bench::{ensure, ensure_eq, fail, Bench, Outcome};
+use super::children::{Caught, Job, Process};
+use super::numbered::{numbered, numbers_of};
 use crate::cases::cases;
 use crate::cases::echo_bound::FullQueue;
+use crate::harness::echo::{counters_at_rest, counters_when, expect_messages};
+use crate::harness::echo_log::EchoLog;
+use crate::harness::held_queue::HeldQueue;
+use crate::harness::loaded::loaded_with;
+use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 
 cases! {
     echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers,
@@ -33,9 +34,11 @@ const FATES: [(Caught, Signal); 6] = [
     (Caught::Restarting, Signal::SIGALRM),
 ];
 
-fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(bench: &Bench) -> Outcome {
+fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(
+    harness: &Harness,
+) -> Outcome {
     const OF_EACH: usize = 4;
-    for _ in 0..bench.load.cycles.div_ceil(10) {
+    for _ in 0..harness.load.cycles.div_ceil(10) {
         let jobs: Vec<Job> = (0..OF_EACH * FATES.len())
             .map(|writer| Job::Once {
                 caught: FATES[writer % FATES.len()].0,
@@ -44,7 +47,7 @@ fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(bench: &B
             .collect();
         let pinned = HeldQueue::beside()?;
         let mut writers = Process::start_all(&jobs)?;
-        let mut full = FullQueue::new(bench, 8)?;
+        let mut full = FullQueue::new(harness, 8)?;
         writers.iter_mut().try_for_each(Process::go)?;
         full.wait_for_blocked(jobs.len() as u64)?;
         for (number, writer) in writers.iter().enumerate() {
@@ -91,7 +94,7 @@ fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(bench: &B
         drop(sleep_on);
         full.close().finish()?;
         drop(pinned);
-        bench.progress.step();
+        harness.progress.step();
     }
     Ok(())
 }
@@ -105,15 +108,15 @@ fn caught_by(number: usize) -> Caught {
 }
 
 fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
-    bench: &Bench,
+    harness: &Harness,
 ) -> Outcome {
     const WRITERS: usize = 12;
     const MOST: usize = 60;
-    let mut random = bench.load.random("writers who are killed and interrupted");
+    let mut random = harness.load.random("writers who are killed and interrupted");
     let (mut interrupted, mut killed) = (0, 0);
-    for _ in 0..bench.load.cycles.div_ceil(10) {
+    for _ in 0..harness.load.cycles.div_ceil(10) {
         let pinned = HeldQueue::beside()?;
-        let reload = loaded_with(&bench.echo, "max_pending=1")?;
+        let reload = loaded_with(&harness.echo, "max_pending=1")?;
         let jobs: Vec<Job> = (0..WRITERS)
             .map(|writer| Job::Numbered { caught: caught_by(writer), writer, most: MOST })
             .collect();
@@ -168,9 +171,11 @@ fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
             ensure!(!whole || *printed == MOST, "{printed} messages of writer {number} printed");
         }
         reload.finish()?;
-        bench.progress.step();
+        harness.progress.step();
     }
-    bench.progress.note(format!("{interrupted} writes were interrupted, {killed} writers killed"));
+    harness
+        .progress
+        .note(format!("{interrupted} writes were interrupted, {killed} writers killed"));
     Ok(())
 }
 

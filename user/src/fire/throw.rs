@@ -3,8 +3,8 @@
 //! What is thrown at the nodes: text that is nearly right, and text that is
 //! not; in one piece, in many, and in memory that is not all there.
 
-use crate::bench::random::Random;
 use crate::demo_model;
+use crate::harness::random::Random;
 use crate::raw::Part;
 
 /// The longest text.

@@ -16,23 +16,23 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::bench::child::{Signals, Writer};
-use crate::bench::demo::{send, table, table_when};
-use crate::bench::demo_log::DemoLog;
-use crate::bench::echo::{counters_at_rest, expect_messages};
-use crate::bench::echo_log::EchoLog;
-use crate::bench::held_queue::HeldQueue;
-use crate::bench::loaded::{reloaded_afterwards, removed, Reload};
-use crate::bench::processor::Processor;
-use crate::bench::removal::{removal, removal_of_held_echo, Bound};
-use crate::bench::wait::{wait_until, PATIENCE};
-use crate::bench::{ensure, ensure_eq, fail, kmemleak, Bench, Outcome, Stop};
 use crate::cases::cases;
 use crate::cases::echo_bound::FullQueue;
 use crate::demo_node;
 use crate::demo_table::Table;
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
+use crate::harness::child::{Signals, Writer};
+use crate::harness::demo::{send, table, table_when};
+use crate::harness::demo_log::DemoLog;
+use crate::harness::echo::{counters_at_rest, expect_messages};
+use crate::harness::echo_log::EchoLog;
+use crate::harness::held_queue::HeldQueue;
+use crate::harness::loaded::{reloaded_afterwards, removed, Reload};
+use crate::harness::processor::Processor;
+use crate::harness::removal::{removal, removal_of_held_echo, Bound};
+use crate::harness::wait::{wait_until, PATIENCE};
+use crate::harness::{ensure, ensure_eq, fail, kmemleak, Harness, Outcome, Stop};
 use crate::modules::Module;
 use crate::paths::{DEMO_NODE, ECHO_DEVICE};
 
@@ -53,16 +53,16 @@ cases! {
 
 /// What came of the cycles of a case.
 struct Removals<'a> {
-    bench: &'a Bench,
+    harness: &'a Harness,
     module: &'a Module,
     bound: Bound,
     took: Vec<Duration>,
 }
 
 impl<'a> Removals<'a> {
-    fn of(bench: &'a Bench, module: &'a Module) -> Outcome<Removals<'a>> {
+    fn of(harness: &'a Harness, module: &'a Module) -> Outcome<Removals<'a>> {
         let bound = Bound::of(module)?;
-        Ok(Removals { bench, module, bound, took: Vec::new() })
+        Ok(Removals { harness, module, bound, took: Vec::new() })
     }
 
     /// Removes the module, within the bound.
@@ -73,7 +73,7 @@ impl<'a> Removals<'a> {
 
     fn took(&mut self, took: Duration) -> Outcome {
         self.took.push(took);
-        self.bench.progress.step();
+        self.harness.progress.step();
         let Bound { idle, most, .. } = self.bound;
         ensure!(
             took <= most,
@@ -89,7 +89,7 @@ impl<'a> Removals<'a> {
         let (Some(longest), Some(median)) = (self.took.last(), median) else {
             return;
         };
-        self.bench.progress.note(format!(
+        self.harness.progress.note(format!(
             "{} removals, the longest took {longest:.0?}, half of them at most {median:.0?}, \
              of an idle module {:.0?}",
             self.took.len(),
@@ -100,15 +100,15 @@ impl<'a> Removals<'a> {
 
 /// Brings the module into a state, removes it and loads it anew, `cycles`
 /// times.
-fn cycle_demo(bench: &Bench, mut arrange: impl FnMut(u32) -> Outcome) -> Outcome {
-    let guard = reloaded_afterwards(&bench.demo)?;
-    let mut removals = Removals::of(bench, &bench.demo)?;
-    for cycle in 0..bench.load.cycles {
+fn cycle_demo(harness: &Harness, mut arrange: impl FnMut(u32) -> Outcome) -> Outcome {
+    let guard = reloaded_afterwards(&harness.demo)?;
+    let mut removals = Removals::of(harness, &harness.demo)?;
+    for cycle in 0..harness.load.cycles {
         arrange(cycle)?;
         // Every look at the table checks that it balances.
         table()?;
         removals.remove()?;
-        bench.demo.load("")?;
+        harness.demo.load("")?;
     }
     removals.tell();
     guard.finish()
@@ -123,25 +123,25 @@ fn expect_fresh_demo() -> Outcome {
     Ok(())
 }
 
-fn cycle_demo_alone(bench: &Bench, arrange: impl FnMut(u32) -> Outcome) -> Outcome {
-    cycle_demo(bench, arrange)?;
+fn cycle_demo_alone(harness: &Harness, arrange: impl FnMut(u32) -> Outcome) -> Outcome {
+    cycle_demo(harness, arrange)?;
     expect_fresh_demo()?;
-    expect_nothing_left(bench, &[&bench.demo])
+    expect_nothing_left(harness, &[&harness.demo])
 }
 
 /// The modules that are gone have left no memory behind, where the kernel looks for it.
-fn expect_nothing_left(bench: &Bench, modules: &[&Module]) -> Outcome {
+fn expect_nothing_left(harness: &Harness, modules: &[&Module]) -> Outcome {
     if !kmemleak::is_there() {
         return Ok(());
     }
-    bench.progress.step();
+    harness.progress.step();
     let gone = modules.iter().map(|module| removed(module)).collect::<Outcome<Vec<_>>>()?;
     kmemleak::expect_no_leaks()?;
     gone.into_iter().try_for_each(Reload::finish)
 }
 
-fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
-    cycle_demo_alone(bench, |cycle| {
+fn demo_goes_again_and_again_with_items_pending(harness: &Harness) -> Outcome {
+    cycle_demo_alone(harness, |cycle| {
         // More than could run while the removal may take.
         let items = 1000 - cycle % 4;
         send(&format!("immediate\ncustom {items}\ndata {cycle}\n"))?;
@@ -152,9 +152,9 @@ fn demo_goes_again_and_again_with_items_pending(bench: &Bench) -> Outcome {
     })
 }
 
-fn demo_goes_again_and_again_with_a_timer_armed(bench: &Bench) -> Outcome {
+fn demo_goes_again_and_again_with_a_timer_armed(harness: &Harness) -> Outcome {
     let mut log = DemoLog::from_now()?;
-    cycle_demo_alone(bench, |_| {
+    cycle_demo_alone(harness, |_| {
         send("delayed 60000\n")?;
         ensure_eq!(table()?.row("delayed").pending, 1, "delayed pending");
         Ok(())
@@ -163,12 +163,12 @@ fn demo_goes_again_and_again_with_a_timer_armed(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-fn demo_goes_again_and_again_with_a_timer_firing(bench: &Bench) -> Outcome {
+fn demo_goes_again_and_again_with_a_timer_firing(harness: &Harness) -> Outcome {
     /// So many cycles are sure to find the moment.
     const ENOUGH: u32 = 10;
     let mut log = DemoLog::from_now()?;
     let mut moment = Moment::new();
-    cycle_demo_alone(bench, |cycle| {
+    cycle_demo_alone(harness, |cycle| {
         if cycle > 0 {
             moment.came(delayed_runs(&mut log)? > 0);
         }
@@ -178,9 +178,9 @@ fn demo_goes_again_and_again_with_a_timer_firing(bench: &Bench) -> Outcome {
     })?;
     moment.came(delayed_runs(&mut log)? > 0);
     let Moment { fired, taken_back, .. } = moment;
-    bench.progress.note(format!("{fired} timers fired, {taken_back} were taken back"));
+    harness.progress.note(format!("{fired} timers fired, {taken_back} were taken back"));
     ensure!(
-        fired.min(taken_back) > 0 || bench.load.cycles < ENOUGH,
+        fired.min(taken_back) > 0 || harness.load.cycles < ENOUGH,
         "{fired} timers fired and {taken_back} were taken back: none did as it was removed"
     );
     Ok(())
@@ -227,8 +227,8 @@ impl Moment {
     }
 }
 
-fn demo_goes_again_and_again_while_items_run(bench: &Bench) -> Outcome {
-    cycle_demo_alone(bench, |_| {
+fn demo_goes_again_and_again_while_items_run(harness: &Harness) -> Outcome {
+    cycle_demo_alone(harness, |_| {
         // Again until this looks while both run: a busy machine may look too late.
         wait_until("items to run", || {
             send("immediate\ncustom 4\n")?;
@@ -239,8 +239,8 @@ fn demo_goes_again_and_again_while_items_run(bench: &Bench) -> Outcome {
     })
 }
 
-fn demo_goes_again_and_again_while_it_ticks_every_10_ms(bench: &Bench) -> Outcome {
-    cycle_demo_alone(bench, |cycle| {
+fn demo_goes_again_and_again_while_it_ticks_every_10_ms(harness: &Harness) -> Outcome {
+    cycle_demo_alone(harness, |cycle| {
         send("start 10\n")?;
         let ticks = u64::from(cycle % 3);
         table_when("ticks", |table| {
@@ -250,20 +250,20 @@ fn demo_goes_again_and_again_while_it_ticks_every_10_ms(bench: &Bench) -> Outcom
     })
 }
 
-fn demo_goes_again_and_again_with_1000_items_queued(bench: &Bench) -> Outcome {
-    cycle_demo_alone(bench, |_| {
+fn demo_goes_again_and_again_with_1000_items_queued(harness: &Harness) -> Outcome {
+    cycle_demo_alone(harness, |_| {
         send("custom 1000\n")?;
         ensure!(table()?.row("custom").pending > 900, "the items do not pend");
         Ok(())
     })
 }
 
-fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
+fn demo_goes_again_and_again_while_it_is_read(harness: &Harness) -> Outcome {
     let tables = Tally::default();
     let run = |stop: &AtomicBool, _| read_on(stop, &tables);
     beside(2, run, || {
         let mut readers = Vec::new();
-        cycle_demo(bench, |_| {
+        cycle_demo(harness, |_| {
             tables.wait_for_more("tables to be read beside it")?;
             send("custom 2\n")?;
             let mut open = File::open(DEMO_NODE)?;
@@ -276,7 +276,7 @@ fn demo_goes_again_and_again_while_it_is_read(bench: &Bench) -> Outcome {
         readers.into_iter().try_for_each(|reader| reader.join().unwrap_or_else(failed))
     })?;
     expect_fresh_demo()?;
-    expect_nothing_left(bench, &[&bench.demo])
+    expect_nothing_left(harness, &[&harness.demo])
 }
 
 /// Reads until the module is gone.
@@ -299,14 +299,14 @@ fn expect_eio_in_the_end(mut open: File) -> Outcome {
     Ok(())
 }
 
-fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
+fn demo_goes_again_and_again_with_all_of_it_at_once(harness: &Harness) -> Outcome {
     let (tables, writes) = (Tally::default(), Tally::default());
     let run = |stop: &AtomicBool, turn: usize| match turn % 2 {
         0 => read_on(stop, &tables),
         _ => write_on(stop, turn, &writes),
     };
     beside(4, run, || {
-        cycle_demo(bench, |_| {
+        cycle_demo(harness, |_| {
             tables.wait_for_more("tables to be read beside it")?;
             writes.wait_for_more("commands to be taken beside it")?;
             send("start 10\nimmediate\ncustom 1000\ndata 1\ndelayed 60000\n")?;
@@ -319,25 +319,25 @@ fn demo_goes_again_and_again_with_all_of_it_at_once(bench: &Bench) -> Outcome {
             Ok(())
         })
     })?;
-    expect_nothing_left(bench, &[&bench.demo])
+    expect_nothing_left(harness, &[&harness.demo])
 }
 
-fn demo_goes_again_and_again_while_a_processor_comes_and_goes(bench: &Bench) -> Outcome {
+fn demo_goes_again_and_again_while_a_processor_comes_and_goes(harness: &Harness) -> Outcome {
     let processor = Processor::second()?;
     let run = |stop: &AtomicBool, _| {
-        let switched = processor.comes_and_goes(bench, stop)?;
+        let switched = processor.comes_and_goes(harness, stop)?;
         ensure!(switched >= 2, "the processor was turned off and on {switched} times only");
         Ok(())
     };
     beside(1, run, || {
-        cycle_demo(bench, |_| {
+        cycle_demo(harness, |_| {
             send("start 10\nimmediate\ncustom 50\ndata 1\ndelayed 60000\n")?;
             table_when("items to run", |table| table.row("custom").running > 0)?;
             Ok(())
         })
     })?;
     expect_fresh_demo()?;
-    expect_nothing_left(bench, &[&bench.demo])
+    expect_nothing_left(harness, &[&harness.demo])
 }
 
 /// Runs `work` in `threads` threads until `case` is over. A thread ends with
@@ -404,7 +404,7 @@ fn read_on(stop: &AtomicBool, tables: &Tally) -> Outcome {
             ensure!(!text.contains("commands: "), "a table that makes no sense: {text}");
             continue;
         };
-        crate::bench::demo::expect_balance(&table)?;
+        crate::harness::demo::expect_balance(&table)?;
         tables.count();
     }
     Ok(())
@@ -432,11 +432,11 @@ fn write_on(stop: &AtomicBool, turn: usize, writes: &Tally) -> Outcome {
     Ok(())
 }
 
-fn echo_goes_again_and_again_with_messages_pending(bench: &Bench) -> Outcome {
+fn echo_goes_again_and_again_with_messages_pending(harness: &Harness) -> Outcome {
     const MESSAGES: usize = 150;
-    let guard = reloaded_afterwards(&bench.echo)?;
-    let mut removals = Removals::of(bench, &bench.echo)?;
-    for cycle in 0..bench.load.cycles {
+    let guard = reloaded_afterwards(&harness.echo)?;
+    let mut removals = Removals::of(harness, &harness.echo)?;
+    for cycle in 0..harness.load.cycles {
         let mut log = EchoLog::from_now()?;
         let texts: Vec<String> =
             (0..MESSAGES).map(|number| format!("cycle {cycle} message {number}")).collect();
@@ -449,21 +449,21 @@ fn echo_goes_again_and_again_with_messages_pending(bench: &Bench) -> Outcome {
         let now = EchoCounters::read()?;
         let all = MESSAGES as u64;
         ensure_eq!((now.accepted, now.pending), (all, all), "accepted, and pending");
-        removals.took(removal_of_held_echo(&bench.echo, &mut held)?)?;
+        removals.took(removal_of_held_echo(&harness.echo, &mut held)?)?;
         // The CPU is free again, and the queue's own settings have gone with it.
         drop(held);
         expect_messages(&log.printed_already()?, &texts)?;
-        bench.echo.load("")?;
+        harness.echo.load("")?;
     }
     removals.tell();
     guard.finish()?;
-    expect_nothing_left(bench, &[&bench.echo])
+    expect_nothing_left(harness, &[&harness.echo])
 }
 
-fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) -> Outcome {
-    let mut removals = Removals::of(bench, &bench.echo)?;
-    for _ in 0..bench.load.cycles {
-        let mut full = FullQueue::new(bench, 4)?;
+fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(harness: &Harness) -> Outcome {
+    let mut removals = Removals::of(harness, &harness.echo)?;
+    for _ in 0..harness.load.cycles {
+        let mut full = FullQueue::new(harness, 4)?;
         let start = |signals, text| Writer::start(signals, ECHO_DEVICE, text);
         let killed = start(Signals::Deadly, "killed")?;
         let interrupted = start(Signals::Interrupt, "interrupted")?;
@@ -471,13 +471,13 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) ->
         full.wait_for_blocked(3)?;
         for _ in 0..3 {
             // delete_module(2) says that of a module in use.
-            ensure_eq!(bench.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it while in use");
+            ensure_eq!(harness.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it while in use");
         }
-        ensure!(bench.echo.is_live(), "the module is {:?}", bench.echo.state());
+        ensure!(harness.echo.is_live(), "the module is {:?}", harness.echo.state());
         killed.kill()?;
         interrupted.signal_with(Signal::SIGINT)?;
         ensure_eq!(interrupted.report()?.result, Err(Errno::EINTR), "the writer interrupted");
-        ensure_eq!(bench.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it with one asleep");
+        ensure_eq!(harness.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it with one asleep");
         full.expect_nothing_accepted()?;
         full.held.release()?;
         ensure_eq!(waiting.report()?.result, Ok(6), "the writer that waited");
@@ -489,24 +489,24 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(bench: &Bench) ->
         reload.finish()?;
     }
     removals.tell();
-    expect_nothing_left(bench, &[&bench.echo])
+    expect_nothing_left(harness, &[&harness.echo])
 }
 
-fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome {
+fn both_go_again_and_again_while_writers_write_to_both(harness: &Harness) -> Outcome {
     let (written, commands) = (AtomicU64::new(0), Tally::default());
     let run = |stop: &AtomicBool, turn: usize| match turn % 2 {
         0 => echo_on(stop, turn, &written),
         _ => write_on(stop, turn, &commands),
     };
-    let echo_guard = reloaded_afterwards(&bench.echo)?;
-    let demo_guard = reloaded_afterwards(&bench.demo)?;
-    let mut echo = Removals::of(bench, &bench.echo)?;
-    let mut demo = Removals::of(bench, &bench.demo)?;
+    let echo_guard = reloaded_afterwards(&harness.echo)?;
+    let demo_guard = reloaded_afterwards(&harness.demo)?;
+    let mut echo = Removals::of(harness, &harness.echo)?;
+    let mut demo = Removals::of(harness, &harness.demo)?;
     // Before the first of them writes.
     let mut log = EchoLog::from_now()?;
     beside(4, run, || {
         let mut printed = 0;
-        for _ in 0..bench.load.cycles {
+        for _ in 0..harness.load.cycles {
             let before = printed;
             // Removal is refused while a writer has the device open.
             let took = wait_until("a moment when nobody has the device open", || {
@@ -515,7 +515,7 @@ fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome
                     return Ok(Err("no message yet".into()));
                 }
                 let started = Instant::now();
-                match bench.echo.remove() {
+                match harness.echo.remove() {
                     Ok(()) => Ok(Ok(started.elapsed())),
                     Err(Errno::EWOULDBLOCK) => Ok(Err("in use".into())),
                     Err(errno) => fail(format!("removing wq_echo: {errno}")),
@@ -528,8 +528,8 @@ fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome
             commands.wait_for_more("commands to be taken beside it")?;
             table()?;
             demo.remove()?;
-            bench.demo.load("")?;
-            bench.echo.load("")?;
+            harness.demo.load("")?;
+            harness.echo.load("")?;
         }
         Ok(())
     })?;
@@ -537,7 +537,7 @@ fn both_go_again_and_again_while_writers_write_to_both(bench: &Bench) -> Outcome
     demo.tell();
     echo_guard.finish()?;
     demo_guard.finish()?;
-    expect_nothing_left(bench, &[&bench.echo, &bench.demo])
+    expect_nothing_left(harness, &[&harness.echo, &harness.demo])
 }
 
 fn echo_on(stop: &AtomicBool, turn: usize, written: &AtomicU64) -> Outcome {

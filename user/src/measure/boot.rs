@@ -6,8 +6,8 @@ use std::fs;
 
 use super::report::Row;
 use super::Options;
-use crate::bench::{fail, Outcome};
 use crate::error::Error;
+use crate::harness::{fail, Outcome};
 
 pub fn measure(_: &Options) -> Outcome {
     let path = "/proc/uptime";

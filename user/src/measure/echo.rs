@@ -11,7 +11,7 @@ use super::statistics::{median, nanoseconds_each};
 use super::twin::{Loaded, Twin};
 use super::writers::{open, write_all, write_from, write_one};
 use super::Options;
-use crate::bench::{fail, Outcome};
+use crate::harness::{fail, Outcome};
 use crate::raw;
 
 /// As long as the shortest, an ordinary and the longest message.

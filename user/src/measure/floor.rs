@@ -10,7 +10,7 @@ use super::report::Row;
 use super::statistics::nanoseconds_each;
 use super::writers::write_from;
 use super::Options;
-use crate::bench::Outcome;
+use crate::harness::Outcome;
 
 const DEVICES: [(&str, &str); 2] = [("null", "/dev/null"), ("kmsg", "/dev/kmsg")];
 

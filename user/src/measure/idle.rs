@@ -10,10 +10,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use crate::bench::restore::Setting;
-use crate::bench::wait::wait_until;
-use crate::bench::{fail, Outcome};
 use crate::error::Error;
+use crate::harness::restore::Setting;
+use crate::harness::wait::wait_until;
+use crate::harness::{fail, Outcome};
 
 /// How long the machine has to be idle.
 const SPAN: Duration = Duration::from_millis(500);

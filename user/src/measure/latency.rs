@@ -14,8 +14,8 @@ use super::trace::Trace;
 use super::twin::{Loaded, Twin};
 use super::writers::{at_once, open, write_one};
 use super::Options;
-use crate::bench::{fail, Outcome};
 use crate::error::Error;
+use crate::harness::{fail, Outcome};
 use crate::kmsg::{Log, Record};
 use crate::raw;
 

@@ -8,8 +8,8 @@ use super::report::Row;
 use super::statistics::nanoseconds_each;
 use super::twin::Twin;
 use super::Options;
-use crate::bench::loaded;
-use crate::bench::Outcome;
+use crate::harness::loaded;
+use crate::harness::Outcome;
 
 /// More rounds than of other figures: each is short.
 const MORE: usize = 4;

@@ -10,9 +10,9 @@ use super::report::Row;
 use super::twin::Twin;
 use super::writers::{open, write_all};
 use super::Options;
-use crate::bench::held_queue::HeldQueue;
-use crate::bench::{fail, Outcome};
 use crate::error::Error;
+use crate::harness::held_queue::HeldQueue;
+use crate::harness::{fail, Outcome};
 
 /// So many that what else goes on in the machine does not matter, nor that free
 /// objects which a CPU keeps for itself count as being in use.

@@ -33,7 +33,7 @@ pub mod writers;
 
 use std::path::PathBuf;
 
-use crate::bench::Outcome;
+use crate::harness::Outcome;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

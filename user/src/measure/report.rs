@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use serde_json::{json, Map, Value};
 
 use super::statistics::median;
-use crate::bench::Outcome;
 use crate::error::Error;
+use crate::harness::Outcome;
 
 /// What a figure is of.
 #[derive(Debug, Clone, PartialEq)]

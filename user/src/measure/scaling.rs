@@ -6,7 +6,7 @@ use super::echo::{end_to_end, in_turn, text};
 use super::report::Row;
 use super::twin::Twin;
 use super::Options;
-use crate::bench::Outcome;
+use crate::harness::Outcome;
 
 const WRITERS: usize = 4;
 

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::bench::{fail, Outcome};
 use crate::error::Error;
+use crate::harness::{fail, Outcome};
 use crate::raw;
 
 const TRACEFS: &str = "/sys/kernel/tracing";

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sched::sched_yield;
 
 use super::Options;
-use crate::bench::loaded;
-use crate::bench::{fail, Outcome};
 use crate::echo_counters::parse_number;
 use crate::error::Error;
+use crate::harness::loaded;
+use crate::harness::{fail, Outcome};
 use crate::modules::Module;
 
 /// How long to wait for messages to be counted.

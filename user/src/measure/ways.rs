@@ -11,7 +11,7 @@ use super::report::Row;
 use super::statistics::{mean, median, nanoseconds_each};
 use super::twin::Twin;
 use super::Options;
-use crate::bench::{fail, Outcome};
+use crate::harness::{fail, Outcome};
 use crate::kmsg::Log;
 
 /// How long to look at ticks, one every jiffy or two.

@@ -9,8 +9,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
-use crate::bench::{fail, Outcome};
 use crate::error::Error;
+use crate::harness::{fail, Outcome};
 
 pub fn open(path: &Path) -> Outcome<File> {
     let file = OpenOptions::new().write(true).open(path);

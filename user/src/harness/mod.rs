@@ -29,7 +29,7 @@ use load::{Load, Progress};
 
 /// What every case is given.
 #[derive(Debug, Clone)]
-pub struct Bench {
+pub struct Harness {
     /// Both modules, for cases that load and remove them.
     pub echo: Module,
     pub demo: Module,
@@ -37,9 +37,9 @@ pub struct Bench {
     pub progress: Progress,
 }
 
-impl Bench {
-    pub fn new(modules: &Path, load: Load) -> Bench {
-        Bench {
+impl Harness {
+    pub fn new(modules: &Path, load: Load) -> Harness {
+        Harness {
             echo: Module::new("wq_echo", modules),
             demo: Module::new("workqueue_demo", modules),
             load,
@@ -89,7 +89,7 @@ impl From<std::io::Error> for Stop {
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {
-            return $crate::bench::fail(format!($($message)+));
+            return $crate::harness::fail(format!($($message)+));
         }
     };
 }
@@ -101,7 +101,7 @@ macro_rules! ensure_eq {
         match (&$seen, &$expected) {
             (seen, expected) => {
                 if *seen != *expected {
-                    return $crate::bench::fail(format!(
+                    return $crate::harness::fail(format!(
                         "{}: expected {expected:?}, got {seen:?}",
                         format_args!($($message)+)
                     ));

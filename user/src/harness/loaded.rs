@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::wait::wait_until;
-use super::{demo, fail, skip, Bench, Outcome};
+use super::{demo, fail, skip, Harness, Outcome};
 use crate::modules::Module;
 use crate::paths;
 
@@ -108,14 +108,14 @@ fn is_root() -> bool {
 }
 
 /// Both modules loaded and at rest, whatever a case before has left.
-pub fn prepare(bench: &Bench) -> Outcome {
-    for module in [&bench.echo, &bench.demo] {
+pub fn prepare(harness: &Harness) -> Outcome {
+    for module in [&harness.echo, &harness.demo] {
         if !module.is_live() {
             reload(module, "")?;
         }
     }
-    if demo::has_much_to_do() && bench.demo.file().exists() {
-        reload(&bench.demo, "")?;
+    if demo::has_much_to_do() && harness.demo.file().exists() {
+        reload(&harness.demo, "")?;
     }
     demo::settle()
 }

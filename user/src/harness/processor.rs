@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::restore::Setting;
-use super::{skip, Bench, Outcome};
+use super::{skip, Harness, Outcome};
 
 /// The processor that can be turned off: not the one that the kernel booted on.
 pub struct Processor {
@@ -28,15 +28,15 @@ impl Processor {
     }
 
     /// Turns it off and on until `over`; how many times.
-    pub fn comes_and_goes(&self, bench: &Bench, over: &AtomicBool) -> Outcome<u32> {
+    pub fn comes_and_goes(&self, harness: &Harness, over: &AtomicBool) -> Outcome<u32> {
         let mut switched = 0;
         while !over.load(Ordering::Relaxed) {
             fs::write(Processor::SWITCH, if switched % 2 == 0 { "0" } else { "1" })?;
             switched += 1;
-            bench.progress.step();
+            harness.progress.step();
             thread::sleep(Duration::from_millis(20));
         }
-        bench.progress.note(format!("{switched} times off or on"));
+        harness.progress.note(format!("{switched} times off or on"));
         Ok(switched)
     }
 }
