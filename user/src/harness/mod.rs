@@ -4,11 +4,13 @@
 //! queue still, and how it leaves the machine as it found it.
 
 pub mod child;
+pub mod cpus;
 pub mod demo;
 pub mod demo_log;
 pub mod echo;
 pub mod echo_log;
 pub mod fail_nth;
+pub mod held_cpu;
 pub mod held_queue;
 pub mod kmemleak;
 pub mod load;
