@@ -74,11 +74,9 @@ fn advice(path: &Path, errno: Errno) -> Option<&'static str> {
         Errno::ENOENT if path == Path::new(paths::DEMO_NODE) => {
             Some("is workqueue_demo.ko loaded?")
         }
-        Errno::ENOENT if path.starts_with(paths::DEBUGFS) => Some(if paths::debugfs_is_mounted() {
-            "is wq_echo.ko loaded?"
-        } else {
-            "debugfs is not mounted: mount -t debugfs none /sys/kernel/debug"
-        }),
+        Errno::ENOENT if path.starts_with(paths::DEBUGFS) => {
+            paths::why_no_debugfs().or(Some("is wq_echo.ko loaded?"))
+        }
         Errno::EIO if path == Path::new(paths::DEMO_NODE) => {
             Some("workqueue_demo.ko was removed while the file was open")
         }

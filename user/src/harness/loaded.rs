@@ -93,13 +93,7 @@ pub fn why_not_testable() -> Option<String> {
     if !is_root() {
         return Some("needs root".into());
     }
-    if !paths::debugfs_is_mounted() {
-        return Some(format!(
-            "{0}: debugfs is not mounted: mount -t debugfs none {0}",
-            paths::DEBUGFS
-        ));
-    }
-    None
+    paths::why_no_debugfs().map(|reason| format!("{}: {reason}", paths::DEBUGFS))
 }
 
 /// Processes own their files in /proc as the user whose rights they have.
