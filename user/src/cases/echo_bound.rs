@@ -10,16 +10,19 @@ use nix::fcntl::OFlag;
 use super::cases;
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
+use crate::harness::child::{Signals, Writer};
 use crate::harness::echo::{counters_at_rest, counters_when, expect_messages, EchoBench};
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::{loaded_with, Reload};
 use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
+use crate::paths::ECHO_DEVICE;
 
 cases! {
     echo_refuses_at_the_bound_when_opened_with_o_nonblock,
     echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock,
     echo_lets_a_writer_sleep_at_the_bound_until_there_is_room,
     echo_lets_all_writers_on_who_sleep_at_the_bound,
+    echo_wakes_all_writers_for_whom_there_is_room_at_once,
     echo_holds_one_message_with_max_pending_1,
     echo_holds_1024_messages_by_default,
     echo_prints_all_that_is_pending_in_one_batch,
@@ -80,6 +83,12 @@ impl<'a> FullQueue<'a> {
         let wanted = self.counters.blocked + writers;
         counters_when("writers to sleep at the bound", |now| now.blocked == wanted)?;
         Ok(())
+    }
+
+    /// How many messages have been accepted since the queue was full, all of which
+    /// are printed.
+    fn accepted_since(&self) -> Outcome<u64> {
+        Ok(counters_at_rest()?.accepted - self.counters.accepted)
     }
 
     /// Nothing has been accepted or printed since the queue was full.
@@ -160,6 +169,27 @@ fn echo_lets_all_writers_on_who_sleep_at_the_bound(harness: &Harness) -> Outcome
     waited.sort();
     let expected: Vec<String> = (0..WRITERS).map(|writer| format!("waited {writer}")).collect();
     ensure_eq!(waited, expected, "messages of those who waited");
+    Ok(())
+}
+
+fn echo_wakes_all_writers_for_whom_there_is_room_at_once(harness: &Harness) -> Outcome {
+    const WRITERS: usize = 6;
+    let texts: Vec<String> = (0..WRITERS).map(|writer| format!("waited {writer}")).collect();
+    let mut full = FullQueue::new(harness, WRITERS as u64)?;
+    let start = |text: &String| Writer::start(Signals::Deadly, ECHO_DEVICE, text);
+    let writers: Vec<Writer> = texts.iter().map(start).collect::<Outcome<_>>()?;
+    full.wait_for_blocked(WRITERS as u64)?;
+    writers.iter().try_for_each(Writer::wait_until_asleep)?;
+    // None of them gets as far as to write: what has been printed has to wake them
+    // all, for there is no message that could wake another when it is printed.
+    full.held.release_and_look("all writers to be woken", || {
+        let asleep: Vec<bool> = writers.iter().map(Writer::is_asleep).collect::<Outcome<_>>()?;
+        Ok(if asleep.contains(&true) { Err(format!("asleep: {asleep:?}")) } else { Ok(()) })
+    })?;
+    for (writer, text) in writers.into_iter().zip(&texts) {
+        ensure_eq!(writer.report()?.result, Ok(text.len()), "what the write of {text:?} took");
+    }
+    ensure_eq!(full.accepted_since()?, WRITERS as u64, "accepted of those who waited");
     Ok(())
 }
 

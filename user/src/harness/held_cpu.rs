@@ -60,8 +60,10 @@ impl HeldCpu {
 /// Ordinary threads would be let in for a part of each second otherwise.
 fn let_real_time_threads_be(cpus: TwoCpus) -> Outcome<Vec<Setting>> {
     let mut settings = vec![Setting::change("/proc/sys/kernel/sched_rt_runtime_us", "-1")?];
-    let fair_server = format!("/sys/kernel/debug/sched/fair_server/cpu{}/runtime", cpus.busy);
-    settings.extend(Setting::change_if_present(fair_server, "0")?);
+    for cpu in [cpus.busy, cpus.free] {
+        let fair_server = format!("/sys/kernel/debug/sched/fair_server/cpu{cpu}/runtime");
+        settings.extend(Setting::change_if_present(fair_server, "0")?);
+    }
     settings.extend(Setting::change_if_present(STALL_DETECTOR, STALL_LIMIT)?);
     Ok(settings)
 }

@@ -7,10 +7,14 @@
 //! worker runs, while the case works on another. Nothing in the modules knows of
 //! it.
 
+use std::thread;
+
 use super::cpus::{mask_of, TwoCpus};
 use super::held_cpu::{HeldCpu, Releaser};
 use super::restore::{Pinned, Setting};
-use super::Outcome;
+use super::wait::spin_until;
+use super::{fail, Outcome};
+use crate::raw;
 
 /// Holds a queue until it is released or dropped.
 pub struct HeldQueue {
@@ -42,6 +46,26 @@ impl HeldQueue {
     /// what the case has seen proves nothing.
     pub fn release(&mut self) -> Outcome {
         self.cpu.release()
+    }
+
+    /// Lets the queue run, and looks until `probe` has an answer. Whoever is woken
+    /// meanwhile on the CPU of the calling thread gets no further than that.
+    pub fn release_and_look<T: Send>(
+        &mut self,
+        what: &str,
+        probe: impl FnMut() -> Outcome<Result<T, String>> + Send,
+    ) -> Outcome<T> {
+        let releaser = self.releaser();
+        let seen = thread::scope(|scope| {
+            let looking = scope.spawn(move || {
+                raw::become_realtime()?;
+                releaser.release();
+                spin_until(what, probe)
+            });
+            looking.join().unwrap_or_else(|_| fail("the thread that looked has panicked"))
+        })?;
+        self.release()?;
+        Ok(seen)
     }
 
     /// What another thread needs to let the queue run.

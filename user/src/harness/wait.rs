@@ -2,6 +2,7 @@
 
 //! Waiting for a condition that no event announces, for so long and no longer.
 
+use std::hint;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,18 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// Looks until `probe` has an answer. `Err` in it says what was seen instead,
 /// and the last of these is told if none comes in time.
-pub fn wait_until<T>(
+pub fn wait_until<T>(what: &str, probe: impl FnMut() -> Outcome<Result<T, String>>) -> Outcome<T> {
+    look_until(what, || thread::sleep(PAUSE), probe)
+}
+
+/// As [`wait_until`], without giving the CPU away between two looks.
+pub fn spin_until<T>(what: &str, probe: impl FnMut() -> Outcome<Result<T, String>>) -> Outcome<T> {
+    look_until(what, hint::spin_loop, probe)
+}
+
+fn look_until<T>(
     what: &str,
+    pause: impl Fn(),
     mut probe: impl FnMut() -> Outcome<Result<T, String>>,
 ) -> Outcome<T> {
     let deadline = Instant::now() + PATIENCE;
@@ -29,7 +40,7 @@ pub fn wait_until<T>(
             Err(seen) if late => {
                 return fail(format!("waited {PATIENCE:?} for {what}; last seen: {seen}"))
             }
-            Err(_) => thread::sleep(PAUSE),
+            Err(_) => pause(),
         }
     }
 }
