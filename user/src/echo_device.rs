@@ -63,10 +63,11 @@ impl EchoDevice {
         }
     }
 
-    /// Turns `O_NONBLOCK` on in a file that is open already.
-    pub fn set_nonblocking(&self) -> Result<(), Errno> {
-        let flags = OFlag::from_bits_retain(fcntl(&self.file, FcntlArg::F_GETFL)?);
-        fcntl(&self.file, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
+    /// Turns `O_NONBLOCK` on or off in a file that is open already.
+    pub fn set_nonblocking(&self, on: bool) -> Result<(), Errno> {
+        let mut flags = OFlag::from_bits_retain(fcntl(&self.file, FcntlArg::F_GETFL)?);
+        flags.set(OFlag::O_NONBLOCK, on);
+        fcntl(&self.file, FcntlArg::F_SETFL(flags)).map(drop)
     }
 
     pub fn file(&self) -> &File {

@@ -23,6 +23,7 @@ cases! {
     echo_lets_a_writer_sleep_at_the_bound_until_there_is_room,
     echo_lets_all_writers_on_who_sleep_at_the_bound,
     echo_wakes_all_writers_for_whom_there_is_room_at_once,
+    echo_waits_or_refuses_as_fcntl_last_set_o_nonblock,
     echo_holds_one_message_with_max_pending_1,
     echo_holds_1024_messages_by_default,
     echo_prints_all_that_is_pending_in_one_batch,
@@ -116,7 +117,7 @@ fn echo_refuses_at_the_bound_when_opened_with_o_nonblock(harness: &Harness) -> O
 fn echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock(harness: &Harness) -> Outcome {
     let mut full = FullQueue::new(harness, 8)?;
     let device = EchoDevice::open()?;
-    device.set_nonblocking()?;
+    device.set_nonblocking(true)?;
     ensure_eq!(device.write(b"too much"), Err(Errno::EAGAIN), "write at the bound");
     ensure_eq!(EchoCounters::read()?.refused - full.counters.refused, 1, "refused");
     full.expect_nothing_accepted()?;
@@ -190,6 +191,29 @@ fn echo_wakes_all_writers_for_whom_there_is_room_at_once(harness: &Harness) -> O
         ensure_eq!(writer.report()?.result, Ok(text.len()), "what the write of {text:?} took");
     }
     ensure_eq!(full.accepted_since()?, WRITERS as u64, "accepted of those who waited");
+    Ok(())
+}
+
+fn echo_waits_or_refuses_as_fcntl_last_set_o_nonblock(harness: &Harness) -> Outcome {
+    let mut full = FullQueue::new(harness, 8)?;
+    let device = EchoDevice::open_with(OFlag::O_NONBLOCK)?;
+    ensure_eq!(device.write(b"too much"), Err(Errno::EAGAIN), "write with O_NONBLOCK");
+    device.set_nonblocking(false)?;
+    let writer = thread::spawn(move || (device.write(b"waited"), device));
+    full.wait_for_blocked(1)?;
+    full.held.release()?;
+    let Ok((taken, device)) = writer.join() else {
+        return fail("the writer panicked");
+    };
+    ensure_eq!(taken, Ok(6), "write without O_NONBLOCK, which waits");
+    counters_at_rest()?;
+    // And back, with a file whose writer has waited.
+    let _held = HeldQueue::hold("wq_echo")?;
+    for text in &full.texts {
+        ensure_eq!(device.write(text.as_bytes()), Ok(text.len()), "bytes taken");
+    }
+    device.set_nonblocking(true)?;
+    ensure_eq!(device.write(b"too much"), Err(Errno::EAGAIN), "write with O_NONBLOCK again");
     Ok(())
 }
 
