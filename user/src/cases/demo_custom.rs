@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::cases;
 use crate::demo_node;
-use crate::harness::demo::{send, send_expecting, table, table_when, Change};
+use crate::harness::demo::{hold_while_items_run, send, send_expecting, table, table_when, Change};
 use crate::harness::demo_log::{DemoLog, EARLY};
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::loaded_with;
@@ -23,6 +23,7 @@ cases! {
     demo_custom_never_runs_more_than_four_at_once,
     demo_custom_takes_1_to_1000_items,
     demo_custom_allows_4096_outstanding_and_not_one_more,
+    demo_custom_counts_those_that_run_among_the_4096,
     demo_custom_waits_while_four_others_run,
     demo_returns_the_bytes_of_the_lines_that_ran,
 }
@@ -116,6 +117,24 @@ fn demo_custom_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Ou
     // It was a refusal, not a failure: there is room again when items have run.
     table_when("an item to have run", |table| table.row("custom").executed > 0)?;
     send("custom\n")?;
+    drop(held);
+    reload.finish()
+}
+
+fn demo_custom_counts_those_that_run_among_the_4096(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
+    let (held, running) = hold_while_items_run()?;
+    let mut room = 4096 - table()?.row("custom").outstanding();
+    while room > 0 {
+        let count = room.min(1000);
+        send(&format!("custom {count}\n"))?;
+        room -= count;
+    }
+    let full = table()?;
+    ensure_eq!(full.row("custom").running, running, "running in a queue that is held");
+    ensure_eq!(full.row("custom").outstanding(), 4096, "outstanding at the bound");
+    send_expecting("custom\n", Errno::EAGAIN)?;
+    ensure_eq!(table()?, full, "the table after a refusal");
     drop(held);
     reload.finish()
 }

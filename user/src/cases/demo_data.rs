@@ -5,14 +5,17 @@
 use nix::errno::Errno;
 
 use super::cases;
-use crate::harness::demo::{send, send_expecting, table, Change};
+use crate::harness::demo::{send, send_expecting, table, table_when, Change};
 use crate::harness::demo_log::DemoLog;
+use crate::harness::held_queue::HeldQueue;
+use crate::harness::loaded::loaded_with;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
     demo_data_prints_its_value,
     demo_data_takes_every_i32_and_nothing_else,
     demo_data_needs_a_value,
+    demo_data_allows_4096_outstanding_and_not_one_more,
     demo_data_carries_each_value_in_an_item_of_its_own,
 }
 
@@ -59,6 +62,28 @@ fn demo_data_needs_a_value(_: &Harness) -> Outcome {
     send_expecting("data 1 2\n", Errno::EINVAL)?;
     ensure_eq!(table()?.rows, before.rows, "the table");
     Ok(())
+}
+
+fn demo_data_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Outcome {
+    const BOUND: usize = 4096;
+    /// What fits one write.
+    const LINES: usize = 512;
+    let reload = loaded_with(&harness.demo, "")?;
+    let mut held = HeldQueue::hold("workqueue_demo")?;
+    for _ in 0..BOUND / LINES {
+        send(&"data 1\n".repeat(LINES))?;
+    }
+    let full = table()?;
+    ensure_eq!(full.row("data").pending, BOUND as u64, "pending at the bound");
+    send_expecting("data 1\n", Errno::EAGAIN)?;
+    ensure_eq!(table()?, full, "the table after a refusal");
+    // The bound is that of a kind.
+    send("custom\n")?;
+    held.release()?;
+    table_when("an item to have run", |table| table.row("data").executed > 0)?;
+    send("data 1\n")?;
+    drop(held);
+    reload.finish()
 }
 
 fn demo_data_carries_each_value_in_an_item_of_its_own(_: &Harness) -> Outcome {

@@ -4,14 +4,18 @@
 
 use super::cases;
 use crate::demo_table::Row;
-use crate::harness::demo::{send, table};
+use crate::harness::demo::{hold_while_items_run, send, table};
 use crate::harness::held_queue::HeldQueue;
+use crate::harness::loaded::loaded_with;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
     demo_reset_forgets_what_is_done,
     demo_reset_keeps_what_is_outstanding,
     demo_reset_keeps_what_runs,
+    demo_reset_forgets_peak_running,
+    demo_reset_leaves_in_peak_running_what_runs,
+    demo_peak_running_counts_data_too,
 }
 
 /// executed, cancelled and coalesced are 0, queued is what is outstanding.
@@ -67,5 +71,30 @@ fn demo_reset_keeps_what_runs(_: &Harness) -> Outcome {
     let row = row.row("custom");
     ensure!(row.queued > 0, "all had run before the reset");
     ensure_eq!(row.executed, row.queued, "executed of what was outstanding");
+    Ok(())
+}
+
+fn demo_reset_forgets_peak_running(_: &Harness) -> Outcome {
+    send("custom 1\nflush\n")?;
+    ensure!(table()?.queue.peak_running > 0, "nothing to forget");
+    send("reset\n")?;
+    ensure_eq!(table()?.queue.peak_running, 0, "peak_running of nothing");
+    Ok(())
+}
+
+fn demo_reset_leaves_in_peak_running_what_runs(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
+    let (held, running) = hold_while_items_run()?;
+    send("reset\n")?;
+    let now = table()?;
+    ensure_eq!(now.row("custom").running, running, "running in a queue that is held");
+    ensure_eq!(now.queue.peak_running, running, "peak_running after a reset");
+    drop(held);
+    reload.finish()
+}
+
+fn demo_peak_running_counts_data_too(_: &Harness) -> Outcome {
+    send("reset\ndata 1\nflush\n")?;
+    ensure_eq!(table()?.queue.peak_running, 1, "peak_running of one data item");
     Ok(())
 }

@@ -2,17 +2,20 @@
 
 //! The node, from some moment on.
 
+use std::borrow::Cow;
+
 use nix::errno::Errno;
 
+use super::held_queue::HeldQueue;
 use super::wait::wait_until;
-use super::{ensure, fail, Outcome, Stop};
+use super::{ensure, ensure_eq, fail, Outcome, Stop};
 use crate::demo_node;
 use crate::demo_table::{Row, Table, KINDS};
 
 /// Writes command lines in one write, all of which have to be taken.
 pub fn send(lines: &str) -> Outcome {
     let taken = demo_node::write_once(lines)?;
-    ensure!(taken == lines.len(), "{taken} bytes taken of {lines:?}");
+    ensure_eq!(taken, lines.len(), "bytes taken of {:?}", shown(lines.as_bytes()));
     Ok(())
 }
 
@@ -21,11 +24,13 @@ pub fn send_expecting(lines: impl AsRef<[u8]>, errno: Errno) -> Outcome {
     let lines = lines.as_ref();
     match demo_node::write_once(lines) {
         Err(error) if error.errno() == Some(errno) => Ok(()),
-        other => fail(format!(
-            "expected {errno} for {:?}, got {other:?}",
-            String::from_utf8_lossy(&lines[..lines.len().min(80)])
-        )),
+        other => fail(format!("expected {errno} for {:?}, got {other:?}", shown(lines))),
     }
+}
+
+/// The start of what may be long.
+fn shown(lines: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&lines[..lines.len().min(80)])
 }
 
 /// Reads a snapshot, which has to balance.
@@ -50,6 +55,19 @@ pub fn table_when(what: &str, wanted: impl Fn(&Table) -> bool) -> Outcome<Table>
         let table = table()?;
         Ok(if wanted(&table) { Ok(table) } else { Err(format!("{table:?}")) })
     })
+}
+
+/// The queue held with items in the midst of their handlers, and many behind them:
+/// the module has to be loaded anew afterwards. Returns how many run.
+pub fn hold_while_items_run() -> Outcome<(HeldQueue, u64)> {
+    let held = HeldQueue::hold_after("workqueue_demo", || {
+        send("custom 1000\n")?;
+        table_when("four items to run", |table| table.row("custom").running >= 4).map(drop)
+    })?;
+    // One of them may just be over, and the next not have begun.
+    let running = table()?.row("custom").running;
+    ensure!(running > 0, "nothing runs in a queue that is held in the midst");
+    Ok((held, running))
 }
 
 /// More than is worth waiting for: only removing the module takes it back.

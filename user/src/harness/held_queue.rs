@@ -28,10 +28,17 @@ impl HeldQueue {
     /// Holds the queue that `/sys/devices/virtual/workqueue/` shows as `name`.
     /// The calling thread, and what it starts, stays on another CPU.
     pub fn hold(name: &str) -> Outcome<HeldQueue> {
+        HeldQueue::hold_after(name, || Ok(()))
+    }
+
+    /// Holds the queue when `before` is over. What runs then stays in its handler:
+    /// it gets no CPU to go on with, nor one to wake up on.
+    pub fn hold_after(name: &str, before: impl FnOnce() -> Outcome) -> Outcome<HeldQueue> {
         let cpus = TwoCpus::of_this_machine()?;
         let pinned = Pinned::to(cpus.free)?;
         let cpumask = format!("/sys/devices/virtual/workqueue/{name}/cpumask");
         let cpumask = Setting::change(cpumask, &mask_of(cpus.busy))?;
+        before()?;
         Ok(HeldQueue { cpu: HeldCpu::hold(cpus)?, _cpumask: cpumask, _pinned: pinned })
     }
 
