@@ -208,13 +208,14 @@ pub fn signals_seen() -> usize {
     SIGNALS.load(Ordering::Relaxed)
 }
 
-/// Gives the calling thread the lowest priority of SCHED_FIFO: all ordinary
-/// threads of its CPU wait until it sleeps or ends.
+/// Gives the calling thread the lowest priority of SCHED_RR: all ordinary threads
+/// of its CPU wait until it sleeps or ends. Those of the kernel that have this
+/// priority too take turns with it: with PREEMPT_RT they run the timers.
 pub fn become_realtime() -> Result<(), Errno> {
     let parameters = libc::sched_param { sched_priority: 1 };
     // SAFETY: 0 is the calling thread; the parameters are read during the
     // call only.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) };
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &parameters) };
     Errno::result(result).map(drop)
 }
 

@@ -3,6 +3,7 @@
 //! Waiting for what is queued.
 
 use std::os::unix::process::ExitStatusExt;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -10,15 +11,20 @@ use nix::libc::SIGKILL;
 
 use super::cases;
 use crate::harness::child::{Report, Signals, Writer};
+use crate::harness::cpus::{mask_of, TwoCpus, UNBOUND_CPUMASK};
 use crate::harness::demo::{send, table};
+use crate::harness::held_cpu::HeldCpu;
 use crate::harness::loaded::loaded_with;
-use crate::harness::{ensure, ensure_eq, Harness, Outcome};
+use crate::harness::queueing::Queueing;
+use crate::harness::restore::Setting;
+use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 use crate::paths::DEMO_NODE;
 
 cases! {
     demo_flush_returns_when_all_before_it_has_run,
     demo_flush_waits_within_its_own_write,
     demo_flush_returns_at_once_where_nothing_is_queued,
+    demo_flush_waits_for_a_delayed_item_that_is_due,
     demo_flush_does_not_wait_for_armed_timers_and_ticks,
     demo_flush_is_interrupted_by_a_signal,
     demo_flush_that_is_interrupted_counts_the_lines_before_it,
@@ -48,6 +54,34 @@ fn demo_flush_returns_at_once_where_nothing_is_queued(_: &Harness) -> Outcome {
     let started = Instant::now();
     send("flush\nflush\nflush\n")?;
     ensure!(started.elapsed() < SOON, "three flushes of nothing took {:?}", started.elapsed());
+    Ok(())
+}
+
+fn demo_flush_waits_for_a_delayed_item_that_is_due(_: &Harness) -> Outcome {
+    let before = table()?.row("delayed").executed;
+    let started = Instant::now();
+    send("flush\n")?;
+    let enough = 10 * started.elapsed() + Duration::from_millis(200);
+
+    let cpus = TwoCpus::of_this_machine()?;
+    // Who flushes is not held.
+    let _unbound = Setting::change(UNBOUND_CPUMASK, &mask_of(cpus.free))?;
+    let queueing = Queueing::from_now()?;
+    let mut held = HeldCpu::hold(cpus, || send("delayed 1\n"))?;
+    let cpu = queueing.cpu_of_next("workqueue_demo")?;
+    ensure_eq!(cpu, cpus.busy, "the CPU whose worker is to run the item");
+
+    let flushed = thread::spawn(|| -> Outcome<u64> {
+        send("flush\n")?;
+        Ok(table()?.row("delayed").executed)
+    });
+    // Nothing tells that somebody waits on: he has longer than it takes not to.
+    thread::sleep(enough);
+    ensure_eq!(table()?.row("delayed").executed, before, "executed by a CPU that is held");
+    ensure!(!flushed.is_finished(), "the flush is over, the item has yet to run");
+    held.release()?;
+    let executed = flushed.join().unwrap_or_else(|_| fail("the thread that flushed panicked"))?;
+    ensure_eq!(executed, before + 1, "executed when the flush was over");
     Ok(())
 }
 

@@ -34,11 +34,16 @@ pub struct HeldCpu {
 }
 
 impl HeldCpu {
-    /// The calling thread, and what it starts, stays on the free CPU.
-    pub fn hold(cpus: TwoCpus) -> Outcome<HeldCpu> {
+    /// The calling thread, and what it starts, stays on the free CPU. `first` runs
+    /// on the busy one, which from then on is never idle: a timer that it arms
+    /// fires there.
+    pub fn hold(
+        cpus: TwoCpus,
+        first: impl FnOnce() -> Outcome + Send + 'static,
+    ) -> Outcome<HeldCpu> {
         let pinned = Pinned::to(cpus.free)?;
         let settings = let_real_time_threads_be(cpus)?;
-        let spinner = Spinner::start(cpus.busy)?;
+        let spinner = Spinner::start(cpus.busy, first)?;
         Ok(HeldCpu { spinner, _settings: settings, _pinned: pinned })
     }
 
@@ -85,7 +90,7 @@ struct Spinner {
 }
 
 impl Spinner {
-    fn start(cpu: usize) -> Outcome<Spinner> {
+    fn start(cpu: usize, first: impl FnOnce() -> Outcome + Send + 'static) -> Outcome<Spinner> {
         let enough = Arc::new(AtomicBool::new(false));
         let (started, start) = mpsc::channel();
         let thread = thread::spawn({
@@ -94,14 +99,15 @@ impl Spinner {
                 let ready =
                     Pinned::to(cpu).and_then(|pinned| Ok((pinned, raw::become_realtime()?)));
                 let is_ready = ready.is_ok();
+                let begun = ready.as_ref().map(|_| first()).map_err(Clone::clone);
                 // The other end waits for this.
-                let _ = started.send(ready.as_ref().map(drop).map_err(Clone::clone));
+                let _ = started.send(begun);
                 is_ready && spin(&enough)
             }
         });
         let spinner = Spinner { enough, thread: Some(thread) };
         match start.recv() {
-            Ok(Ok(())) => Ok(spinner),
+            Ok(Ok(first)) => first.map(|()| spinner),
             failure => {
                 skip(format!("no thread of real-time priority on CPU {cpu} to be had: {failure:?}"))
             }

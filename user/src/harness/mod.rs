@@ -16,6 +16,7 @@ pub mod kmemleak;
 pub mod load;
 pub mod loaded;
 pub mod processor;
+pub mod queueing;
 pub mod random;
 pub mod removal;
 pub mod restore;
