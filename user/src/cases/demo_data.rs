@@ -15,6 +15,7 @@ cases! {
     demo_data_prints_its_value,
     demo_data_takes_every_i32_and_nothing_else,
     demo_data_needs_a_value,
+    demo_data_takes_a_number_with_a_plus_sign,
     demo_data_allows_4096_outstanding_and_not_one_more,
     demo_data_carries_each_value_in_an_item_of_its_own,
 }
@@ -61,6 +62,15 @@ fn demo_data_needs_a_value(_: &Harness) -> Outcome {
     send_expecting("data\n", Errno::EINVAL)?;
     send_expecting("data 1 2\n", Errno::EINVAL)?;
     ensure_eq!(table()?.rows, before.rows, "the table");
+    Ok(())
+}
+
+fn demo_data_takes_a_number_with_a_plus_sign(_: &Harness) -> Outcome {
+    ensure_eq!(data_lines("data +5\n")?, ["Data: 5"], "the log");
+    ensure_eq!(data_lines("data +2147483647\n")?, ["Data: 2147483647"], "the log");
+    for bad in ["data +\n", "data ++5\n", "data +-5\n", "data + 5\n", "data +2147483648\n"] {
+        send_expecting(bad, Errno::EINVAL)?;
+    }
     Ok(())
 }
 

@@ -20,7 +20,10 @@ cases! {
     demo_takes_several_lines_in_one_write,
     demo_takes_a_last_line_without_a_line_end,
     demo_takes_a_write_of_0_bytes,
+    demo_takes_all_of_lines_without_a_command,
+    demo_takes_tabs_between_words,
     demo_refuses_what_it_does_not_know,
+    demo_refuses_a_carriage_return,
     demo_does_nothing_if_any_line_is_bad,
     demo_quotes_the_offending_word,
     demo_escapes_the_offending_word,
@@ -53,6 +56,30 @@ fn demo_takes_a_write_of_0_bytes(_: &Harness) -> Outcome {
     let before = table()?;
     send("")?;
     ensure_eq!(table()?, before, "the table");
+    Ok(())
+}
+
+fn demo_takes_all_of_lines_without_a_command(_: &Harness) -> Outcome {
+    let before = table()?;
+    // What is not taken a caller writes again, for ever if none of it is.
+    for blank in ["\n", " ", "\t", " \t\n", "\n\n", " \n\t\n \n"] {
+        send(blank)?;
+    }
+    ensure_eq!(table()?, before, "the table");
+    send("data 1\n\n \n")?;
+    send("\n\ndata 2\n\n")?;
+    send("flush\n")?;
+    ensure_eq!(table()?.row("data").executed, before.row("data").executed + 2, "executed");
+    Ok(())
+}
+
+fn demo_takes_tabs_between_words(_: &Harness) -> Outcome {
+    let before = table()?;
+    send("\tdata\t1\t\n")?;
+    send("custom \t 2\n\tflush\n")?;
+    let after = table()?;
+    ensure_eq!(after.row("data").executed, before.row("data").executed + 1, "executed");
+    ensure_eq!(after.row("custom").executed, before.row("custom").executed + 2, "executed");
     Ok(())
 }
 
@@ -97,6 +124,18 @@ fn demo_refuses_what_it_does_not_know(_: &Harness) -> Outcome {
         send_expecting(bad, Errno::EINVAL)?;
     }
     ensure_eq!(table()?, before, "the table");
+    Ok(())
+}
+
+fn demo_refuses_a_carriage_return(_: &Harness) -> Outcome {
+    let before = table()?;
+    for bad in ["stop\r\n", "\r\n", "\r", "data 1\r\n", "data\r1\n", "\rdata 1\n", "data \r1\n"] {
+        send_expecting(bad, Errno::EINVAL)?;
+    }
+    ensure_eq!(table()?, before, "the table");
+    let _unlimited = unlimited_log_lines()?;
+    let line = refusal_line("stop\r\n")?;
+    ensure!(line.contains(r#""stop\r""#), "the word is not quoted: {line:?}");
     Ok(())
 }
 

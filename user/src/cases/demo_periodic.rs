@@ -18,8 +18,10 @@ cases! {
     demo_start_is_idempotent,
     demo_start_takes_a_new_period_over,
     demo_start_takes_10_ms_and_more,
+    demo_start_takes_3600000_ms_and_no_more,
     demo_stop_is_final,
     demo_stop_is_idempotent,
+    demo_stop_leaves_the_period_in_the_table,
     demo_ticks_can_be_started_and_stopped_again_and_again,
 }
 
@@ -95,6 +97,18 @@ fn demo_start_takes_10_ms_and_more(_: &Harness) -> Outcome {
     send("stop\n")
 }
 
+fn demo_start_takes_3600000_ms_and_no_more(_: &Harness) -> Outcome {
+    let before = table()?;
+    for bad in ["start 3600001\n", "start 36000000\n", "start 4294967306\n"] {
+        send_expecting(bad, Errno::EINVAL)?;
+    }
+    ensure_eq!(table()?, before, "the table");
+    send("start 3600000\n")?;
+    let hour = Periodic { started: true, period_ms: 3_600_000 };
+    ensure_eq!(table()?.periodic, hour, "the periodic work");
+    send("stop\n")
+}
+
 fn demo_stop_is_final(_: &Harness) -> Outcome {
     let mut log = DemoLog::from_now()?;
     send("start 20\n")?;
@@ -116,6 +130,15 @@ fn demo_stop_is_idempotent(_: &Harness) -> Outcome {
     send("stop\n")?;
     send("stop\nstop\n")?;
     ensure_eq!(table()?, before, "the table");
+    Ok(())
+}
+
+fn demo_stop_leaves_the_period_in_the_table(_: &Harness) -> Outcome {
+    for period_ms in [60_000, 50_000] {
+        send(&format!("start {period_ms}\nstop\n"))?;
+        let stopped = Periodic { started: false, period_ms };
+        ensure_eq!(table()?.periodic, stopped, "the periodic work after stop");
+    }
     Ok(())
 }
 
