@@ -25,6 +25,7 @@ mod abstractions {
     pub(crate) mod jiffies;
     pub(crate) mod log_line;
     pub(crate) mod misc_device;
+    pub(crate) mod module_param;
     pub(crate) mod owned_queue;
 }
 
@@ -38,7 +39,10 @@ mod wq_echo {
     pub(crate) mod stats;
 }
 
-use abstractions::misc_device::Device;
+use abstractions::{
+    misc_device::Device,
+    module_param::module_params, //
+};
 use wq_echo::{
     device::EchoDevice,
     echo::Echo,
@@ -54,16 +58,13 @@ module! {
     authors: ["The workqueue-rs authors"],
     description: "Prints what is written to /dev/wq_echo from a workqueue",
     license: "GPL",
-    params: {
-        max_pending: u32 {
-            default: 1024,
-            description: "How many messages may be pending before writers wait (at least 1)",
-        },
-        quiet: bool {
-            default: false,
-            description: "Count messages without printing them",
-        },
-    },
+}
+
+module_params! {
+    max_pending: u32 = 1024, 0o444,
+        "How many messages may be pending before writers wait (at least 1)";
+    quiet: bool = false, 0o644,
+        "Count messages without printing them";
 }
 
 /// The module's state. It comes down in the order of these fields:
@@ -84,13 +85,13 @@ struct WqEchoModule {
 impl kernel::InPlaceModule for WqEchoModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
-            let max_pending = *module_parameters::max_pending.value_ref();
+            let max_pending = parameters::max_pending.get();
             if max_pending == 0 {
                 pr_err!("max_pending=0 would let no message in: it must be at least 1\n");
                 return Err(EINVAL);
             }
 
-            let echo = Echo::new(max_pending, *module_parameters::quiet.value_ref())?;
+            let echo = Echo::new(max_pending, &parameters::quiet)?;
             let echo_device = Arc::new(EchoDevice::new(echo.clone())?, GFP_KERNEL)?;
             Ok(try_pin_init!(Self {
                 _stats <- stats::files(echo),

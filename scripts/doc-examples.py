@@ -81,7 +81,9 @@ def items_without_example(source):
         if found := re.match(r"/// ?(.*)$", line):
             comment.append(found[1])
         elif found := ITEM.match(line):
-            if not BLOCK.search("\n".join(comment) + "\n"):
+            # A macro is for others where it is exported.
+            is_private = line.startswith("macro") and f"pub(crate) use {found[1]};" not in source
+            if not is_private and not BLOCK.search("\n".join(comment) + "\n"):
                 yield found[1]
             comment = []
         elif not line.startswith("#["):

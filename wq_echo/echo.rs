@@ -17,6 +17,7 @@ use super::{
     backlog::Backlog,
     printer::Printer, //
 };
+use crate::abstractions::module_param::Param;
 
 /// The backlog and the work item that empties it.
 ///
@@ -26,7 +27,8 @@ use super::{
 pub(crate) struct Echo {
     #[pin]
     pub(crate) backlog: Backlog,
-    quiet: bool,
+    /// Which may be switched at any time.
+    quiet: &'static Param<bool>,
     #[pin]
     work: Work<Echo>,
 }
@@ -36,7 +38,7 @@ impl_has_work! {
 }
 
 impl Echo {
-    pub(crate) fn new(max_pending: u32, quiet: bool) -> Result<Arc<Self>> {
+    pub(crate) fn new(max_pending: u32, quiet: &'static Param<bool>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 backlog <- Backlog::new(max_pending),
@@ -56,7 +58,7 @@ impl WorkItem for Echo {
         let mut printer = Printer::new();
         loop {
             let messages = this.backlog.take();
-            if !this.quiet {
+            if !this.quiet.get() {
                 messages.texts().for_each(|text| printer.print(text));
             }
             this.backlog.printed(messages);

@@ -13,6 +13,7 @@ compile_error!("these are KUnit tests, for a kernel with CONFIG_KUNIT: scripts/k
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
+    pub(crate) mod module_param;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod work;
@@ -23,6 +24,7 @@ mod cancel;
 mod cancel_delayed;
 mod delayed_work_handle;
 mod lock_classes;
+mod module_param;
 mod owned_queue;
 mod periodic;
 mod probe;

@@ -59,6 +59,11 @@ impl Module {
         self.state().as_deref() == Some("live")
     }
 
+    /// The file in sysfs that shows a parameter.
+    pub fn parameter(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/sys/module/{}/parameters/{name}", self.name))
+    }
+
     /// Who holds it, as lsmod(8) shows it.
     pub fn reference_count(&self) -> Option<u64> {
         let count = fs::read_to_string(format!("/sys/module/{}/refcnt", self.name)).ok()?;

@@ -2,6 +2,8 @@
 
 //! Loading and removing `wq_echo`.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -24,6 +26,9 @@ cases! {
     echo_refuses_to_load_with_max_pending_0,
     echo_refuses_to_load_with_parameters_that_make_no_sense,
     echo_counts_without_printing_when_quiet,
+    echo_takes_the_last_value_of_a_parameter_given_twice,
+    echo_shows_its_parameters_in_sysfs,
+    echo_can_be_made_quiet_and_loud_while_it_runs,
     echo_cannot_be_removed_while_a_file_is_open,
     echo_prints_all_that_was_accepted_before_it_is_removed,
     echo_prints_a_held_queue_before_it_is_removed,
@@ -55,7 +60,15 @@ fn echo_refuses_to_load_with_max_pending_0(harness: &Harness) -> Outcome {
 
 fn echo_refuses_to_load_with_parameters_that_make_no_sense(harness: &Harness) -> Outcome {
     let reload = removed(&harness.echo)?;
-    for parameters in ["max_pending=many", "max_pending=-1", "max_pending=", "quiet=perhaps"] {
+    for parameters in [
+        "max_pending=many",
+        "max_pending=-1",
+        "max_pending=",
+        "max_pending",
+        "max_pending=32 max_pending=many",
+        "quiet=perhaps",
+        "quiet=",
+    ] {
         let (errno, _) = load_refused(harness, parameters)?;
         ensure_eq!(errno, Some(Errno::EINVAL), "loading with {parameters}");
     }
@@ -63,7 +76,7 @@ fn echo_refuses_to_load_with_parameters_that_make_no_sense(harness: &Harness) ->
 }
 
 fn echo_counts_without_printing_when_quiet(harness: &Harness) -> Outcome {
-    for on in ["quiet=1", "quiet=y"] {
+    for on in ["quiet=1", "quiet=y", "quiet"] {
         let reload = loaded_with(&harness.echo, on)?;
         let mut log = EchoLog::from_now()?;
         let device = EchoDevice::open()?;
@@ -77,6 +90,56 @@ fn echo_counts_without_printing_when_quiet(harness: &Harness) -> Outcome {
         reload.finish()?;
     }
     Ok(())
+}
+
+/// What sysfs shows of `max_pending` and `quiet`.
+fn parameters(harness: &Harness) -> Outcome<[String; 2]> {
+    let shown = |name| fs::read_to_string(harness.echo.parameter(name));
+    Ok([shown("max_pending")?, shown("quiet")?])
+}
+
+fn echo_takes_the_last_value_of_a_parameter_given_twice(harness: &Harness) -> Outcome {
+    // So modprobe(8) puts them: first what modprobe.d says, then what was typed.
+    for (given, expected) in [
+        ("quiet=1 quiet=0", ["1024\n", "N\n"]),
+        ("quiet=0 quiet", ["1024\n", "Y\n"]),
+        ("max_pending=32 quiet=1 max_pending=64", ["64\n", "Y\n"]),
+        ("max_pending=0 max_pending=1", ["1\n", "N\n"]),
+    ] {
+        let reload = loaded_with(&harness.echo, given)?;
+        ensure_eq!(parameters(harness)?, expected, "the parameters with {given}");
+        reload.finish()?;
+    }
+    Ok(())
+}
+
+fn echo_shows_its_parameters_in_sysfs(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.echo, "")?;
+    ensure_eq!(parameters(harness)?, ["1024\n", "N\n"], "the parameters by default");
+    let mode = |name| Ok(fs::metadata(harness.echo.parameter(name))?.mode() & 0o7777);
+    let modes: [Outcome<u32>; 2] = [mode("max_pending"), mode("quiet")];
+    let [bound, quiet] = modes;
+    ensure_eq!((bound?, quiet?), (0o444, 0o644), "who may read and write max_pending and quiet");
+    reload.finish()
+}
+
+fn echo_can_be_made_quiet_and_loud_while_it_runs(harness: &Harness) -> Outcome {
+    let quiet = harness.echo.parameter("quiet");
+    let mut echo = EchoBench::new()?;
+    let mut said = Vec::new();
+    for (value, is_quiet) in [("1", true), ("N\n", false), ("on\n", true), ("0\n", false)] {
+        fs::write(&quiet, value)?;
+        let text = format!("after {value:?}");
+        echo.write(text.as_bytes(), text.len())?;
+        counters_at_rest()?;
+        said.extend((!is_quiet).then_some(text));
+    }
+    for nonsense in ["perhaps\n", "\n", "\n1"] {
+        let error = fs::write(&quiet, nonsense).err().and_then(|error| error.raw_os_error());
+        ensure_eq!(error, Some(Errno::EINVAL as i32), "writing {nonsense:?} to quiet");
+        ensure_eq!(fs::read_to_string(&quiet)?, "N\n", "quiet after {nonsense:?}");
+    }
+    echo.expect(&said)
 }
 
 fn echo_cannot_be_removed_while_a_file_is_open(harness: &Harness) -> Outcome {
