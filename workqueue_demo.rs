@@ -21,7 +21,6 @@ use kernel::{
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
-    pub(crate) mod escaped;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod procfs;

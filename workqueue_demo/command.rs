@@ -3,16 +3,16 @@
 //! The grammar of `/proc/workqueue_demo`: text in, commands or one error out. Touches nothing.
 //!
 //! One command a line, words separated by blanks and tabs; lines without a word are skipped.
-//! Numbers are decimal, with a sign if one likes. A carriage return is not a blank.
+//! Numbers are decimal, with a sign if one likes. A carriage return is not a blank. The last of
+//! several lines ends like the others; one line alone need not.
 
 use core::ops::RangeInclusive;
 
 use kernel::{
     fmt,
-    prelude::*, //
+    prelude::*,
+    str::BStr, //
 };
-
-use crate::abstractions::escaped::Escaped;
 
 /// The most bytes that one write may hold.
 pub(crate) const MAX_LEN: usize = 4096;
@@ -54,6 +54,12 @@ pub(crate) enum Refusal<'a> {
     TooLong {
         len: usize,
     },
+    /// It has several lines, of which the last has no end: perhaps a buffer was full there.
+    CutLine {
+        /// Counted from 1.
+        line: usize,
+        text: &'a [u8],
+    },
     /// There is something wrong with a word.
     Word {
         /// Counted from 1.
@@ -76,7 +82,7 @@ impl From<Refusal<'_>> for Error {
     fn from(refusal: Refusal<'_>) -> Self {
         match refusal {
             Refusal::NoMemory => ENOMEM,
-            Refusal::TooLong { .. } | Refusal::Word { .. } => EINVAL,
+            Refusal::TooLong { .. } | Refusal::CutLine { .. } | Refusal::Word { .. } => EINVAL,
         }
     }
 }
@@ -87,6 +93,10 @@ impl fmt::Display for Refusal<'_> {
             Self::TooLong { len } => {
                 f.write_fmt(fmt!("write of {len} bytes refused: at most {MAX_LEN}"))
             }
+            Self::CutLine { line, text } => f.write_fmt(fmt!(
+                "write refused: line {line}, {}, has no line end and may have been cut",
+                Quoted(text)
+            )),
             Self::Word { line, word, error } => {
                 f.write_fmt(fmt!("line {line}: "))?;
                 error.fmt(Quoted(word), f)
@@ -111,17 +121,37 @@ impl WordError {
     }
 }
 
-/// A user's word, in quotes and escaped, cut where it is too long to be told.
+/// How many bytes of a word are shown.
+const SHOWN_LEN: usize = 64;
+
+/// A user's word, in quotes, cut where it is too long to be told. All but printable ASCII is
+/// escaped: a word with something in it that nobody sees must not look like the right one.
 struct Quoted<'a>(&'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, cut) = Escaped(self.0).split(128);
-        f.write_fmt(fmt!(
-            "\"{shown}\"{}",
-            if cut.is_empty() { "" } else { "..." }
-        ))
+        let shown = self.0.get(..SHOWN_LEN).unwrap_or(self.0);
+        let rest = if shown.len() < self.0.len() { "..." } else { "" };
+        f.write_fmt(fmt!("{:?}{rest}", BStr::from_bytes(shown)))
     }
+}
+
+/// Refuses several lines of which the last has no end.
+///
+/// A program that writes through a buffer hands over what fills it, which ends anywhere: `delayed
+/// 6` may be the start of `delayed 60000`. One line alone is what somebody meant to write.
+fn check_last_line(text: &[u8]) -> Result<(), Refusal<'_>> {
+    let Some(line_end) = text.iter().rposition(|&byte| byte == b'\n') else {
+        return Ok(());
+    };
+    let (lines, rest) = text.split_at(line_end + 1);
+    if rest.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::CutLine {
+        line: lines.split_inclusive(|&byte| byte == b'\n').count() + 1,
+        text: rest,
+    })
 }
 
 /// Parses all lines of a text, or none.
@@ -129,6 +159,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<KVec<Line>, Refusal<'_>> {
     if text.len() > MAX_LEN {
         return Err(Refusal::TooLong { len: text.len() });
     }
+    check_last_line(text)?;
     let mut lines = KVec::new();
     let mut end = 0;
     for (index, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -251,6 +282,7 @@ mod tests {
             "custom 1",
             "custom 1000",
             "start 10",
+            "start 3600000",
             "data -2147483648",
             "data 2147483647",
         ] {
@@ -262,6 +294,7 @@ mod tests {
             "custom 0",
             "custom 1001",
             "start 9",
+            "start 3600001",
             "data -2147483649",
             "data 2147483648",
             "data 99999999999999999999",
@@ -276,19 +309,53 @@ mod tests {
 
     #[test]
     fn a_line_ends_behind_its_newline() {
-        let Ok(lines) = parse(b"\n  stop\n\t\nflush  \ncancel") else {
+        let Ok(lines) = parse(b"\n  stop\n\t\nflush  \ncancel\n") else {
             return assert!(false);
         };
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0].end, 8);
         assert_eq!(lines[1].end, 18);
-        assert_eq!(lines[2].end, 24);
+        assert_eq!(lines[2].end, 25);
+    }
+
+    #[test]
+    fn several_lines_need_an_end_and_one_does_not() -> Result {
+        for good in ["stop", "  stop  ", "stop\n", "\n", "", "stop\nflush\n", "\n\nstop\n"] {
+            assert_eq!(refusal(good.as_bytes())?.to_bytes(), b"");
+        }
+        for bad in ["stop\nflush", "\nstop", "stop\n ", "stop\n\t", "stop\n\nx\x1b"] {
+            let refused = refusal(bad.as_bytes())?;
+            assert!(refused.to_bytes().starts_with(b"write refused: line "));
+        }
+        assert_eq!(
+            refusal(b"delayed 1\ndelayed 6")?.to_bytes(),
+            br#"write refused: line 2, "delayed 6", has no line end and may have been cut"#
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_blank_is_a_space_or_a_tab_and_nothing_else() -> Result {
+        assert!(matches!(only(b"\tdata\t \t7\t"), Some(Command::Data { value: 7 })));
+        assert!(matches!(only(b"data +5"), Some(Command::Data { value: 5 })));
+        for (text, words) in [
+            ("data 1\r\n", r#"line 1: "1\r" is not a number from -2147483648 to 2147483647"#),
+            ("stop\r\n", r#"line 1: unknown command "stop\r""#),
+            ("\u{feff}data 1", r#"line 1: unknown command "\xef\xbb\xbfdata""#),
+            ("data\u{a0}1", r#"line 1: unknown command "data\xc2\xa01""#),
+            ("da\u{200b}ta 1", r#"line 1: unknown command "da\xe2\x80\x8bta""#),
+            ("st\u{ad}op", r#"line 1: unknown command "st\xc2\xadop""#),
+            ("datа 1", r#"line 1: unknown command "dat\xd0\xb0""#),
+        ] {
+            assert_eq!(refusal(text.as_bytes())?.to_bytes(), words.as_bytes());
+        }
+        Ok(())
     }
 
     #[test]
     fn a_refusal_names_the_line_and_the_word() -> Result {
         let cases: [(&[u8], &str); 5] = [
-            (b"stop\nfrob\x1b", r#"line 2: unknown command "frob\x1b""#),
+            (b"stop\nfrob\x1b\n", r#"line 2: unknown command "frob\x1b""#),
             (b"stop now", r#"line 1: unexpected "now""#),
             (b"custom x", r#"line 1: "x" is not a number from 1 to 1000"#),
             (

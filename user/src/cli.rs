@@ -77,6 +77,9 @@ fn send() -> Command {
                wqtest send custom 4 flush\n  \
                wqtest send 'delayed 50' 'data -1'\n\
              \n\
+             With - it sends the lines of standard input, however many there are, each write\n\
+             as many whole lines as it may hold.\n\
+             \n\
              The commands are in the last line that stats shows.",
         )
         .arg(os_strings("COMMAND").allow_hyphen_values(true).help("A command or an argument of one"))

@@ -6,8 +6,6 @@
 //! Written from the documents and not from the module, so that a mistake in
 //! one of the two is a difference between them.
 
-use crate::model;
-
 /// The most bytes one write may have.
 pub const WRITE_MAX: usize = 4096;
 
@@ -57,8 +55,16 @@ pub fn parse(text: &[u8]) -> Result<Vec<Command>, String> {
     if text.len() > WRITE_MAX {
         return Err(too_long(text.len()));
     }
+    let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
+    if let [_, .., last @ [_, ..]] = lines[..] {
+        return Err(format!(
+            "write refused: line {}, {}, has no line end and may have been cut",
+            lines.len(),
+            quoted(last)
+        ));
+    }
     let mut commands = Vec::new();
-    for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+    for (index, line) in lines.iter().enumerate() {
         let command = parse_line(line).map_err(|said| format!("line {}: {said}", index + 1))?;
         commands.extend(command);
     }
@@ -115,28 +121,23 @@ fn decimal(word: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// The word in quotes, escaped as in every line of both modules, and cut to
-/// 128 bytes of that.
+/// The word in quotes, cut to 64 bytes, with all but printable ASCII escaped.
 fn quoted(word: &[u8]) -> String {
-    const SHOWN: usize = 128;
-    let mut shown = String::new();
-    let mut rest = word;
-    while !rest.is_empty() {
-        let (piece, behind) = rest.split_at(first_piece(rest));
-        let escaped = model::escape(piece);
-        if shown.len() + escaped.len() > SHOWN {
-            return format!("\"{shown}\"...");
-        }
-        shown.push_str(&escaped);
-        rest = behind;
-    }
-    format!("\"{shown}\"")
+    const SHOWN: usize = 64;
+    let shown: String = word.iter().take(SHOWN).map(|&byte| ascii(byte)).collect();
+    format!("\"{shown}\"{}", if word.len() > SHOWN { "..." } else { "" })
 }
 
-/// How long the first character is, or 1 where there is none.
-fn first_piece(bytes: &[u8]) -> usize {
-    let end = bytes.len().min(4);
-    (1..=end).find(|&length| std::str::from_utf8(&bytes[..length]).is_ok()).unwrap_or(1)
+fn ascii(byte: u8) -> String {
+    match byte {
+        b'"' => r#"\""#.into(),
+        b'\\' => r"\\".into(),
+        b'\n' => r"\n".into(),
+        b'\r' => r"\r".into(),
+        b'\t' => r"\t".into(),
+        b' '..=b'~' => char::from(byte).into(),
+        _ => format!("\\x{byte:02x}"),
+    }
 }
 
 /// The counts of a row that do not depend on when things happen.
@@ -214,7 +215,8 @@ mod tests {
     #[test]
     fn takes_the_commands_of_the_readme() {
         assert_eq!(
-            parse(b"immediate\ndelayed\n\n \tcustom\t7 \ndata -5\nstart 10\nstop\nflush").unwrap(),
+            parse(b"immediate\ndelayed\n\n \tcustom\t7 \ndata -5\nstart 10\nstop\nflush\n")
+                .unwrap(),
             [
                 Command::Immediate,
                 Command::Delayed(2000),
@@ -232,19 +234,24 @@ mod tests {
 
     #[test]
     fn says_why_it_refuses() {
-        let long = "x".repeat(200);
+        let long = "x".repeat(65);
         for (text, said) in [
-            (&b"stop\nfrob\x1b"[..], r#"line 2: unknown command "frob\x1b""#),
+            (&b"stop\nfrob\x1b\n"[..], r#"line 2: unknown command "frob\x1b""#),
             (b"stop now", r#"line 1: unexpected "now""#),
             (b"custom 1001", r#"line 1: "1001" is not a number from 1 to 1000"#),
-            (b"\ndata", r#"line 2: "data" needs a number from -2147483648 to 2147483647"#),
+            (b"\ndata\n", r#"line 2: "data" needs a number from -2147483648 to 2147483647"#),
             (b"stop\r\n", r#"line 1: unknown command "stop\r""#),
             (b"start +", r#"line 1: "+" is not a number from 10 to 3600000"#),
             (
                 b"delayed 99999999999999999999",
                 r#"line 1: "99999999999999999999" is not a number from 1 to 3600000"#,
             ),
-            (long.as_bytes(), &format!(r#"line 1: unknown command "{}"..."#, "x".repeat(128))),
+            (long.as_bytes(), &format!(r#"line 1: unknown command "{}"..."#, "x".repeat(64))),
+            (
+                b"stop\n\nst\xad",
+                r#"write refused: line 3, "st\xad", has no line end and may have been cut"#,
+            ),
+            (b"\n ", r#"write refused: line 2, " ", has no line end and may have been cut"#),
             (&[b'\n'; 4097], "write of 4097 bytes refused: at most 4096"),
         ] {
             assert_eq!(parse(text).unwrap_err(), said);
@@ -252,10 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn cuts_a_word_between_characters() {
-        assert_eq!(quoted("é".repeat(65).as_bytes()), format!("\"{}\"...", "é".repeat(64)));
-        assert_eq!(quoted(&[0xff; 33]), format!("\"{}\"...", r"\xff".repeat(32)));
-        assert_eq!(quoted(&[0xff; 32]), format!("\"{}\"", r"\xff".repeat(32)));
+    fn quotes_in_printable_ascii() {
+        assert_eq!(quoted("é\"\\\t\u{feff}~".as_bytes()), r#""\xc3\xa9\"\\\t\xef\xbb\xbf~""#);
+        assert_eq!(quoted(&[0xff; 65]), format!("\"{}\"...", r"\xff".repeat(64)));
+        assert_eq!(quoted(&[b'x'; 64]), format!("\"{}\"", "x".repeat(64)));
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //! a time (`kernel.printk_ratelimit`). Cases that expect it turn that off, so
 //! that it does not matter what was refused shortly before.
 
+use std::io::IoSlice;
+
 use nix::errno::Errno;
+use nix::sys::uio::writev;
 
 use super::cases;
 use crate::demo_node;
@@ -18,7 +21,10 @@ use crate::raw::PageEdge;
 
 cases! {
     demo_takes_several_lines_in_one_write,
-    demo_takes_a_last_line_without_a_line_end,
+    demo_takes_one_line_without_a_line_end,
+    demo_refuses_several_lines_that_end_within_one,
+    demo_runs_no_line_that_a_buffer_has_cut,
+    demo_takes_each_segment_of_a_writev_as_a_write,
     demo_takes_a_write_of_0_bytes,
     demo_takes_all_of_lines_without_a_command,
     demo_takes_tabs_between_words,
@@ -44,11 +50,62 @@ fn demo_takes_several_lines_in_one_write(_: &Harness) -> Outcome {
     Ok(())
 }
 
-fn demo_takes_a_last_line_without_a_line_end(_: &Harness) -> Outcome {
+fn demo_takes_one_line_without_a_line_end(_: &Harness) -> Outcome {
     let before = table()?;
-    send("data 1\ndata 2")?;
+    send("data 1")?;
+    send("  flush  ")?;
+    ensure_eq!(table()?.row("data").executed, before.row("data").executed + 1, "executed");
+    Ok(())
+}
+
+fn demo_refuses_several_lines_that_end_within_one(_: &Harness) -> Outcome {
+    let _unlimited = unlimited_log_lines()?;
+    let before = table()?;
+    for (text, line, last) in [
+        ("data 1\ndata 2", 2, "data 2"),
+        ("\nstop", 2, "stop"),
+        ("data 1\n\n \t", 3, r" \t"),
+        ("delayed 60000\ndelayed 6", 2, "delayed 6"),
+    ] {
+        let said = refusal_line(text)?;
+        let expected = format!(
+            "write refused: line {line}, \"{last}\", has no line end and may have been cut"
+        );
+        ensure!(said.ends_with(&expected), "{text:?}: the log says {said:?}");
+    }
+    ensure_eq!(table()?, before, "the table");
+    Ok(())
+}
+
+/// What a program hands over that writes lines through a buffer: pieces of 1,024 bytes.
+fn demo_runs_no_line_that_a_buffer_has_cut(_: &Harness) -> Outcome {
+    let lines: Vec<String> =
+        (1_234_567..=1_234_700).map(|value| format!("data {value}\n")).collect();
+    let before = table()?;
+    let mut log = DemoLog::from_now()?;
+    for piece in lines.concat().as_bytes().chunks(1024) {
+        send_expecting(piece, Errno::EINVAL)?;
+    }
     send("flush")?;
-    ensure_eq!(table()?.row("data").executed, before.row("data").executed + 2, "executed");
+    ensure_eq!(table()?.rows, before.rows, "the table");
+    let ran = log.lines_already()?.into_iter().filter(|line| line.contains("Data:"));
+    ensure_eq!(ran.count(), 0, "values printed");
+    Ok(())
+}
+
+fn demo_takes_each_segment_of_a_writev_as_a_write(_: &Harness) -> Outcome {
+    let before = table()?;
+    let node = demo_node::open()?;
+    let write = |segments: &[&str]| {
+        let segments: Vec<_> = segments.iter().map(|text| IoSlice::new(text.as_bytes())).collect();
+        writev(&node, &segments)
+    };
+    ensure_eq!(write(&["data 1", "data 2\n"]), Ok(13), "two lines of a segment each");
+    // The first segment is done by then.
+    ensure_eq!(write(&["data 3\n", "data 4\ndata"]), Ok(7), "a line that is cut");
+    ensure_eq!(write(&["da", "ta 5\n"]), Err(Errno::EINVAL), "a word in two segments");
+    send("flush")?;
+    ensure_eq!(table()?.row("data").executed, before.row("data").executed + 3, "executed");
     Ok(())
 }
 
@@ -189,11 +246,20 @@ fn demo_escapes_the_offending_word(_: &Harness) -> Outcome {
         (b"nul\0\n", r"nul\x00"),
         (b"data \x07\n", r"\x07"),
         ("\u{202e}evil\n".as_bytes(), r"\xe2\x80\xaeevil"),
-        ("中文\n".as_bytes(), "中文"),
+        ("中文\n".as_bytes(), r"\xe4\xb8\xad\xe6\x96\x87"),
+        // What nobody sees: a byte order mark, a zero-width space, a soft hyphen, a hard blank.
+        ("\u{feff}data 1\n".as_bytes(), r"\xef\xbb\xbfdata"),
+        ("da\u{200b}ta 1\n".as_bytes(), r"da\xe2\x80\x8bta"),
+        ("st\u{ad}op\n".as_bytes(), r"st\xc2\xadop"),
+        ("data\u{a0}1\n".as_bytes(), r"data\xc2\xa01"),
+        ("datа 1\n".as_bytes(), r"dat\xd0\xb0"), // a Cyrillic letter
     ] {
         let line = refusal_line(text)?;
         ensure!(line.contains(&format!("\"{word}\"")), "the word {word:?} is not quoted: {line:?}");
-        ensure!(!line.contains(char::is_control), "a control character is logged: {line:?}");
+        ensure!(
+            line.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+            "not all of it is printable ASCII: {line:?}"
+        );
     }
     // A word that no record could hold still makes one line.
     let line = refusal_line([b'\x1b'; 4000])?;

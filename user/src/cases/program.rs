@@ -2,8 +2,9 @@
 
 //! This program's own commands, run as a user runs them.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -18,6 +19,7 @@ cases! {
     wqtest_echo_says_what_it_wrote,
     wqtest_echo_writes_long_texts_whole,
     wqtest_send_sends_words_and_quoted_commands,
+    wqtest_send_takes_many_lines_from_its_standard_input,
     wqtest_send_does_nothing_if_any_command_is_bad,
     wqtest_stats_shows_both_modules,
     wqtest_stats_speaks_json,
@@ -58,6 +60,29 @@ fn wqtest_send_sends_words_and_quoted_commands(_: &Harness) -> Outcome {
     output_of(&["send", "custom 2", "flush"])?;
     let table = table()?;
     ensure_eq!((table.row("custom").executed, table.row("data").executed), (6, 1), "executed");
+    Ok(())
+}
+
+fn wqtest_send_takes_many_lines_from_its_standard_input(_: &Harness) -> Outcome {
+    const LINES: u64 = 1000;
+    send("reset\n")?;
+    let lines: Vec<String> = (0..LINES).map(|value| format!("data {value}")).collect();
+    let mut child = Command::new("/proc/self/exe")
+        .args(["send", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut input = child.stdin.take().expect("the input is a pipe");
+    let text = lines.join("\n");
+    let feeder = thread::spawn(move || input.write_all(text.as_bytes()));
+    let output = child.wait_with_output()?;
+    ensure!(matches!(feeder.join(), Ok(Ok(()))), "not all of its input was read");
+    ensure!(output.status.success(), "wqtest send -: {output:?}");
+    send("flush\n")?;
+    ensure_eq!(table()?.row("data").executed, LINES, "executed");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected: Vec<String> = lines.iter().map(|line| format!("sent \"{line}\"")).collect();
+    ensure!(said.lines().eq(&expected), "the output: {said}");
     Ok(())
 }
 

@@ -1,27 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `wqtest send COMMAND...`
+//! `wqtest send COMMAND...`, and `wqtest send -` for many
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead};
 use std::process::ExitCode;
 
 use nix::unistd::write;
 
 use super::{print, Done};
+use crate::demo_model::WRITE_MAX;
 use crate::demo_node;
 use crate::error::Error;
 use crate::model;
 use crate::paths::DEMO_NODE;
 
 pub fn run(words: &[OsString]) -> Done {
-    let lines = demo_node::command_lines(words);
-    let text: Vec<u8> = lines.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
     let node = demo_node::open()?;
-    let mut rest = &text[..];
+    if words == ["-"] {
+        send_lines(&node, io::stdin().lock())?;
+    } else {
+        let lines = demo_node::command_lines(words);
+        let text: Vec<u8> = lines.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect();
+        send(&node, &text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends all lines of a text, as many whole ones in a write as there may be.
+fn send_lines(node: &File, text: impl BufRead) -> Result<(), Error> {
+    let mut piece = Vec::new();
+    for line in text.split(b'\n') {
+        let mut line = line.map_err(|error| Error::from_io("standard input", &error))?;
+        line.push(b'\n');
+        if piece.len() + line.len() > WRITE_MAX {
+            send(node, &piece)?;
+            piece.clear();
+        }
+        piece.append(&mut line);
+    }
+    send(node, &piece)
+}
+
+/// Sends the commands of a text, and says which were carried out.
+fn send(node: &File, text: &[u8]) -> Result<(), Error> {
+    let mut rest = text;
     while !rest.is_empty() {
         // A short count means that the next line failed when it ran. Writing
         // it again runs it again, or says why it cannot.
-        let taken = write(&node, rest).map_err(|errno| Error::from_errno(DEMO_NODE, errno))?;
+        let taken = write(node, rest).map_err(|errno| Error::from_errno(DEMO_NODE, errno))?;
         if taken == 0 {
             return Err(Error::new(DEMO_NODE, "write(2) took nothing"));
         }
@@ -29,7 +57,7 @@ pub fn run(words: &[OsString]) -> Done {
         print(&report(done))?;
         rest = left;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A line for each command that was carried out.

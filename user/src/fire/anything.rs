@@ -91,7 +91,7 @@ impl Anything {
             21 => self.command("stop\n", &[]),
             22 if self.resets => self.command("reset\n", &[]),
             _ => self.command(
-                "data 1\n\n \timmediate\ndelayed 2\ncancel",
+                "data 1\n\n \timmediate\ndelayed 2\ncancel\n",
                 &[("data", 1), ("immediate", 1), ("delayed", 1)],
             ),
         }

@@ -185,7 +185,9 @@ impl Thrower {
             self.blanks(&mut text, 0);
             text.push(b'\n');
         }
-        if self.random.one_in(3) {
+        // One line alone needs no end; several that end within one are refused.
+        let is_alone = text.iter().filter(|&&byte| byte == b'\n').count() == 1;
+        if self.random.one_in(if is_alone { 2 } else { 12 }) {
             text.pop();
         }
         text
