@@ -6,7 +6,14 @@
 //! nothing in it can end a log line, move a terminal's cursor, turn the direction of writing, or
 //! end the quotes that it is printed in.
 
-use core::str;
+use core::{
+    ops::{
+        Add,
+        Mul,
+        Sub, //
+    },
+    str, //
+};
 
 use kernel::fmt::{
     self,
@@ -63,27 +70,116 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// How many bytes it is printed as.
-    fn printed_len(&self) -> usize {
+    /// How long it is as it is printed.
+    fn printed(&self) -> Length {
         match self {
-            Self::Plain(text) => text.len(),
-            Self::Letter { .. } => 2,
-            Self::Hex(bytes) => LONGEST_ESCAPE * bytes.len(),
+            Self::Plain(text) if text.is_ascii() => Length::of_plain(text.len()),
+            Self::Plain(text) => Length::of_other(text.len()),
+            Self::Letter { letter: '\\', .. } => Length::of_other(2),
+            Self::Letter { .. } => Length::of_other(1) + Length::of_plain(1),
+            Self::Hex(bytes) => (Length::of_other(1) + Length::of_plain(3)) * bytes.len(),
         }
     }
 
-    /// How many bytes of the text are printed in at most `room` bytes.
-    fn fitting(&self, room: usize) -> usize {
+    /// How many bytes of the text fit where there is so much room.
+    fn fitting(&self, room: Length) -> usize {
         match self {
-            _ if self.printed_len() <= room => self.source().len(),
-            Self::Plain(text) if text.is_ascii() => room,
+            _ if self.printed().fits(room) => self.source().len(),
+            Self::Plain(text) if text.is_ascii() => room.record.min(room.kmsg),
             _ => 0,
         }
     }
 }
 
-/// How many bytes one byte of the text is printed as at most.
-const LONGEST_ESCAPE: usize = "\\x00".len();
+/// How long a part of a log record is.
+///
+/// Those who read it from `/dev/kmsg` (journald, rsyslog, dmesg) get each backslash, and each byte
+/// that is not printable ASCII, as four: `\x5c`.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::escaped::Length;
+///
+/// // A record of "C:\\".
+/// let length = Length { record: 4, kmsg: 10 };
+/// # let _ = length;
+/// ```
+#[derive(Clone, Copy)]
+pub(crate) struct Length {
+    /// In bytes of the record itself.
+    pub(crate) record: usize,
+    /// In bytes of what `/dev/kmsg` makes of it.
+    pub(crate) kmsg: usize,
+}
+
+impl Length {
+    const ZERO: Self = Self::of_plain(0);
+
+    /// That of printable ASCII other than backslashes.
+    const fn of_plain(bytes: usize) -> Self {
+        Self {
+            record: bytes,
+            kmsg: bytes,
+        }
+    }
+
+    /// That of anything else.
+    const fn of_other(bytes: usize) -> Self {
+        Self {
+            record: bytes,
+            kmsg: "\\x00".len() * bytes,
+        }
+    }
+
+    /// How many bytes of any text are sure to fit.
+    const fn sure_bytes(self) -> usize {
+        // A byte that is printed as `\xff`; a backslash, which is printed as two.
+        let (by_record, by_kmsg) = (self.record / 4, self.kmsg / 8);
+        if by_record < by_kmsg {
+            by_record
+        } else {
+            by_kmsg
+        }
+    }
+
+    fn fits(self, room: Self) -> bool {
+        self.record <= room.record && self.kmsg <= room.kmsg
+    }
+}
+
+impl Add for Length {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            record: self.record + other.record,
+            kmsg: self.kmsg + other.kmsg,
+        }
+    }
+}
+
+impl Sub for Length {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            record: self.record - other.record,
+            kmsg: self.kmsg - other.kmsg,
+        }
+    }
+}
+
+impl Mul<usize> for Length {
+    type Output = Self;
+
+    fn mul(self, times: usize) -> Self {
+        Self {
+            record: self.record * times,
+            kmsg: self.kmsg * times,
+        }
+    }
+}
 
 /// How many bytes a character takes at most.
 const LONGEST_CHARACTER: usize = 4;
@@ -144,20 +240,20 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 impl<'a> Escaped<'a> {
-    /// Splits off as much as is printed in at most `limit` bytes, never within a character.
-    pub(crate) fn split(&self, limit: usize) -> (Escaped<'a>, Escaped<'a>) {
-        if LONGEST_ESCAPE * self.0.len() <= limit {
+    /// Splits off as much as is no longer than `limit` as it is printed, never within a character.
+    pub(crate) fn split(&self, limit: Length) -> (Escaped<'a>, Escaped<'a>) {
+        if self.0.len() <= limit.sure_bytes() {
             return (Escaped(self.0), Escaped(&[]));
         }
         let mut source = 0;
-        let mut printed = 0;
+        let mut printed = Length::ZERO;
         for piece in Pieces(self.0) {
             let fitting = piece.fitting(limit - printed);
             source += fitting;
             if fitting < piece.source().len() {
                 break;
             }
-            printed += piece.printed_len();
+            printed = printed + piece.printed();
         }
         let (head, tail) = self.0.split_at(source);
         (Escaped(head), Escaped(tail))

@@ -18,10 +18,19 @@ use kernel::{
 
 /// How many bytes a record of the log holds (C's `PRINTKRB_RECORD_MAX`), but for the NUL that
 /// printk puts behind what it formats.
-const RECORD_MAX: usize = 1024 - 1;
+pub(crate) const RECORD_MAX: usize = 1024 - 1;
+
+/// How many bytes of a record those who read `/dev/kmsg` get at most, whatever it made of them
+/// (C's `PRINTK_MESSAGE_MAX`), but for the NUL.
+pub(crate) const KMSG_MAX: usize = 2048 - 1;
+
+/// How many of those the longest header of a record takes (C's `info_print_ext_header()`) and the
+/// line end behind the record.
+pub(crate) const KMSG_HEADER_MAX: usize =
+    "191,18446744073709551615,18446744073709551,-,caller=T2147483647;\n".len();
 
 /// What says in front of a record how important it is (C's `KERN_INFO`).
-const LEVEL: &str = text_of(bindings::KERN_INFO);
+pub(crate) const LEVEL: &str = text_of(bindings::KERN_INFO);
 
 /// The text of a string of C's: evaluated when it is compiled, which fails if there is none.
 ///
@@ -122,12 +131,20 @@ impl LogLine {
         self.len = self.header;
     }
 
-    /// Prints what has been written since it was empty: C's `_printk()`.
-    pub(crate) fn print(&self) {
+    /// The record: what has been written, behind the module's name.
+    pub(crate) fn record(&self) -> &str {
+        self.text().strip_prefix(LEVEL).unwrap_or("")
+    }
+
+    fn text(&self) -> &str {
         let bytes = self.bytes.get(..self.len).unwrap_or(&[]);
         // SAFETY: By the type invariants these are UTF-8.
-        let text = unsafe { str::from_utf8_unchecked(bytes) };
-        call_printk(fmt!("{text}"));
+        unsafe { str::from_utf8_unchecked(bytes) }
+    }
+
+    /// Prints what has been written since it was empty: C's `_printk()`.
+    pub(crate) fn print(&self) {
+        call_printk(fmt!("{}", self.text()));
     }
 }
 

@@ -11,16 +11,30 @@ use kernel::{
 };
 
 use crate::abstractions::{
-    escaped::Escaped,
+    escaped::{
+        Escaped,
+        Length, //
+    },
     log_line::{
         new_log_line,
-        LogLine, //
+        LogLine,
+        KMSG_HEADER_MAX,
+        KMSG_MAX,
+        LEVEL,
+        RECORD_MAX, //
     }, //
 };
 
-/// How many bytes of escaped text go into one record. A record holds 1,024 bytes: the text, the
-/// module's name, the marks, the length and the line end, which are well below 64.
-const RECORD_LEN: usize = 960;
+/// How long the name of the module, the marks around the text, the length and the line end are
+/// together, at most.
+const FRAME: usize = "wq_echo: + \"\" (len=255)\n".len();
+
+/// How much escaped text goes into one record: so much that those who read it with its header
+/// from `/dev/kmsg` get all of it, too.
+const ROOM: Length = Length {
+    record: RECORD_MAX - FRAME - LEVEL.len(),
+    kmsg: KMSG_MAX - KMSG_HEADER_MAX - FRAME,
+};
 
 /// Prints messages: `"text" (len=4)`.
 ///
@@ -36,17 +50,22 @@ impl Printer {
 
     /// Prints one message.
     pub(crate) fn print(&mut self, text: &[u8]) {
-        let (mut part, mut rest) = Escaped(text).split(RECORD_LEN);
-        let mut mark = "\"";
-        while !rest.is_empty() {
-            self.record(mark, &part, fmt!("\" +\n"));
-            mark = "+ \"";
-            (part, rest) = rest.split(RECORD_LEN);
-        }
-        self.record(mark, &part, fmt!("\" (len={})\n", text.len()));
+        self.records(text, LogLine::print);
     }
 
-    fn record(&mut self, begin: &str, part: &Escaped<'_>, end: fmt::Arguments<'_>) {
+    /// Makes the records of one message, and does something with each.
+    fn records(&mut self, text: &[u8], mut emit: impl FnMut(&LogLine)) {
+        let (mut part, mut rest) = Escaped(text).split(ROOM);
+        let mut mark = "\"";
+        while !rest.is_empty() {
+            emit(self.record(mark, &part, fmt!("\" +\n")));
+            mark = "+ \"";
+            (part, rest) = rest.split(ROOM);
+        }
+        emit(self.record(mark, &part, fmt!("\" (len={})\n", text.len())));
+    }
+
+    fn record(&mut self, begin: &str, part: &Escaped<'_>, end: fmt::Arguments<'_>) -> &LogLine {
         let line = &mut self.0;
         line.clear();
         // It fits: what would not has been split.
@@ -54,7 +73,7 @@ impl Printer {
             .write_str(begin)
             .and_then(|()| part.write_to(line))
             .and_then(|()| line.write_fmt(end));
-        line.print();
+        line
     }
 }
 
@@ -100,17 +119,61 @@ mod tests {
     #[test]
     fn a_split_is_never_within_a_character_or_an_escape() {
         let text = "ab中\n".as_bytes();
-        for (limit, source) in [(1, 1), (2, 2), (4, 2), (5, 5), (6, 5), (7, 6), (99, 6)] {
-            let (head, tail) = Escaped(text).split(limit);
+        for (record, source) in [(1, 1), (2, 2), (4, 2), (5, 5), (6, 5), (7, 6), (99, 6)] {
+            let (head, tail) = Escaped(text).split(Length { record, kmsg: 99 });
             assert_eq!(head.0, &text[..source]);
             assert_eq!(tail.0, &text[source..]);
         }
     }
 
     #[test]
-    fn the_longest_message_takes_two_records() {
-        let (head, tail) = Escaped(&[0xff; 255]).split(RECORD_LEN);
-        assert_eq!(head.0.len(), RECORD_LEN / 4);
-        assert_eq!(tail.0.len(), 255 - RECORD_LEN / 4);
+    fn a_split_leaves_room_for_what_dev_kmsg_escapes_again() {
+        // Four bytes a byte of the character, `\x5cn`.
+        let text = "ab中\n".as_bytes();
+        for (kmsg, source) in [(1, 1), (13, 2), (14, 5), (18, 5), (19, 6), (99, 6)] {
+            let (head, tail) = Escaped(text).split(Length { record: 99, kmsg });
+            assert_eq!(head.0, &text[..source]);
+            assert_eq!(tail.0, &text[source..]);
+        }
+    }
+
+    /// How many bytes `/dev/kmsg` makes of a record.
+    fn kmsg_len(record: &str) -> usize {
+        let escaped = |byte: u8| byte == b'\\' || !(b' '..=b'~').contains(&byte);
+        let len = |byte| if escaped(byte) { "\\x00".len() } else { 1 };
+        record.trim_end().bytes().map(len).sum::<usize>() + KMSG_HEADER_MAX
+    }
+
+    /// All records of a message are whole, and fit both ways of reading them.
+    fn fits_the_log(printer: &mut Printer, text: &[u8]) -> bool {
+        let mut records = 0;
+        let mut all_fit = true;
+        printer.records(text, |line| {
+            let record = line.record();
+            records += 1;
+            all_fit &= (record.ends_with("\" +\n") || record.ends_with(")\n"))
+                && record.len() <= RECORD_MAX - LEVEL.len()
+                && kmsg_len(record) <= KMSG_MAX;
+        });
+        all_fit && (1..=2).contains(&records)
+    }
+
+    #[test]
+    fn each_record_fits_both_ways_of_reading_it() {
+        let mut printer = Printer::new();
+        // All lengths that escaped text has, in bytes of the record and of /dev/kmsg.
+        for escaped in [0xff, b'\\', b'"'] {
+            for plain in ["a", "é", "中"] {
+                for len in 0..=255 {
+                    let mut text = [escaped; 255];
+                    for count in 0..4 {
+                        let end = len - len.min(count * plain.len());
+                        let plain = plain.bytes().cycle();
+                        text[end..].iter_mut().zip(plain).for_each(|(to, byte)| *to = byte);
+                        assert!(fits_the_log(&mut printer, &text[..len]));
+                    }
+                }
+            }
+        }
     }
 }

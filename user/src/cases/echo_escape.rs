@@ -27,6 +27,7 @@ cases! {
     echo_never_splits_an_escape_or_a_character,
     echo_puts_nothing_between_the_records_of_a_message,
     echo_prints_255_backslashes,
+    echo_prints_whole_what_nearly_fills_a_record,
 }
 
 /// Writes `text` and returns the records of this module that it makes.
@@ -237,12 +238,27 @@ fn echo_puts_nothing_between_the_records_of_a_message(_: &Harness) -> Outcome {
 }
 
 fn echo_prints_255_backslashes(_: &Harness) -> Outcome {
-    // /dev/kmsg escapes each of the 510 again and cuts the record at its own
-    // bound; up to there it has to be right.
+    // Readers of /dev/kmsg get each of the 510 as four bytes, of 2,048 at most: what they
+    // get has to be whole, too.
     let mut echo = EchoBench::new()?;
     for byte in *b"\\\"" {
         echo.write(&[byte; 255], 255)?;
         echo.expect(&[[byte; 255]])?;
     }
     Ok(())
+}
+
+fn echo_prints_whole_what_nearly_fills_a_record(_: &Harness) -> Outcome {
+    let mut echo = EchoBench::new()?;
+    // All that is escaped as 960 to 1,020 bytes, 1,000 among them, and what makes as much
+    // of a record as /dev/kmsg shows. A record without its end is an error of the reader's.
+    let mut texts: Vec<Vec<u8>> = (240..=255).map(|len| vec![0xff; len]).collect();
+    texts.extend((200..=255).map(|len| vec![b'\\'; len]));
+    for plain in 0..4 {
+        texts.push([vec![0xff; 249], vec![b'a'; plain]].concat());
+    }
+    for text in &texts {
+        echo.write(text, text.len())?;
+    }
+    echo.expect(&texts)
 }

@@ -14,8 +14,8 @@ use crate::model;
 pub struct Message {
     /// What stands between the quotes, of all records together.
     escaped: String,
-    /// What the line says; unknown where /dev/kmsg has cut the record.
-    len: Option<usize>,
+    /// What the line says.
+    len: usize,
     /// How many records it took.
     pub records: usize,
 }
@@ -28,11 +28,7 @@ impl Message {
 
     /// Whether this is how `text` has to be printed.
     pub fn is(&self, text: &[u8]) -> bool {
-        let expected = model::escape(text);
-        match self.len {
-            Some(len) => len == text.len() && self.escaped == expected,
-            None => expected.starts_with(&self.escaped),
-        }
+        self.len == text.len() && self.escaped == model::escape(text)
     }
 }
 
@@ -60,7 +56,7 @@ impl Assembler {
         }
         let line = line.strip_prefix('"').ok_or("no opening quote")?;
         if record.cut {
-            return self.finish(without_half_escape(line), None).map(Some);
+            return Err("an end that readers of /dev/kmsg do not get".into());
         }
         // A quote in the text is escaped: the last one ends it.
         let (text, mark) = line.rsplit_once('"').ok_or("no closing quote")?;
@@ -75,24 +71,14 @@ impl Assembler {
             .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
             .and_then(|digits| digits.parse().ok())
             .ok_or("an unknown end of line")?;
-        self.finish(text, Some(len)).map(Some)
+        Ok(Some(self.finish(text, len)))
     }
 
-    fn finish(&mut self, last: &str, len: Option<usize>) -> Result<Message, String> {
+    fn finish(&mut self, last: &str, len: usize) -> Message {
         self.parts.push(last.to_owned());
         let parts = std::mem::take(&mut self.parts);
-        Ok(Message { records: parts.len(), escaped: parts.concat(), len })
+        Message { records: parts.len(), escaped: parts.concat(), len }
     }
-}
-
-/// The start of a cut text that is sure to be whole.
-fn without_half_escape(text: &str) -> &str {
-    let from = text.len().saturating_sub(4);
-    (from..=text.len())
-        .rev()
-        .filter_map(|end| text.get(..end))
-        .find(|start| model::unescape(start).is_ok())
-        .unwrap_or("")
 }
 
 /// The messages that are printed from some moment on.
@@ -189,13 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn compares_what_there_is_of_a_cut_record() {
-        let mut cut = record(r#"wq_echo: "abc\\\"#);
+    fn refuses_a_record_that_was_cut() {
+        let mut cut = record(r#"wq_echo: "abc" (len=3)"#);
         cut.cut = true;
-        let message = Assembler::default().add(&cut).unwrap().unwrap();
-        assert!(message.is(b"abc\\def"));
-        assert!(!message.is(b"abd\\def"));
-        assert_eq!(without_half_escape(r"a\x1"), "a");
-        assert_eq!(without_half_escape(r"a\x1b"), r"a\x1b");
+        assert!(Assembler::default().add(&cut).is_err());
     }
 }
