@@ -46,10 +46,7 @@ use abstractions::{
 use wq_echo::{
     device::EchoDevice,
     echo::Echo,
-    stats::{
-        self,
-        Counter, //
-    }, //
+    stats, //
 };
 
 module! {
@@ -78,7 +75,7 @@ struct WqEchoModule {
     #[pin]
     _device: Device<EchoDevice>,
     #[pin]
-    _stats: debugfs::Scope<[Counter; 6]>,
+    _stats: debugfs::Scope<stats::Counters>,
     _echo_device: Arc<EchoDevice>,
 }
 

@@ -49,8 +49,10 @@ const FETCH_AT: u32 = 8;
 pub(crate) struct Stats {
     pub(crate) accepted: u64,
     pub(crate) printed: u64,
-    /// Writers that had to wait.
+    /// Messages that were accepted after their writer had to wait.
     pub(crate) blocked: u64,
+    /// Writers that wait now.
+    pub(crate) waiting: u64,
     /// Writes that got `EAGAIN`.
     pub(crate) refused: u64,
     /// Runs of the work item.
@@ -78,8 +80,9 @@ enum Attention {
 }
 
 struct State {
-    waiting: Batch,
-    /// For the next batch.
+    /// The next batch.
+    batch: Batch,
+    /// For the batch after that.
     spare: Option<Memory>,
     attention: Attention,
     /// When the worker last took a batch.
@@ -92,7 +95,7 @@ struct State {
 impl State {
     /// Accepts a message, if there is memory for it.
     fn append(&mut self, message: Message<'_>) -> bool {
-        let has_memory = self.waiting.push(message);
+        let has_memory = self.batch.push(message);
         if has_memory {
             self.stats.accepted += 1;
         }
@@ -135,7 +138,7 @@ impl Backlog {
             linger,
             state <- new_spinlock!(
                 State {
-                    waiting: Batch::default(),
+                    batch: Batch::default(),
                     spare: None,
                     attention: Attention::None,
                     taken_at: jiffies::now(),
@@ -166,19 +169,33 @@ impl Backlog {
         nonblocking: bool,
         call: impl FnOnce(),
     ) -> Result {
+        self.push_with(message, nonblocking, call, Memory::new)
+    }
+
+    /// As [`Backlog::push`], with memory that `allocate` gets.
+    fn push_with(
+        &self,
+        message: Message<'_>,
+        nonblocking: bool,
+        call: impl FnOnce(),
+        allocate: impl Fn() -> Result<Memory>,
+    ) -> Result {
         let mut has_waited = false;
         loop {
             let mut state = self.state.lock();
             if self.is_full(&state) {
-                self.wait_for_room(&mut state, nonblocking, &mut has_waited)?;
+                self.wait_for_room(&mut state, nonblocking)?;
+                has_waited = true;
             }
             if state.append(message) {
+                state.stats.blocked += u64::from(has_waited);
                 self.attract(&mut state, call);
                 return Ok(());
             }
             drop(state);
-            let memory = Memory::new()?;
-            self.state.lock().waiting.extend(memory);
+            // There may be no more room when there is memory.
+            let memory = allocate()?;
+            self.state.lock().batch.extend(memory);
         }
     }
 
@@ -191,21 +208,20 @@ impl Backlog {
         &self,
         state: &mut Guard<'_, State, SpinLockBackend>,
         nonblocking: bool,
-        has_waited: &mut bool,
     ) -> Result {
         if nonblocking {
             state.stats.refused += 1;
             return Err(EAGAIN);
         }
-        if !mem::replace(has_waited, true) {
-            state.stats.blocked += 1;
+        state.stats.waiting += 1;
+        let mut interrupted = false;
+        // What room there is goes to the writer that was woken for it, signal or not.
+        while self.is_full(state) && !interrupted {
+            interrupted = self.room.wait_interruptible(state);
         }
-        while self.is_full(state) {
-            let interrupted = self.room.wait_interruptible(state);
-            // What room there is goes to the writer that was woken for it, signal or not.
-            if interrupted && self.is_full(state) {
-                return Err(ERESTARTSYS);
-            }
+        state.stats.waiting -= 1;
+        if self.is_full(state) {
+            return Err(ERESTARTSYS);
         }
         Ok(())
     }
@@ -217,7 +233,7 @@ impl Backlog {
                 state.attention = Attention::Called;
                 call();
             }
-            Attention::Lingering if state.waiting.len() >= self.plenty => {
+            Attention::Lingering if state.batch.len() >= self.plenty => {
                 state.attention = Attention::AtWork;
                 self.rush.notify_one();
             }
@@ -236,7 +252,7 @@ impl Backlog {
         state.is_busy = state.taken_at == now;
         state.taken_at = now;
         let next = Batch::new(state.spare.take());
-        let batch = mem::replace(&mut state.waiting, next);
+        let batch = mem::replace(&mut state.batch, next);
         drop(state);
         batch.finish()
     }
@@ -258,14 +274,14 @@ impl Backlog {
     /// next writer calls it. Sleeps, for a tick at most.
     pub(crate) fn expects_more(&self) -> bool {
         let mut state = self.state.lock();
-        if state.waiting.is_empty() && state.is_busy {
+        if state.batch.is_empty() && state.is_busy {
             state.attention = Attention::Lingering;
             // Whatever ends the wait, what has come is handled now.
             let _ = self
                 .rush
                 .wait_interruptible_timeout(&mut state, self.linger);
         }
-        if state.waiting.is_empty() {
+        if state.batch.is_empty() {
             state.attention = Attention::None;
             return false;
         }
@@ -372,6 +388,53 @@ mod tests {
         let mut state = backlog.state.lock();
         assert!(state.spare.is_some());
         assert!(state.append(split(b"two").0));
+        Ok(())
+    }
+
+    #[test]
+    fn room_that_went_while_memory_was_allocated_is_not_given_again() -> Result {
+        let backlog = backlog(1)?;
+        let other_is_faster = || {
+            push(&backlog, b"other")?;
+            Memory::new()
+        };
+        let result = backlog.push_with(split(b"one").0, true, || (), other_is_faster);
+        assert_eq!(result.err(), Some(EAGAIN));
+        assert_eq!(backlog.stats().pending(), 1);
+        assert!(backlog.take().texts().eq([b"other"]));
+        Ok(())
+    }
+
+    /// A closure that has a worker push `text`, and wait for room.
+    fn wait_in_worker(queue: &OwnedQueue, backlog: &Arc<Backlog>, text: &'static [u8]) -> Result {
+        let backlog = backlog.clone();
+        spawn!(queue, GFP_KERNEL, move || {
+            // What is left of a failure is that the counters are not as they should be.
+            let _ = backlog.push(split(text).0, false, || ());
+        })?;
+        Ok(())
+    }
+
+    #[test]
+    fn all_that_wait_are_let_in_and_counted_once_there_is_room() -> Result {
+        let backlog = backlog(3)?;
+        let queue = OwnedQueue::unbound(c"wq_echo_kunit").build()?;
+        let texts = [&b"one"[..], b"two", b"three"];
+        for text in texts {
+            push(&backlog, text)?;
+        }
+        for text in texts {
+            wait_in_worker(&queue, &backlog, text)?;
+        }
+        while backlog.stats().waiting < 3 {
+            fsleep(Delta::from_millis(1));
+        }
+        assert_eq!(backlog.stats().blocked, 0);
+        backlog.printed(backlog.take());
+        // Hangs if one sleeps on.
+        queue.flush();
+        let stats = backlog.stats();
+        assert_eq!((stats.accepted, stats.blocked, stats.waiting), (6, 3, 0));
         Ok(())
     }
 

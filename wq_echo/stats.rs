@@ -18,11 +18,12 @@ use super::{
 type Value = fn(&Stats) -> u64;
 
 /// The files, and what each shows.
-const FILES: [(&CStr, Value); 6] = [
+const FILES: [(&CStr, Value); 7] = [
     (c"accepted", |stats| stats.accepted),
     (c"printed", |stats| stats.printed),
     (c"pending", |stats| stats.pending()),
     (c"blocked", |stats| stats.blocked),
+    (c"waiting", |stats| stats.waiting),
     (c"refused", |stats| stats.refused),
     (c"batches", |stats| stats.batches),
 ];
@@ -33,6 +34,9 @@ pub(crate) struct Counter {
     value: Value,
 }
 
+/// All there is to show.
+pub(crate) type Counters = [Counter; FILES.len()];
+
 /// debugfs shows a line with this.
 impl fmt::Debug for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +45,7 @@ impl fmt::Debug for Counter {
 }
 
 /// Creates `wq_echo/` in debugfs. The files are gone when the result is dropped.
-pub(crate) fn files(echo: Arc<Echo>) -> impl PinInit<Scope<[Counter; 6]>> {
+pub(crate) fn files(echo: Arc<Echo>) -> impl PinInit<Scope<Counters>> {
     let counters = FILES.map(|(_, value)| Counter {
         echo: echo.clone(),
         value,

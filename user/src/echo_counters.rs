@@ -15,8 +15,10 @@ pub struct EchoCounters {
     pub accepted: u64,
     pub printed: u64,
     pub pending: u64,
-    /// Writers that had to wait for room.
+    /// Messages that were accepted after their writer had to wait for room.
     pub blocked: u64,
+    /// Writers that wait for room now.
+    pub waiting: u64,
     /// Writes that got EAGAIN.
     pub refused: u64,
     /// Runs of the work item.
@@ -25,8 +27,8 @@ pub struct EchoCounters {
 
 impl EchoCounters {
     /// The names of the files, in the order in which people read them.
-    pub const NAMES: [&'static str; 6] =
-        ["accepted", "printed", "pending", "blocked", "refused", "batches"];
+    pub const NAMES: [&'static str; 7] =
+        ["accepted", "printed", "pending", "blocked", "waiting", "refused", "batches"];
 
     pub fn read() -> Result<EchoCounters, Error> {
         EchoCounters::read_from(Path::new(ECHO_COUNTERS))
@@ -42,15 +44,23 @@ impl EchoCounters {
             printed,
             pending: read("pending")?,
             blocked: read("blocked")?,
+            waiting: read("waiting")?,
             refused: read("refused")?,
             batches: read("batches")?,
         })
     }
 
     /// Names and values, in the order of [`EchoCounters::NAMES`].
-    pub fn named(&self) -> [(&'static str, u64); 6] {
-        let values =
-            [self.accepted, self.printed, self.pending, self.blocked, self.refused, self.batches];
+    pub fn named(&self) -> [(&'static str, u64); 7] {
+        let values = [
+            self.accepted,
+            self.printed,
+            self.pending,
+            self.blocked,
+            self.waiting,
+            self.refused,
+            self.batches,
+        ];
         std::array::from_fn(|i| (Self::NAMES[i], values[i]))
     }
 
@@ -98,7 +108,7 @@ mod tests {
         let missing = EchoCounters::read_from(&folder).unwrap_err().to_string();
         fs::remove_dir_all(&folder).unwrap();
 
-        assert_eq!(counters.named().map(|(_, value)| value), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(counters.named().map(|(_, value)| value), [0, 1, 2, 3, 4, 5, 6]);
         assert!(!counters.at_rest());
         assert!(missing.ends_with("/blocked: not found"), "{missing}");
     }

@@ -79,10 +79,9 @@ impl<'a> FullQueue<'a> {
         expect_messages(&self.echo.log.printed_already()?, &texts)
     }
 
-    /// Waits until so many more writers sleep at the bound.
-    pub fn wait_for_blocked(&self, writers: u64) -> Outcome {
-        let wanted = self.counters.blocked + writers;
-        counters_when("writers to sleep at the bound", |now| now.blocked == wanted)?;
+    /// Waits until so many writers sleep at the bound.
+    pub fn wait_for_sleepers(&self, writers: u64) -> Outcome {
+        counters_when("writers to sleep at the bound", |now| now.waiting == writers)?;
         Ok(())
     }
 
@@ -127,7 +126,7 @@ fn echo_refuses_at_the_bound_when_fcntl_sets_o_nonblock(harness: &Harness) -> Ou
 fn echo_lets_a_writer_sleep_at_the_bound_until_there_is_room(harness: &Harness) -> Outcome {
     let mut full = FullQueue::new(harness, 8)?;
     let writer = thread::spawn(|| EchoDevice::open()?.write_all(b"waited", |_| ()));
-    full.wait_for_blocked(1)?;
+    full.wait_for_sleepers(1)?;
     full.expect_nothing_accepted()?;
     ensure!(!writer.is_finished(), "the writer did not wait");
     full.held.release()?;
@@ -150,7 +149,7 @@ fn echo_lets_all_writers_on_who_sleep_at_the_bound(harness: &Harness) -> Outcome
             });
         }
         let all_asleep =
-            full.wait_for_blocked(WRITERS).and_then(|()| full.expect_nothing_accepted());
+            full.wait_for_sleepers(WRITERS).and_then(|()| full.expect_nothing_accepted());
         // Whatever was seen: the writers have to come to their ends.
         releaser.release();
         all_asleep
@@ -179,7 +178,7 @@ fn echo_wakes_all_writers_for_whom_there_is_room_at_once(harness: &Harness) -> O
     let mut full = FullQueue::new(harness, WRITERS as u64)?;
     let start = |text: &String| Writer::start(Signals::Deadly, ECHO_DEVICE, text);
     let writers: Vec<Writer> = texts.iter().map(start).collect::<Outcome<_>>()?;
-    full.wait_for_blocked(WRITERS as u64)?;
+    full.wait_for_sleepers(WRITERS as u64)?;
     writers.iter().try_for_each(Writer::wait_until_asleep)?;
     // None of them gets as far as to write: what has been printed has to wake them
     // all, for there is no message that could wake another when it is printed.
@@ -200,7 +199,7 @@ fn echo_waits_or_refuses_as_fcntl_last_set_o_nonblock(harness: &Harness) -> Outc
     ensure_eq!(device.write(b"too much"), Err(Errno::EAGAIN), "write with O_NONBLOCK");
     device.set_nonblocking(false)?;
     let writer = thread::spawn(move || (device.write(b"waited"), device));
-    full.wait_for_blocked(1)?;
+    full.wait_for_sleepers(1)?;
     full.held.release()?;
     let Ok((taken, device)) = writer.join() else {
         return fail("the writer panicked");

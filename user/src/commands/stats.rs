@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(
             text,
             "wq_echo\n  accepted       12\n  printed        11\n  pending         1\n  \
-             blocked         0\n  refused         0\n  batches         0\n\
+             blocked         0\n  waiting         0\n  refused         0\n  batches         0\n\
              workqueue_demo\n  kind queued\n  immediate 1\n"
         );
         assert_eq!(as_text(None, None), "");

@@ -15,6 +15,7 @@ use nix::sched::{sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
+use crate::harness::process::signal_and_wait;
 use crate::harness::{ensure, fail, Outcome};
 
 /// The hidden command: `wqtest fire-child JOB ARGUMENT...`.
@@ -144,6 +145,11 @@ impl Process {
 
     pub fn signal(&self, signal: Signal) -> Outcome {
         Ok(kill(Pid::from_raw(self.child.id() as i32), signal)?)
+    }
+
+    /// As [`Process::signal`]; returns when it has been received.
+    pub fn signal_and_wait(&self, signal: Signal) -> Outcome {
+        signal_and_wait(Pid::from_raw(self.child.id() as i32), signal)
     }
 
     /// Lets it run on every CPU that the calling thread may run on.

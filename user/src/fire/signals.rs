@@ -49,7 +49,7 @@ fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(
         let mut writers = Process::start_all(&jobs)?;
         let mut full = FullQueue::new(harness, 8)?;
         writers.iter_mut().try_for_each(Process::go)?;
-        full.wait_for_blocked(jobs.len() as u64)?;
+        full.wait_for_sleepers(jobs.len() as u64)?;
         for (number, writer) in writers.iter().enumerate() {
             writer.signal(FATES[number % FATES.len()].1)?;
         }
@@ -189,18 +189,15 @@ fn hit_them_asleep(writers: &mut Writers) -> Outcome {
     writers.iter_mut().flatten().try_for_each(Process::go)?;
     // The first message fills the queue. Then all have to wait, he who wrote it too.
     let asleep = writers.len() as u64;
-    counters_when("all writers to sleep at the bound", |now| now.blocked == asleep)?;
+    counters_when("all writers to sleep at the bound", |now| now.waiting == asleep)?;
     drop(writers[KILLED_ASLEEP].take());
-    let mut hit = 0;
     for (number, writer) in writers.iter().enumerate() {
         if let (Some(writer), true) = (writer, caught_by(number) != Caught::Neither) {
-            writer.signal(Signal::SIGINT)?;
-            hit += 1;
+            writer.signal_and_wait(Signal::SIGINT)?;
         }
     }
-    // Interrupted or taken up again, the write is a new one to the module.
-    let again = asleep + hit;
-    let now = counters_when("those hit to sleep again", |now| now.blocked == again)?;
+    let alive = asleep - 1;
+    let now = counters_when("those hit to sleep again", |now| now.waiting == alive)?;
     ensure_eq!((now.accepted, now.pending), (1, 1), "accepted and pending, with all asleep");
     held.release()
 }

@@ -468,7 +468,7 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(harness: &Harness
         let killed = start(Signals::Deadly, "killed")?;
         let interrupted = start(Signals::Interrupt, "interrupted")?;
         let waiting = start(Signals::Restart, "waited")?;
-        full.wait_for_blocked(3)?;
+        full.wait_for_sleepers(3)?;
         for _ in 0..3 {
             // delete_module(2) says that of a module in use.
             ensure_eq!(harness.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it while in use");

@@ -6,7 +6,7 @@
 //! itself, started with a command that its help does not list.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -16,6 +16,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
+use super::process::{signal_and_wait, status_field};
 use super::wait::wait_until;
 use super::{fail, Outcome};
 use crate::error::Error;
@@ -125,7 +126,7 @@ impl Writer {
     /// but in write(2).
     pub fn wait_until_asleep(&self) -> Outcome {
         wait_until("the child process to sleep in write(2)", || {
-            Ok(match self.status_field("State")? {
+            Ok(match status_field(self.pid(), "State")? {
                 state if state.starts_with(['S', 'D']) => Ok(()),
                 state => Err(state),
             })
@@ -133,7 +134,7 @@ impl Writer {
     }
 
     pub fn is_asleep(&self) -> Outcome<bool> {
-        Ok(self.status_field("State")?.starts_with(['S', 'D']))
+        Ok(status_field(self.pid(), "State")?.starts_with(['S', 'D']))
     }
 
     /// Sends [`SIGNAL`] and waits until the child has received it.
@@ -143,13 +144,23 @@ impl Writer {
 
     /// As [`Writer::signal`], with a signal of [`SIGNALS`].
     pub fn signal_with(&self, signal: Signal) -> Outcome {
-        kill(self.pid(), signal)?;
-        wait_until("the signal to be received", || {
-            let pending = self.status_field("ShdPnd")?;
-            let mask = u64::from_str_radix(&pending, 16).unwrap_or(u64::MAX);
-            let is_pending = mask & (1 << (signal as i32 - 1)) != 0;
-            Ok(if is_pending { Err(format!("ShdPnd {pending}")) } else { Ok(()) })
+        signal_and_wait(self.pid(), signal)
+    }
+
+    /// Stops the child, as Ctrl-Z does, and waits until it is.
+    pub fn stop(&self) -> Outcome {
+        kill(self.pid(), Signal::SIGSTOP)?;
+        wait_until("the child process to be stopped", || {
+            Ok(match status_field(self.pid(), "State")? {
+                state if state.starts_with('T') => Ok(()),
+                state => Err(state),
+            })
         })
+    }
+
+    /// Lets a child go on that was stopped.
+    pub fn go_on(&self) -> Outcome {
+        Ok(kill(self.pid(), Signal::SIGCONT)?)
     }
 
     /// What came of the write, when it is over.
@@ -176,15 +187,6 @@ impl Writer {
 
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32)
-    }
-
-    fn status_field(&self, name: &str) -> Outcome<String> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let field = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        match field {
-            Some(value) => Ok(value.trim().to_owned()),
-            None => fail(format!("no {name} in the status of a process")),
-        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod held_queue;
 pub mod kmemleak;
 pub mod load;
 pub mod loaded;
+pub mod process;
 pub mod processor;
 pub mod queueing;
 pub mod random;
