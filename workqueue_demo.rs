@@ -8,7 +8,8 @@
 //! - [`workqueue_demo::command`]: what the text written means;
 //! - [`workqueue_demo::demo`]: which pattern carries it out;
 //! - [`workqueue_demo::patterns`]: one file a pattern, the part to learn from;
-//! - [`workqueue_demo::ledger`]: the counts, which balance at any moment;
+//! - [`workqueue_demo::ledger`]: the counts, which balance at any moment, and who waits for them;
+//! - [`workqueue_demo::colors`]: what of it a flush waits for;
 //! - [`workqueue_demo::table`]: how they are shown.
 
 use kernel::{
@@ -21,6 +22,7 @@ use kernel::{
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
+    pub(crate) mod jiffies;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod procfs;
@@ -30,6 +32,7 @@ mod abstractions {
 }
 
 mod workqueue_demo {
+    pub(crate) mod colors;
     pub(crate) mod command;
     pub(crate) mod demo;
     pub(crate) mod ledger;

@@ -8,7 +8,10 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use core::ops::Deref;
+use core::{
+    ops::Deref,
+    ptr, //
+};
 
 use kernel::{
     bindings,
@@ -446,6 +449,20 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
             item: &self.item,
             stopped: self.stopped.lock(),
         }
+    }
+
+    /// Whether its timer runs: the item is armed, and its time has not come. Any context. Unless
+    /// the caller knows better, the answer may be out of date by the time it is looked at.
+    ///
+    /// C: `timer_pending()` on the item's timer.
+    pub(crate) fn is_armed(&self) -> bool {
+        // SAFETY: The item is valid, and so is its timer, which C initialised with it. C writes
+        // the pointer as one word, whenever it likes, and so is it read: `timer_pending()` does
+        // the same.
+        let link = unsafe {
+            ptr::read_volatile(&raw const (*delayed_work_of(&self.item)).timer.entry.pprev)
+        };
+        !link.is_null()
     }
 
     /// Waits until the item, if its time has come, has run. An armed timer is left alone.

@@ -162,10 +162,5 @@ point ticks_run_as_often_as_the_table_says "$(
 	[ $left -eq 0 ] || [ $left -eq 1 ] || echo "$left ticks were queued and have not started"
 	[ "$(row periodic executed)" -gt 10 ] || echo "hardly a tick")"
 
-# Those of the load, and the one at its end.
-point each_flush_is_one_item "$(
-	same 'flush, asked for and queued' $((flushes + 1)) \
-		"$(events queue_work 'workqueue=wq_demo_flush ')")"
-
 echo 0 >$tracing/events/workqueue/enable
 finish

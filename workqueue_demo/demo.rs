@@ -23,7 +23,7 @@ use super::{
         custom,
         data,
         delayed,
-        flush::Flushers,
+        flush,
         immediate,
         periodic, //
     },
@@ -35,56 +35,33 @@ use crate::abstractions::{
     ratelimit::printk_ratelimit, //
 };
 
-/// What is queued, and where. Comes down in the order of these fields: first what queues itself,
-/// then what others queue, then the queue, which by then is empty or runs its last handlers.
+/// All of the module but its way in. Comes down in the order of these fields: first what queues
+/// itself, then what others queue, then the queue, which by then is empty or runs its last
+/// handlers.
 #[pin_data]
-pub(crate) struct Patterns {
+pub(crate) struct Demo {
     #[pin]
     periodic: periodic::Ticks,
     #[pin]
     delayed: delayed::Delayed,
     immediate: immediate::Immediate,
     queue: OwnedQueue,
-}
-
-impl Patterns {
-    fn new(ledger: &Arc<Ledger>) -> Result<Arc<Self>> {
-        Arc::pin_init(
-            try_pin_init!(Self {
-                periodic <- periodic::new(ledger.clone()),
-                delayed <- delayed::new(ledger.clone()),
-                immediate: immediate::new(ledger.clone())?,
-                queue: custom::queue()?,
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    /// Waits until what is queued now has run: armed timers and the periodic work aside.
-    pub(crate) fn flush(&self) {
-        self.immediate.flush();
-        self.delayed.flush();
-        self.queue.flush();
-    }
-}
-
-/// All of the module but its way in.
-pub(crate) struct Demo {
-    // Dropped first: waits for those that flush, which need the patterns.
-    flushers: Flushers,
-    patterns: Arc<Patterns>,
     ledger: Arc<Ledger>,
 }
 
 impl Demo {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let ledger = Ledger::new()?;
-        let demo = Self {
-            flushers: Flushers::new()?,
-            patterns: Patterns::new(&ledger)?,
-            ledger,
-        };
-        Ok(Arc::new(demo, GFP_KERNEL)?)
+        Arc::pin_init(
+            try_pin_init!(Self {
+                periodic <- periodic::new(ledger.clone()),
+                delayed <- delayed::new(ledger.clone()),
+                immediate: immediate::new(ledger.clone())?,
+                queue: custom::queue()?,
+                ledger,
+            }),
+            GFP_KERNEL,
+        )
     }
 
     pub(crate) fn close_on_drop(&self) -> CloseOnDrop {
@@ -92,22 +69,21 @@ impl Demo {
     }
 
     fn run(&self, command: Command) -> Result {
-        let patterns = &*self.patterns;
         match command {
-            Command::Immediate => immediate::queue(&patterns.immediate),
-            Command::Delayed { ms } => delayed::arm(&patterns.delayed, ms),
-            Command::Custom { count } => custom::queue_items(&patterns.queue, &self.ledger, count),
-            Command::Data { value } => data::queue_item(&patterns.queue, &self.ledger, value),
-            Command::Start { period_ms } => periodic::start(&patterns.periodic, period_ms),
+            Command::Immediate => immediate::queue(&self.immediate),
+            Command::Delayed { ms } => delayed::arm(&self.delayed, ms),
+            Command::Custom { count } => custom::queue_items(&self.queue, &self.ledger, count),
+            Command::Data { value } => data::queue_item(&self.queue, &self.ledger, value),
+            Command::Start { period_ms } => periodic::start(&self.periodic, period_ms),
             Command::Stop => {
-                periodic::stop(&patterns.periodic);
+                periodic::stop(&self.periodic);
                 Ok(())
             }
             Command::Cancel => {
-                delayed::cancel(&patterns.delayed);
+                delayed::cancel(&self.delayed);
                 Ok(())
             }
-            Command::Flush => self.flushers.flush(&self.patterns),
+            Command::Flush => flush::flush(&self.ledger, &self.delayed),
             Command::Reset => {
                 self.ledger.reset();
                 Ok(())

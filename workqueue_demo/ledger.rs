@@ -6,13 +6,17 @@
 //! item pending already?) it is asked under that lock. In every row, whenever the lock is free,
 //!
 //! > queued = cancelled + executed + pending + running
+//!
+//! Those who flush wait here, for the items that were queued before.
 
 use kernel::{
     cpu::CpuId,
+    new_condvar,
     new_spinlock,
     prelude::*,
     sync::{
         Arc,
+        CondVar,
         SpinLock, //
     },
     time::{
@@ -22,7 +26,13 @@ use kernel::{
     }, //
 };
 
-use super::command;
+use super::{
+    colors::{
+        Color,
+        Colors, //
+    },
+    command, //
+};
 use crate::abstractions::worker;
 
 /// A kind of work: a row of the table.
@@ -54,6 +64,16 @@ impl Kind {
         }
     }
 
+    /// Whether it can run as soon as it is queued.
+    fn is_due_when_queued(self) -> bool {
+        matches!(self, Self::Immediate | Self::Custom | Self::Data)
+    }
+
+    /// Whether a flush waits for an item of this kind that runs.
+    fn is_flushed(self) -> bool {
+        self != Self::Periodic
+    }
+
     /// Whether items of this kind run on the module's own queue.
     fn on_own_queue(self) -> bool {
         matches!(self, Self::Custom | Self::Data)
@@ -81,6 +101,15 @@ impl Times {
     }
 }
 
+/// What the ledger has to know of an item when its run begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    times: Times,
+    /// That of the flushes that wait for it, or `None` as long as none does: it is armed for
+    /// later, or a tick.
+    color: Option<Color>,
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) queued: u64,
@@ -93,11 +122,15 @@ pub(crate) struct Row {
     pub(crate) wait_us: i64,
     /// Of the one item of a kind: the first is to start next, the second has been queued in the
     /// moment between C handing the first to a worker and its handler telling the ledger.
-    times: [Times; 2],
+    entries: [Entry; 2],
 }
 
 impl Row {
     fn new() -> Self {
+        let entry = Entry {
+            times: Times::due_now(),
+            color: None,
+        };
         Self {
             queued: 0,
             coalesced: 0,
@@ -106,22 +139,31 @@ impl Row {
             pending: 0,
             running: 0,
             wait_us: 0,
-            times: [Times::due_now(); 2],
+            entries: [entry; 2],
         }
     }
 
-    fn queue(&mut self, items: u64, times: Times) {
-        self.times[usize::from(self.pending > 0)] = times;
+    fn queue(&mut self, items: u64, entry: Entry) {
+        self.entries[usize::from(self.pending > 0)] = entry;
         self.queued += items;
         self.pending += items;
     }
 
-    /// `times` are the item's own, or `None` where there is only one item of the kind. Returns
-    /// the time since it was queued.
-    fn start(&mut self, times: Option<Times>) -> Delta {
+    /// Of the one item of a kind: takes the entry of the run that begins.
+    fn take_first(&mut self) -> Entry {
+        let first = self.entries[0];
+        self.entries[0] = self.entries[1];
+        first
+    }
+
+    /// Of the one item of a kind: the entry of what was queued last.
+    fn last(&self) -> Entry {
+        self.entries[usize::from(self.pending > 1)]
+    }
+
+    /// Returns the time since the item was queued.
+    fn start(&mut self, times: Times) -> Delta {
         let now = Instant::now();
-        let times = times.unwrap_or(self.times[0]);
-        self.times[0] = self.times[1];
         self.pending -= 1;
         self.running += 1;
         // Jiffies, which timers count, lag behind the clock where ticks come late: a timer that
@@ -152,7 +194,6 @@ pub(crate) struct Snapshot {
     pub(crate) ticking: bool,
     /// Of the periodic work, when it ticked last if it is stopped.
     pub(crate) period: Delta,
-    closed: bool,
 }
 
 impl Snapshot {
@@ -168,6 +209,27 @@ impl Snapshot {
         let own = Kind::ALL.into_iter().filter(|kind| kind.on_own_queue());
         own.map(|kind| self.row(kind).running).sum()
     }
+}
+
+struct State {
+    shown: Snapshot,
+    colors: Colors,
+    closed: bool,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            shown: Snapshot {
+                rows: [Row::new(); Kind::ALL.len()],
+                peak_running: 0,
+                ticking: false,
+                period: Delta::from_millis(command::DEFAULT_PERIOD_MS.into()),
+            },
+            colors: Colors::new(),
+            closed: false,
+        }
+    }
 
     fn check_open(&self) -> Result {
         if self.closed {
@@ -176,48 +238,102 @@ impl Snapshot {
             Ok(())
         }
     }
+
+    fn row(&mut self, kind: Kind) -> &mut Row {
+        self.shown.row_mut(kind)
+    }
+
+    /// Counts items that are queued, for flushes too unless they are to run later.
+    fn queue(&mut self, kind: Kind, items: u64, times: Times) -> Entry {
+        let color = kind.is_due_when_queued().then(|| self.colors.add(items));
+        let entry = Entry { times, color };
+        self.row(kind).queue(items, entry);
+        entry
+    }
+
+    /// Counts an item whose run begins, and says how long ago it was queued.
+    fn start(&mut self, kind: Kind, entry: &mut Entry) -> Delta {
+        if kind.is_flushed() && entry.color.is_none() {
+            entry.color = Some(self.colors.add(1));
+        }
+        let waited = self.row(kind).start(entry.times);
+        let running = self.shown.running_on_own_queue();
+        self.shown.peak_running = self.shown.peak_running.max(running);
+        waited
+    }
+
+    /// Counts an item that will not run. Whether a flush may be over with that.
+    fn cancel(&mut self, kind: Kind, entry: Entry) -> bool {
+        self.row(kind).cancel();
+        self.end(entry)
+    }
+
+    /// Counts an item that has run. Whether a flush may be over with that.
+    fn finish(&mut self, kind: Kind, entry: Entry) -> bool {
+        let row = self.row(kind);
+        row.running -= 1;
+        row.executed += 1;
+        self.end(entry)
+    }
+
+    fn end(&mut self, entry: Entry) -> bool {
+        entry.color.is_some_and(|color| self.colors.remove(color))
+    }
+
+    /// Lets flushes wait for the delayed item if its time has come, though it has not started.
+    /// It is what is pending, less what is armed still.
+    fn color_what_is_due(&mut self, is_armed: bool) {
+        let row = self.shown.row_mut(Kind::Delayed);
+        let due = row.pending.saturating_sub(is_armed.into());
+        for (entry, _) in row.entries.iter_mut().zip(0..due) {
+            entry.color.get_or_insert_with(|| self.colors.add(1));
+        }
+    }
+
+    fn reset(&mut self) {
+        self.shown.rows.iter_mut().for_each(Row::reset);
+        self.shown.peak_running = self.shown.running_on_own_queue();
+    }
 }
 
 /// An item's run.
 struct Run {
     kind: Kind,
+    entry: Entry,
     /// Since the item was queued.
     waited: Delta,
     worker: worker::Name,
     cpu: CpuId,
 }
 
-/// The counts of all kinds, and whether anything is accepted.
+/// The counts of all kinds, what flushes wait for, and whether anything is accepted.
 ///
 /// # Locking
 ///
 /// One spinlock, held for a few instructions and for C's queueing functions, which may be called
-/// in any context. Process context only; no method sleeps.
+/// in any context. Process context only; no method but [`flush`](Self::flush) sleeps.
 #[pin_data]
 pub(crate) struct Ledger {
     #[pin]
-    state: SpinLock<Snapshot>,
+    state: SpinLock<State>,
+    /// Notified when flushes may be over.
+    #[pin]
+    flushed: CondVar,
 }
 
 impl Ledger {
     pub(crate) fn new() -> Result<Arc<Self>> {
-        let state = Snapshot {
-            rows: [Row::new(); Kind::ALL.len()],
-            peak_running: 0,
-            ticking: false,
-            period: Delta::from_millis(command::DEFAULT_PERIOD_MS.into()),
-            closed: false,
-        };
         Arc::pin_init(
             pin_init!(Self {
-                state <- new_spinlock!(state, "Ledger::state"),
+                state <- new_spinlock!(State::new(), "Ledger::state"),
+                flushed <- new_condvar!("Ledger::flushed"),
             }),
             GFP_KERNEL,
         )
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        *self.state.lock()
+        self.state.lock().shown
     }
 
     /// Queues the one item of a kind by means of `enqueue`, which says whether it was idle; if it
@@ -230,57 +346,77 @@ impl Ledger {
         let mut state = self.state.lock();
         state.check_open()?;
         if enqueue() {
-            state.row_mut(kind).queue(1, times);
+            state.queue(kind, 1, times);
         } else {
-            state.row_mut(kind).coalesced += 1;
+            state.row(kind).coalesced += 1;
         }
         Ok(())
     }
 
-    /// Lets `count` new items of a kind in, which the caller queues next.
+    /// Lets `count` new items of a kind in, which the caller queues next, each with the entry
+    /// that is returned.
     ///
     /// # Errors
     ///
     /// `EAGAIN` if more than `limit` would then be outstanding; `ENODEV` once the ledger is
     /// closed. None is let in then.
-    pub(crate) fn admit(&self, kind: Kind, count: u64, limit: u64, times: Times) -> Result {
+    pub(crate) fn admit(&self, kind: Kind, count: u64, limit: u64, times: Times) -> Result<Entry> {
         let mut state = self.state.lock();
         state.check_open()?;
-        let row = state.row_mut(kind);
+        let row = state.row(kind);
         if row.pending + row.running + count > limit {
             return Err(EAGAIN);
         }
-        row.queue(count, times);
-        Ok(())
+        Ok(state.queue(kind, count, times))
     }
 
-    /// Counts an item that was taken back.
+    /// Takes the one item of a kind back by means of `cancel`, which says whether it was pending.
+    /// `control` is what nobody queues the item without: it is kept until this is counted. Sleeps
+    /// if `cancel` does.
+    pub(crate) fn take_back<C>(
+        &self,
+        kind: Kind,
+        mut control: C,
+        cancel: impl FnOnce(&mut C) -> bool,
+    ) {
+        if cancel(&mut control) {
+            self.cancelled(kind);
+        }
+    }
+
+    /// Counts the one item of a kind, which was taken back.
     pub(crate) fn cancelled(&self, kind: Kind) {
-        self.state.lock().row_mut(kind).cancel();
+        self.update(|state| {
+            let entry = state.row(kind).last();
+            state.cancel(kind, entry)
+        });
     }
 
-    /// Runs an item's `body`, counts it and logs it. `times` are the item's own, or `None` where
+    /// Runs an item's `body`, counts it and logs it. `entry` is the item's own, or `None` where
     /// there is only one item of the kind. Once the ledger is closed the item counts as cancelled
     /// and `body` is not run.
-    pub(crate) fn run(&self, kind: Kind, times: Option<Times>, body: impl FnOnce()) {
-        if let Some(run) = self.started(kind, times) {
+    pub(crate) fn run(&self, kind: Kind, entry: Option<Entry>, body: impl FnOnce()) {
+        if let Some(run) = self.started(kind, entry) {
             body();
             self.finished(run);
         }
     }
 
     /// Counts an item whose run begins, or one that is cancelled because the ledger is closed.
-    fn started(&self, kind: Kind, times: Option<Times>) -> Option<Run> {
+    fn started(&self, kind: Kind, entry: Option<Entry>) -> Option<Run> {
         let mut state = self.state.lock();
+        let mut entry = entry.unwrap_or_else(|| state.row(kind).take_first());
         if state.closed {
-            state.row_mut(kind).cancel();
+            state.cancel(kind, entry);
+            drop(state);
+            self.flushed.notify_all();
             return None;
         }
-        let waited = state.row_mut(kind).start(times);
-        state.peak_running = state.peak_running.max(state.running_on_own_queue());
+        let waited = state.start(kind, &mut entry);
         drop(state);
         Some(Run {
             kind,
+            entry,
             waited,
             worker: worker::Name::current(),
             cpu: CpuId::current(),
@@ -296,22 +432,47 @@ impl Ledger {
             run.cpu.as_u32(),
             run.waited.as_millis()
         );
+        self.update(|state| state.finish(run.kind, run.entry));
+    }
+
+    /// Changes the counts, and wakes those that flush if `change` says that it may be over.
+    fn update(&self, change: impl FnOnce(&mut State) -> bool) {
+        if change(&mut self.state.lock()) {
+            self.flushed.notify_all();
+        }
+    }
+
+    /// Waits until all that is queued now has run: armed timers and the periodic work aside.
+    /// `is_armed` says whether the timer of the delayed item runs. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ERESTARTSYS` if a signal came first.
+    pub(crate) fn flush(&self, is_armed: impl FnOnce() -> bool) -> Result {
         let mut state = self.state.lock();
-        let row = state.row_mut(run.kind);
-        row.running -= 1;
-        row.executed += 1;
+        state.color_what_is_due(is_armed());
+        let Some(color) = state.colors.cut() else {
+            return Ok(());
+        };
+        while !state.colors.is_flushed(color) {
+            let interrupted = self.flushed.wait_interruptible(&mut state);
+            if interrupted && !state.colors.is_flushed(color) {
+                return Err(ERESTARTSYS);
+            }
+        }
+        Ok(())
     }
 
     /// Counts an item that is about to be queued, and will then run or be cancelled.
     pub(crate) fn queued(&self, kind: Kind, times: Times) {
-        self.state.lock().row_mut(kind).queue(1, times);
+        self.state.lock().queue(kind, 1, times);
     }
 
     /// Notes at which period the periodic work ticks, or that it is stopped.
     pub(crate) fn ticking(&self, period: Option<Delta>) {
         let mut state = self.state.lock();
-        state.ticking = period.is_some();
-        state.period = period.unwrap_or(state.period);
+        state.shown.ticking = period.is_some();
+        state.shown.period = period.unwrap_or(state.shown.period);
     }
 
     /// Says whether work is accepted.
@@ -325,9 +486,7 @@ impl Ledger {
 
     /// Counts anew: what is done is forgotten, what is outstanding stays.
     pub(crate) fn reset(&self) {
-        let mut state = self.state.lock();
-        state.rows.iter_mut().for_each(Row::reset);
-        state.peak_running = state.running_on_own_queue();
+        self.state.lock().reset();
     }
 
     fn close(&self) {
@@ -352,16 +511,22 @@ mod tests {
         row.queued == row.cancelled + row.executed + row.pending + row.running
     }
 
+    fn entry(times: Times) -> Entry {
+        Entry { times, color: None }
+    }
+
     #[test]
     fn an_item_queued_again_before_its_handler_starts_keeps_the_times_of_each_queueing() {
         let late = Delta::from_secs(1);
         let mut row = Row::new();
-        row.queue(1, Times::due_in(Delta::ZERO - late));
+        row.queue(1, entry(Times::due_in(Delta::ZERO - late)));
         // C has taken the first off the queue, its handler has not told yet.
-        row.queue(1, Times::due_now());
-        row.start(None);
+        row.queue(1, entry(Times::due_now()));
+        let first = row.take_first();
+        row.start(first.times);
         assert!(row.wait_us >= late.as_micros_ceil());
-        row.start(None);
+        let second = row.take_first();
+        row.start(second.times);
         assert!(row.wait_us < late.as_micros_ceil());
         assert!(balances(&row));
     }
@@ -369,19 +534,171 @@ mod tests {
     #[test]
     fn an_item_that_starts_early_has_not_waited() {
         let mut row = Row::new();
-        row.queue(1, Times::due_in(Delta::from_secs(1)));
-        row.start(None);
+        row.queue(1, entry(Times::due_in(Delta::from_secs(1))));
+        let first = row.take_first();
+        row.start(first.times);
         assert_eq!(row.wait_us, 0);
     }
 
     #[test]
     fn a_reset_keeps_what_is_outstanding() {
         let mut row = Row::new();
-        row.queue(3, Times::due_now());
-        row.start(None);
+        row.queue(3, entry(Times::due_now()));
+        row.start(Times::due_now());
         row.cancel();
         row.reset();
         assert_eq!((row.queued, row.cancelled), (2, 0));
         assert!(balances(&row));
+    }
+
+    #[test]
+    fn items_that_run_count_for_the_bound() -> Result {
+        let ledger = Ledger::new()?;
+        for kind in [Kind::Custom, Kind::Data] {
+            let entry = ledger.admit(kind, 2, 2, Times::due_now())?;
+            let run = ledger.started(kind, Some(entry)).ok_or(EINVAL)?;
+            assert_eq!(
+                ledger.admit(kind, 1, 2, Times::due_now()).err(),
+                Some(EAGAIN)
+            );
+            ledger.finished(run);
+            ledger.admit(kind, 1, 2, Times::due_now())?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_closed_ledger_lets_nothing_in() -> Result {
+        let ledger = Ledger::new()?;
+        drop(CloseOnDrop(ledger.clone()));
+        let times = Times::due_now();
+        assert_eq!(ledger.check_open(), Err(ENODEV));
+        assert_eq!(
+            ledger.admit(Kind::Custom, 1, 1, times).err(),
+            Some(ENODEV)
+        );
+        let mut was_asked = false;
+        let queued = ledger.queue(Kind::Immediate, times, || {
+            was_asked = true;
+            true
+        });
+        assert_eq!(queued, Err(ENODEV));
+        assert!(!was_asked);
+        assert!(ledger.snapshot().rows.iter().all(|row| row.queued == 0));
+        Ok(())
+    }
+
+    #[test]
+    fn the_most_that_ran_at_once_are_those_of_the_own_queue() -> Result {
+        let ledger = Ledger::new()?;
+        let begin = |kind| -> Result<Run> {
+            let entry = ledger.admit(kind, 1, 8, Times::due_now())?;
+            ledger.started(kind, Some(entry)).ok_or(EINVAL)
+        };
+        let elsewhere = begin(Kind::Immediate)?;
+        let (custom, data) = (begin(Kind::Custom)?, begin(Kind::Data)?);
+        assert_eq!(ledger.snapshot().peak_running, 2);
+        ledger.finished(data);
+        assert_eq!(ledger.snapshot().peak_running, 2);
+        ledger.reset();
+        assert_eq!(ledger.snapshot().peak_running, 1);
+        ledger.finished(custom);
+        ledger.reset();
+        assert_eq!(ledger.snapshot().peak_running, 0);
+        ledger.finished(elsewhere);
+        Ok(())
+    }
+
+    #[test]
+    fn a_period_is_shown_until_there_is_another() -> Result {
+        let ledger = Ledger::new()?;
+        assert_eq!(ledger.snapshot().period.as_millis(), 1000);
+        ledger.ticking(Some(Delta::from_millis(20)));
+        ledger.ticking(None);
+        let shown = ledger.snapshot();
+        assert_eq!((shown.period.as_millis(), shown.ticking), (20, false));
+        Ok(())
+    }
+
+    /// What nobody queues the item without. When it goes the ledger has to know what was done.
+    struct Control<'a> {
+        ledger: &'a Ledger,
+        pending_when_dropped: &'a mut u64,
+    }
+
+    impl Drop for Control<'_> {
+        fn drop(&mut self) {
+            *self.pending_when_dropped = self.ledger.snapshot().row(Kind::Delayed).pending;
+        }
+    }
+
+    #[test]
+    fn what_was_taken_back_is_counted_before_anybody_can_queue_it_again() -> Result {
+        let ledger = Ledger::new()?;
+        ledger.queue(Kind::Delayed, Times::due_now(), || true)?;
+        let mut pending_when_dropped = 9;
+        let control = Control {
+            ledger: &ledger,
+            pending_when_dropped: &mut pending_when_dropped,
+        };
+        ledger.take_back(Kind::Delayed, control, |_| true);
+        assert_eq!(pending_when_dropped, 0);
+        assert_eq!(ledger.snapshot().row(Kind::Delayed).cancelled, 1);
+        Ok(())
+    }
+
+    /// Whether a flush would have to wait now.
+    fn is_busy(ledger: &Ledger, is_armed: bool) -> bool {
+        let mut state = ledger.state.lock();
+        state.color_what_is_due(is_armed);
+        state.colors.cut().is_some()
+    }
+
+    #[test]
+    fn a_flush_waits_for_the_delayed_item_once_its_time_has_come() -> Result {
+        let ledger = Ledger::new()?;
+        let arm = || ledger.queue(Kind::Delayed, Times::due_now(), || true);
+        arm()?;
+        assert!(!is_busy(&ledger, true));
+        // Its timer has fired, it is queued.
+        assert!(is_busy(&ledger, false));
+        let run = ledger.started(Kind::Delayed, None).ok_or(EINVAL)?;
+        assert!(is_busy(&ledger, false));
+        // It is armed again while it runs.
+        arm()?;
+        assert!(is_busy(&ledger, true));
+        ledger.finished(run);
+        assert!(!is_busy(&ledger, true));
+        // The second run is about to begin when it is armed once more.
+        arm()?;
+        assert!(is_busy(&ledger, true));
+        let run = ledger.started(Kind::Delayed, None).ok_or(EINVAL)?;
+        ledger.finished(run);
+        assert!(!is_busy(&ledger, true));
+        ledger.cancelled(Kind::Delayed);
+        assert!(!is_busy(&ledger, false));
+        Ok(())
+    }
+
+    #[test]
+    fn a_flush_waits_for_no_tick() -> Result {
+        let ledger = Ledger::new()?;
+        ledger.queued(Kind::Periodic, Times::due_now());
+        assert!(!is_busy(&ledger, false));
+        let run = ledger.started(Kind::Periodic, None).ok_or(EINVAL)?;
+        assert!(!is_busy(&ledger, false));
+        ledger.finished(run);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_cancelled_because_the_ledger_is_closed_ends_flushes() -> Result {
+        let ledger = Ledger::new()?;
+        let entry = ledger.admit(Kind::Custom, 1, 1, Times::due_now())?;
+        assert!(is_busy(&ledger, false));
+        drop(CloseOnDrop(ledger.clone()));
+        assert!(ledger.started(Kind::Custom, Some(entry)).is_none());
+        assert!(!is_busy(&ledger, false));
+        ledger.flush(|| false)
     }
 }

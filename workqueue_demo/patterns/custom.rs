@@ -21,6 +21,7 @@ use kernel::{
 };
 
 use super::super::ledger::{
+    Entry,
     Kind,
     Ledger,
     Times, //
@@ -47,7 +48,7 @@ struct Item {
     #[pin]
     work: Work<Item>,
     ledger: Arc<Ledger>,
-    times: Times,
+    entry: Entry,
 }
 
 impl_has_work! {
@@ -55,15 +56,12 @@ impl_has_work! {
 }
 
 impl Item {
-    fn new(ledger: Arc<Ledger>, times: Times) -> Result<Pin<KBox<Self>>> {
-        KBox::pin_init(
-            pin_init!(Self {
-                work <- new_work!("workqueue_demo::custom"),
-                ledger,
-                times,
-            }),
-            GFP_KERNEL,
-        )
+    fn new(ledger: Arc<Ledger>, entry: Entry) -> impl PinInit<Self> {
+        pin_init!(Self {
+            work <- new_work!("workqueue_demo::custom"),
+            ledger,
+            entry,
+        })
     }
 }
 
@@ -74,12 +72,14 @@ impl Item {
 /// `EAGAIN` if too many would be outstanding, `ENOMEM`, `ENODEV` while the module goes.
 pub(crate) fn queue_items(queue: &OwnedQueue, ledger: &Arc<Ledger>, count: u32) -> Result {
     let times = Times::due_now();
-    let mut items = KVec::with_capacity(count as usize, GFP_KERNEL)?;
+    let mut memory = KVec::with_capacity(count as usize, GFP_KERNEL)?;
     for _ in 0..count {
-        items.push(Item::new(ledger.clone(), times)?, GFP_KERNEL)?;
+        memory.push(KBox::<Item>::new_uninit(GFP_KERNEL)?, GFP_KERNEL)?;
     }
-    ledger.admit(Kind::Custom, count.into(), MAX_OUTSTANDING, times)?;
-    for item in items {
+    // Nothing can fail any more.
+    let entry = ledger.admit(Kind::Custom, count.into(), MAX_OUTSTANDING, times)?;
+    for item in memory {
+        let Ok(item) = item.write_pin_init(Item::new(ledger.clone(), entry));
         queue.enqueue(item);
     }
     Ok(())
@@ -89,7 +89,7 @@ impl WorkItem for Item {
     type Pointer = Pin<KBox<Self>>;
 
     fn run(this: Pin<KBox<Self>>) {
-        this.ledger.run(Kind::Custom, Some(this.times), || {
+        this.ledger.run(Kind::Custom, Some(this.entry), || {
             fsleep(Delta::from_millis(100));
         });
     }

@@ -19,6 +19,7 @@ use kernel::{
 
 use super::{
     super::ledger::{
+        Entry,
         Kind,
         Ledger,
         Times, //
@@ -34,7 +35,7 @@ struct Item {
     work: Work<Item>,
     value: i32,
     ledger: Arc<Ledger>,
-    times: Times,
+    entry: Entry,
 }
 
 impl_has_work! {
@@ -48,16 +49,15 @@ impl_has_work! {
 /// `EAGAIN` if too many would be outstanding, `ENOMEM`, `ENODEV` while the module goes.
 pub(crate) fn queue_item(queue: &OwnedQueue, ledger: &Arc<Ledger>, value: i32) -> Result {
     let times = Times::due_now();
-    let item = KBox::pin_init(
-        pin_init!(Item {
-            work <- new_work!("workqueue_demo::data"),
-            value,
-            ledger: ledger.clone(),
-            times,
-        }),
-        GFP_KERNEL,
-    )?;
-    ledger.admit(Kind::Data, 1, MAX_OUTSTANDING, times)?;
+    let memory = KBox::<Item>::new_uninit(GFP_KERNEL)?;
+    // Nothing can fail any more.
+    let entry = ledger.admit(Kind::Data, 1, MAX_OUTSTANDING, times)?;
+    let Ok(item) = memory.write_pin_init(pin_init!(Item {
+        work <- new_work!("workqueue_demo::data"),
+        value,
+        ledger: ledger.clone(),
+        entry,
+    }));
     queue.enqueue(item);
     Ok(())
 }
@@ -66,7 +66,7 @@ impl WorkItem for Item {
     type Pointer = Pin<KBox<Self>>;
 
     fn run(this: Pin<KBox<Self>>) {
-        this.ledger.run(Kind::Data, Some(this.times), || {
+        this.ledger.run(Kind::Data, Some(this.entry), || {
             pr_info!("Data: {}\n", this.value);
         });
     }

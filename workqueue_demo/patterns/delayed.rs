@@ -20,6 +20,7 @@ use crate::abstractions::{
     delayed_work::{
         jiffies_at_least,
         new_delayed_work_handle,
+        Control,
         DelayedHandler,
         DelayedWorkHandle,
         Rearm, //
@@ -54,11 +55,8 @@ pub(crate) fn arm(item: &Delayed, ms: u32) -> Result {
 
 /// Takes the item back if it is armed. When this returns it neither runs nor will run.
 pub(crate) fn cancel(item: &Delayed) {
-    // Kept until the ledger knows, so that nobody arms the item in between.
-    let mut control = item.lock();
-    if control.cancel_sync() {
-        item.ledger.cancelled(Kind::Delayed);
-    }
+    item.ledger
+        .take_back(Kind::Delayed, item.lock(), Control::cancel_sync);
 }
 
 impl DelayedHandler for DelayedOnce {

@@ -2,7 +2,9 @@
 
 //! Waiting for what is queued.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,8 @@ use crate::harness::held_cpu::HeldCpu;
 use crate::harness::loaded::loaded_with;
 use crate::harness::queueing::Queueing;
 use crate::harness::restore::Setting;
-use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
+use crate::harness::{ensure, ensure_eq, fail, skip, Harness, Outcome};
+use crate::kmsg::{Log, Record};
 use crate::paths::DEMO_NODE;
 
 cases! {
@@ -29,6 +32,8 @@ cases! {
     demo_flush_is_interrupted_by_a_signal,
     demo_flush_that_is_interrupted_counts_the_lines_before_it,
     demo_flush_can_be_killed,
+    demo_flush_leaves_no_worker_behind_whoever_is_killed,
+    demo_flush_is_no_hung_task_however_long_it_takes,
     demo_flush_holds_up_nobody_else,
 }
 
@@ -140,6 +145,58 @@ fn demo_flush_can_be_killed(harness: &Harness) -> Outcome {
     ensure_eq!(flusher.kill()?.signal(), Some(SIGKILL), "the signal that ended the writer");
     ensure!(table()?.row("custom").outstanding() > 0, "nothing was left to wait for");
     reload.finish()
+}
+
+/// How many workers the kernel has.
+fn kworkers() -> Outcome<usize> {
+    let is_kworker = |entry: std::io::Result<fs::DirEntry>| {
+        // A thread may be gone by the time its name is read.
+        let name = entry.and_then(|entry| fs::read_to_string(entry.path().join("comm")));
+        name.is_ok_and(|name| name.starts_with("kworker/"))
+    };
+    Ok(fs::read_dir("/proc")?.map(is_kworker).filter(|&is| is).count())
+}
+
+fn demo_flush_leaves_no_worker_behind_whoever_is_killed(harness: &Harness) -> Outcome {
+    const FLUSHERS: usize = 40;
+    let reload = loaded_with(&harness.demo, "")?;
+    // The first one has brought the workers that run the items.
+    sleeping_flusher(Signals::Deadly, "flush\n")?.kill()?;
+    let before = kworkers()?;
+    for _ in 0..FLUSHERS {
+        let flusher = Writer::start(Signals::Deadly, DEMO_NODE, "flush\n")?;
+        flusher.wait_until_asleep()?;
+        flusher.kill()?;
+    }
+    let more = kworkers()?.saturating_sub(before);
+    ensure!(table()?.row("custom").outstanding() > 0, "nothing was left to wait for");
+    ensure!(more < FLUSHERS / 2, "{more} workers more after {FLUSHERS} flushes that were killed");
+    reload.finish()
+}
+
+fn demo_flush_is_no_hung_task_however_long_it_takes(_: &Harness) -> Outcome {
+    const HUNG_AFTER: &str = "/proc/sys/kernel/hung_task_timeout_secs";
+    const QUEUE: &str = "/sys/devices/virtual/workqueue/workqueue_demo/max_active";
+    if !Path::new(HUNG_AFTER).exists() {
+        return skip("needs a kernel that looks for hung tasks (CONFIG_DETECT_HUNG_TASK)");
+    }
+    // A second is to the kernel here what two minutes are otherwise.
+    let _settings = [
+        Setting::change("/proc/sys/kernel/hung_task_panic", "0")?,
+        Setting::change("/proc/sys/kernel/hung_task_warnings", "-1")?,
+        Setting::change("/proc/sys/kernel/hung_task_check_interval_secs", "1")?,
+        Setting::change(HUNG_AFTER, "1")?,
+        Setting::change(QUEUE, "1")?,
+    ];
+    let mut log = Log::from_now()?;
+    send("custom 40\nflush\n")?;
+    let is_report = |record: &Record| {
+        let text = record.lossy();
+        text.contains("kworker") && text.contains("blocked for more than")
+    };
+    let reports: Vec<Record> = log.drain()?.into_iter().filter(is_report).collect();
+    ensure!(reports.is_empty(), "the kernel takes it for hung: {}", reports[0].lossy());
+    Ok(())
 }
 
 fn demo_flush_holds_up_nobody_else(harness: &Harness) -> Outcome {
