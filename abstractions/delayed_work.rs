@@ -51,9 +51,11 @@ use super::{
     }, //
 };
 
-/// How many jiffies to wait so that `delay` has passed for sure: rounded up, and one more, because
-/// the current jiffy is partly over. Any context. From 24.8 days on it is C's longest time
-/// (`MAX_JIFFY_OFFSET`), which no timer reaches in a lifetime.
+/// How many jiffies a timer takes for `delay`: rounded up. Any context. From 24.8 days on it is
+/// C's longest time (`MAX_JIFFY_OFFSET`), which no timer reaches in a lifetime.
+///
+/// The current jiffy is partly over, and nothing has to be added for that: C's timers never fire
+/// early (`calc_index()` in `kernel/time/timer.c` rounds up to the next jiffy).
 ///
 /// C: `msecs_to_jiffies()`.
 ///
@@ -63,13 +65,12 @@ use super::{
 /// use kernel::time::Delta;
 /// use crate::abstractions::delayed_work::jiffies_at_least;
 ///
-/// // 11 where a jiffy takes 10 ms.
+/// // 10 where a jiffy takes 10 ms.
 /// pr_info!("{} jiffies\n", jiffies_at_least(Delta::from_millis(100)));
 /// ```
 pub(crate) fn jiffies_at_least(delay: Delta) -> Jiffies {
     let delay = delay.max(Delta::ZERO);
-    let ms = Msecs::try_from(delay.as_millis_ceil()).unwrap_or(Msecs::MAX);
-    msecs_to_jiffies(ms).saturating_add(1)
+    msecs_to_jiffies(Msecs::try_from(delay.as_millis_ceil()).unwrap_or(Msecs::MAX))
 }
 
 /// What a delayed work item does when its time has come.

@@ -8,8 +8,17 @@ use core::ptr;
 
 use kernel::{
     bindings,
-    time::Jiffies, //
+    time::{
+        Delta,
+        Jiffies, //
+    }, //
 };
+
+/// How long a jiffy takes, to the nanosecond. (`bindings::HZ` is no help: it is the 100 that
+/// programs are told, whatever the kernel's own is.)
+///
+/// C: `TICK_NSEC`.
+pub(crate) const JIFFY: Delta = Delta::from_nanos(bindings::TICK_NSEC as i64);
 
 /// The number of ticks so far; it wraps. Any context.
 ///

@@ -24,6 +24,7 @@ use super::{
         LockClasses,
         Rearm, //
     },
+    jiffies::JIFFY,
     owned_queue::{
         QueueOwner,
         SystemQueue, //
@@ -82,28 +83,47 @@ pub(crate) trait Ticker: Send + Sync + 'static {
 /// The longest period: a timer takes no more than some 24 days, in milliseconds of an `i32`.
 const LONGEST_PERIOD: Delta = Delta::from_secs(24 * 24 * 60 * 60);
 
-/// When the ticks come.
-struct Schedule {
+/// The shortest period. Ticks that come faster would leave the processor to nobody.
+const SHORTEST_PERIOD: Delta = JIFFY;
+
+/// When ticks are due: a period apart, however late each of them comes.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::time::{Delta, Instant};
+/// use crate::abstractions::periodic::Grid;
+///
+/// let now = Instant::now();
+/// let mut grid = Grid::new(Delta::from_millis(10), now);
+/// // The tick after the first is due in 20 ms.
+/// let delay = grid.advance(now);
+/// # let _ = delay;
+/// ```
+pub(crate) struct Grid {
     period: Delta,
     due: Instant<Monotonic>,
 }
 
-impl Schedule {
-    fn new(period: Delta) -> Self {
+impl Grid {
+    /// A grid whose first tick is due a period from `now`. The period is longer than no time.
+    pub(crate) fn new(period: Delta, now: Instant<Monotonic>) -> Self {
         Self {
             period,
-            due: Instant::now() + period,
+            due: now + period,
         }
     }
 
-    /// Moves on by a tick and returns how long it is until then: it is due a period after the one
-    /// before was due, not after it ran, so that lateness does not add up. One that is overdue
-    /// already is due now.
-    fn advance(&mut self) -> Delta {
-        let now = Instant::now();
-        let delay = (self.due + self.period - now).max(Delta::ZERO);
-        self.due = now + delay;
-        delay
+    /// Moves on by a tick and returns how long it is until then. One that is overdue comes at
+    /// once, and the one behind it when its own time has come. Of several that are overdue only
+    /// the last does: the others are not made up for.
+    pub(crate) fn advance(&mut self, now: Instant<Monotonic>) -> Delta {
+        self.due = self.due + self.period;
+        let overdue = now - self.due;
+        if overdue >= self.period {
+            self.due = self.due + self.period * (overdue / self.period);
+        }
+        (self.due - now).max(Delta::ZERO)
     }
 }
 
@@ -112,7 +132,7 @@ impl Schedule {
 struct Loop<T: Ticker> {
     /// `None`: stopped.
     #[pin]
-    schedule: SpinLock<Option<Schedule>>,
+    grid: SpinLock<Option<Grid>>,
     ticker: T,
 }
 
@@ -120,9 +140,18 @@ impl<T: Ticker> Loop<T> {
     fn new(ticker: T) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             // One class for all: nothing else is taken or waited for under this lock.
-            schedule <- new_spinlock!(None, "Periodic::schedule"),
+            grid <- new_spinlock!(None, "Periodic::grid"),
             ticker,
         })
+    }
+
+    /// How long it is until the next tick, unless it is stopped.
+    fn advance(&self) -> Option<Delta> {
+        let mut grid = self.grid.lock();
+        // Under the lock, which one may have had to wait for.
+        (*grid)
+            .as_mut()
+            .map(|grid| grid.advance(Instant::now()))
     }
 
     fn arm(&self, delay: Delta, arm: impl FnOnce(Delta) -> bool) {
@@ -137,8 +166,7 @@ impl<T: Ticker> Loop<T> {
 impl<T: Ticker> DelayedHandler for Loop<T> {
     fn run(&self, rearm: &Rearm<'_, Self>) {
         self.ticker.tick();
-        let next = (*self.schedule.lock()).as_mut().map(Schedule::advance);
-        if let Some(delay) = next {
+        if let Some(delay) = self.advance() {
             // Refused if the item is being stopped.
             self.arm(delay, |delay| rearm.after(jiffies_at_least(delay)));
         }
@@ -248,17 +276,19 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
     /// so already; if it ticks at another period it starts anew. Sleeps.
     ///
     /// A period of 24 days is the longest, and a longer one is taken for it; the shortest is a
-    /// tick of the kernel's clock or two, and so is one of no time or less.
+    /// jiffy, and so is one of no time or less. Each tick is due a whole number of periods after
+    /// the start: one that is late puts off none behind it, and those that are missed altogether,
+    /// because the next one is due as well, are left out.
     ///
     /// C: `enable_delayed_work()`, `queue_delayed_work()`.
     pub(crate) fn start(&self, period: Delta) {
-        let period = period.clamp(Delta::ZERO, LONGEST_PERIOD);
+        let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
         let mut control = self.item.lock();
         if self.period() == Some(period) {
             return;
         }
         self.stop_with(&mut control);
-        *self.item.schedule.lock() = Some(Schedule::new(period));
+        *self.item.grid.lock() = Some(Grid::new(period, Instant::now()));
         self.item.ticker.started(period);
         self.item
             .arm(period, |delay| control.arm(jiffies_at_least(delay)));
@@ -275,13 +305,13 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
         if control.stop() {
             self.item.ticker.cancelled();
         }
-        *self.item.schedule.lock() = None;
+        *self.item.grid.lock() = None;
         self.item.ticker.stopped();
     }
 
     /// The period at which it ticks, or `None` if it is stopped. Process context; does not sleep.
     pub(crate) fn period(&self) -> Option<Delta> {
-        self.item.schedule.lock().as_ref().map(|at| at.period)
+        self.item.grid.lock().as_ref().map(|at| at.period)
     }
 
     /// The ticker, whose state it is.

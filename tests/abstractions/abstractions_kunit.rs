@@ -13,12 +13,15 @@ compile_error!("these are KUnit tests, for a kernel with CONFIG_KUNIT: scripts/k
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
+    pub(crate) mod jiffies;
     pub(crate) mod module_param;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod work;
     pub(crate) mod worker;
 }
+
+use abstractions::module_param::module_params;
 
 mod cancel;
 mod cancel_delayed;
@@ -36,6 +39,11 @@ module! {
     authors: ["The workqueue-rs authors"],
     description: "KUnit suites of the workqueue abstractions",
     license: "GPL",
+}
+
+module_params! {
+    patience_ms: u32 = 50, 0o444,
+        "How long to look for what must not happen, in milliseconds";
 }
 
 struct AbstractionsKunit;

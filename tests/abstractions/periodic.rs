@@ -91,20 +91,119 @@ impl Ticker for Clock {
 #[kunit_tests(abstractions_periodic)]
 mod tests {
     use super::*;
-    use kernel::time::delay::fsleep;
+    use kernel::{
+        time::{
+            delay::fsleep,
+            msecs_to_jiffies,
+            Instant,
+            Monotonic, //
+        }, //
+    };
 
     use crate::{
         abstractions::{
+            delayed_work::jiffies_at_least,
+            jiffies::JIFFY,
             owned_queue::{
                 system_percpu,
                 OwnedQueue, //
             },
-            periodic::new_periodic, //
+            periodic::{
+                new_periodic,
+                Grid, //
+            }, //
         },
+        parameters,
         probe::ensure, //
     };
 
+    fn patience() -> Delta {
+        Delta::from_millis(parameters::patience_ms.get().into())
+    }
+
     const SHORT: Delta = Delta::from_millis(1);
+
+    #[test]
+    fn ticks_that_are_late_stay_on_the_grid() -> Result {
+        let period = Delta::from_millis(10);
+        let start = Instant::<Monotonic>::now();
+        let mut grid = Grid::new(period, start);
+        for tick in 1..1000 {
+            let late = Delta::from_millis(tick % 10);
+            let delay = grid.advance(start + period * tick + late);
+            ensure!(delay == period - late);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn of_ticks_that_were_missed_one_comes_at_once_and_the_next_on_its_place() -> Result {
+        let period = Delta::from_millis(10);
+        let start = Instant::<Monotonic>::now();
+        for missed in 1..20 {
+            let mut grid = Grid::new(period, start);
+            // The first tick comes when so many more are overdue.
+            let now = start + period * (1 + missed) + Delta::from_millis(3);
+            ensure!(grid.advance(now) == Delta::ZERO);
+            ensure!(grid.advance(now) == Delta::from_millis(7));
+        }
+        Ok(())
+    }
+
+    /// When a timer of C's wheel fires that is armed for so many jiffies, both in jiffies: see
+    /// `calc_wheel_index()` in `kernel/time/timer.c`.
+    fn fires_at(armed: i64, jiffies: i64) -> i64 {
+        let expires = armed + jiffies;
+        let mut level = 0;
+        while jiffies >= 63 << (3 * level) {
+            level += 1;
+        }
+        ((expires >> (3 * level)) + 1) << (3 * level)
+    }
+
+    #[test]
+    fn the_number_of_ticks_is_exact_to_one_for_every_period_from_10_ms() -> Result {
+        let start = Instant::<Monotonic>::now();
+        // From the timer to the handler.
+        let late = Delta::from_micros(50);
+        for ms in 10..=1000 {
+            let period = Delta::from_millis(ms);
+            let mut grid = Grid::new(period, start);
+            // Since the start, which is at a jiffy's beginning.
+            let mut now = Delta::ZERO;
+            let mut delay = period;
+            let mut ticks = 0;
+            loop {
+                now = match jiffies_at_least(delay) {
+                    // Queued without a timer.
+                    0 => now + late,
+                    jiffies => JIFFY * fires_at(now / JIFFY, jiffies as i64) + late,
+                };
+                if now > Delta::from_secs(5) {
+                    break;
+                }
+                ticks += 1;
+                ensure!(now >= period * ticks);
+                delay = grid.advance(start + now);
+            }
+            // Two jiffies are what a timer is late at most where jiffies are long.
+            let late = period.max(JIFFY * 2);
+            let all = Delta::from_secs(5) / period;
+            ensure!(ticks <= all && ticks >= (Delta::from_secs(5) - late) / period);
+            ensure!(JIFFY > Delta::from_millis(5) || ticks >= all - 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_delay_takes_no_more_jiffies_than_in_c() -> Result {
+        ensure!(jiffies_at_least(Delta::ZERO) == 0);
+        ensure!(jiffies_at_least(Delta::from_nanos(1)) == msecs_to_jiffies(1));
+        for ms in [1, 2, 3, 4, 5, 9, 10, 11, 999, 3_600_000] {
+            ensure!(jiffies_at_least(Delta::from_millis(ms.into())) == msecs_to_jiffies(ms));
+        }
+        Ok(())
+    }
 
     #[test]
     fn stop_is_final_under_a_tick_that_arms_itself() -> Result {
@@ -120,7 +219,7 @@ mod tests {
             ensure!(told.balances());
         }
         let ticks = told.ticks.get();
-        fsleep(Delta::from_millis(50));
+        fsleep(patience());
         ensure!(told.ticks.get() == ticks);
         ensure!(told.balances());
         Ok(())
@@ -148,7 +247,7 @@ mod tests {
         clock.start(Delta::from_secs(i64::MAX));
         ensure!(clock.period() == Some(Delta::from_secs(24 * 24 * 60 * 60)));
         clock.start(Delta::from_secs(i64::MIN));
-        ensure!(clock.period() == Some(Delta::ZERO));
+        ensure!(clock.period() == Some(JIFFY));
         told.ticks.wait_for(2)?;
         clock.stop();
         ensure!(told.balances());
@@ -169,7 +268,7 @@ mod tests {
             ensure!(told.dropped.load(Relaxed) == 1);
         }
         // A timer that was left would fire by now, on a queue that is gone.
-        fsleep(Delta::from_millis(50));
+        fsleep(patience());
         Ok(())
     }
 }
