@@ -6,6 +6,12 @@
 
 set -euo pipefail
 
+# An ordinary user's PATH lacks the administrator's tools: chroot, depmod.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# What apt and others say is searched for words.
+export LC_ALL=C
+
+tree_advice="clone this tree to where you may write and run programs"
 no_install=0
 run_dir=$top/build/run-$$
 
