@@ -67,7 +67,11 @@ use_debian() { # RELEASE
 
 build() { # TARGET
 	out=$top/build/modules/$(key "$kdir")
-	module_build "$top" "$out" "$1"
+	if ((${#odd_paths[@]})); then
+		module_build "$top" "$out" "$1" 2>&1 | outside
+	else
+		module_build "$top" "$out" "$1"
+	fi
 }
 
 build_modules() {

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # in-root.sh CMD...: runs CMD in the toolchain root, which is made if it is
-# missing. This tree and the cache are at the same paths in there.
+# missing. This tree and the cache are at the same paths in there; where one has a
+# blank or the like in it, CMD gets the path that the root has instead.
 
 set -euo pipefail
 

@@ -36,7 +36,8 @@ build/kernel.log. In the guest: busybox, wqtest, the modules in /lib/modules.
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
   --add HOSTPATH[:GUESTPATH]
-                      put a file or directory into the guest; may be repeated
+                      put a file or directory into the guest; may be repeated.
+                      Colons may be in both: the longest HOSTPATH that exists counts
   --module DIR        build the out-of-tree module in DIR too and put it into
                       the guest's /; may be repeated
   --cpus N            default 2
@@ -137,7 +138,7 @@ quoted() {
 }
 
 check_options() {
-	local spec dir
+	local spec dir from
 	[[ -z $kernel || -z ${KDIR:-} ]] ||
 		usage_error "--kernel $kernel: not while KDIR names another ($KDIR)"
 	kernel=${kernel:-debian}
@@ -150,12 +151,12 @@ check_options() {
 		! [[ $guest_mode == shell || $gdb == 1 ]] || timeout=0
 	fi
 	for spec in "${extra_files[@]}"; do
-		[[ -e ${spec%%:*} ]] || usage_error "--add ${spec%%:*}: no such file"
+		added_from "$spec" || usage_error "--add $spec: no such file"
 	done
 	for dir in "${extra_modules[@]}"; do
 		[[ -e $dir/Kbuild || -e $dir/Makefile ]] ||
 			usage_error "--module $dir: no Kbuild or Makefile there"
-		shared_paths+=("$(realpath "$dir")")
+		share "$(realpath "$dir")"
 	done
 	check_insmod_args
 }
@@ -216,7 +217,7 @@ extra_module_out() { echo "$modules_out-$(key "$(realpath "$1")")"; }
 boot() {
 	local status ready=$SECONDS
 	local -A what=([command]=COMMAND [demo]="the demo" [shell]="the shell")
-	((!gdb)) || say "waiting for a debugger: gdb -ex 'target remote :1234' $kdir/vmlinux"
+	((!gdb)) || say "waiting for a debugger: gdb -ex 'target remote :1234' '$kdir/vmlinux'"
 	guest_run
 	say "ready in $ready s, ${what[$guest_mode]} took $((SECONDS - ready)) s with the boot," \
 		"status $status"

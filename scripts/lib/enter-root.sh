@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# enter-root.sh ROOT DIR COUNT PATH... NAME=VALUE... -- CMD...
+# enter-root.sh ROOT DIR COUNT PATH NAME... NAME=VALUE... -- CMD...
 #
 # The part of in_root (root.sh) that runs within the new namespaces: mounts what
-# CMD needs into ROOT, binds each of the COUNT paths to the same path, and runs
+# CMD needs into ROOT, binds each of the COUNT paths to its name in there, and runs
 # CMD there in DIR with these variables and no others.
 
 set -euo pipefail
@@ -17,11 +17,11 @@ mount --rbind /dev "$root/dev"
 mount -t proc none "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 
-for path in "${@:1:count}"; do
-	mkdir -p "$root$path"
-	mount --bind "$path" "$root$path"
+for ((; count > 0; count--)); do
+	mkdir -p "$root$2"
+	mount --rbind "$1" "$root$2"
+	shift 2
 done
-shift "$count"
 
 # The network as this machine sees it, certificates of a proxy of its own included.
 for file in /etc/resolv.conf /etc/hosts; do

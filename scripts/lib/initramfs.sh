@@ -34,12 +34,23 @@ initramfs_add_modules() { # GUEST
 	done
 }
 
+# added_from SPEC: sets $from to the HOSTPATH of HOSTPATH[:GUESTPATH]: the longest part of
+# it that there is, for both may have colons in them
+added_from() {
+	from=$1
+	while [[ ! -e $from && $from == *:* ]]; do
+		from=${from%:*}
+	done
+	[[ -e $from ]]
+}
+
 # --add HOSTPATH[:GUESTPATH]; a dynamic program brings its libraries.
 initramfs_add_files() { # GUEST
 	local spec from to
 	for spec in "${extra_files[@]}"; do
-		from=${spec%%:*} to=/${from##*/}
-		[[ $spec != *:* ]] || to=${spec#*:}
+		added_from "$spec"
+		to=/${from##*/}
+		[[ $spec == "$from" ]] || to=${spec#"$from:"}
 		mkdir -p "$1/$(dirname "$to")"
 		cp -rL "$from" "$1/$to"
 		[[ ! -f $from || ! -x $from ]] || initramfs_add_libraries "$1" "$from"

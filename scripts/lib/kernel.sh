@@ -130,9 +130,9 @@ kernel_check_own() {
 	local source
 	kdir=$(realpath "$KDIR") || die "KDIR=$KDIR: no such directory"
 	image=$kdir/arch/x86/boot/bzImage
-	shared_paths+=("$kdir")
+	share "$kdir"
 	source=$(readlink -f "$kdir/source" || true)
-	[[ ! -d $source ]] || shared_paths+=("$source")
+	[[ ! -d $source ]] || share "$source"
 	kdir_check "$kdir" "$(in_root rustc --version)" \
 		"Build it with: scripts/in-root.sh make -C SOURCE O=$kdir LLVM=1"
 	[[ -e $image ]] ||

@@ -15,19 +15,61 @@ namespaces=(setpriv --pdeathsig KILL
 	unshare --mount --propagation private --pid --fork --kill-child)
 ((EUID == 0)) || namespaces+=(--map-auto --map-root-user)
 
-# Paths that mean the same inside as outside.
-shared_paths=("$top")
+# share PATH: has PATH in the root too, by the same name. One that make would not take
+# for one name, because of a blank or a colon in it, has another in there.
+shared_paths=() odd_paths=()
+share() {
+	local path longer=() inside
+	inside "$1"
+	for path in "${shared_paths[@]}"; do
+		[[ $1/ != "$path"/* ]] || is_odd "${inside[0]}" || return 0
+	done
+	shared_paths+=("$1")
+	is_odd "$1" || return 0
+	# The longest first: each may be the beginning of another.
+	for path in "${odd_paths[@]}"; do
+		((${#path} < ${#1})) || longer+=("$path")
+	done
+	odd_paths=("${longer[@]}" "$1" "${odd_paths[@]:${#longer[@]}}")
+}
+is_odd() { [[ $1 =~ [^A-Za-z0-9/._+@-] ]]; } # PATH
+name_of_odd() { echo "/mnt/$(key "$1")"; } # PATH
+
+# inside ARG...: sets $inside, the ARGs with the root's names for what is shared
+inside() {
+	local path
+	inside=("$@")
+	for path in "${odd_paths[@]}"; do
+		inside=("${inside[@]//"$path"/"$(name_of_odd "$path")"}")
+	done
+}
+
+# outside: copies stdin, with this machine's names for what is shared
+outside() {
+	local path name edits=()
+	for path in "${odd_paths[@]}"; do
+		name=$(name_of_odd "$path")
+		# shellcheck disable=SC2001 # what & means to bash depends on its version
+		edits+=(-e "s|$name|$(sed 's/[\\&|]/\\&/g' <<<"$path")|g")
+	done
+	if ((${#edits[@]})); then sed -u "${edits[@]}"; else cat; fi
+}
 
 # in_root CMD...: runs CMD in the root, in the current directory if it is shared
 in_root() {
-	local passed=() name wanted
+	local passed=() name wanted inside path shared=()
 	wanted='^(term|(https?|all|no)_proxy|cargo_(http|net|source|regist).*)$'
 	while IFS= read -r name; do
 		passed+=("$name=${!name}")
 	done < <(compgen -e | grep -Ei "$wanted" || true)
-	"${namespaces[@]}" bash "$top/scripts/lib/enter-root.sh" "$root" "$PWD" \
-		"${#shared_paths[@]}" "${shared_paths[@]}" "${passed[@]}" \
-		CARGO_HOME="$cache/cargo" -- "$@"
+	for path in "${shared_paths[@]}"; do
+		inside "$path"
+		shared+=("$path" "${inside[0]}")
+	done
+	inside "$PWD" CARGO_HOME="$cache/cargo" "$@"
+	"${namespaces[@]}" bash "$top/scripts/lib/enter-root.sh" "$root" "${inside[0]}" \
+		"${#shared_paths[@]}" "${shared[@]}" \
+		"${passed[@]}" "${inside[1]}" -- "${inside[@]:2}"
 }
 
 # Only user 0 of the namespace may remove files of the root's other users.
@@ -44,7 +86,8 @@ root_packages() { sed 's/#.*//' "$packages_file" | xargs | tr ' ' ','; }
 root_find() {
 	root_key=$(key "$suite" "$(root_packages)" "$(declare -f root_make)")
 	root=$cache/root-$root_key
-	shared_paths+=("$cache")
+	share "$top"
+	share "$cache"
 }
 
 # What is left out is half of the files: documentation, clang as a library, and of
@@ -61,11 +104,14 @@ root_make() { # DIR
 			'/usr/src/rustc-*/*'
 		echo 'path-include=/usr/src/rustc-*/library/*'
 	)
-	"${namespaces[@]}" mmdebstrap --mode=root --variant=essential \
+	# apt would take a blank in DIR for the end of its keyring's name.
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	"${namespaces[@]}" sh -ec 'mount --bind "$0" /mnt; exec "$@"' "$1" \
+		mmdebstrap --mode=root --variant=essential \
 		--include="$(root_packages)" \
 		--dpkgopt=force-unsafe-io \
 		--extract-hook="echo '$left_out' >\"\$1/etc/dpkg/dpkg.cfg.d/left-out\"" \
-		"$suite" "$1" ${mirror:+"$mirror"}
+		"$suite" /mnt ${mirror:+"$mirror"}
 	# What enter-root.sh binds files over.
 	touch "$1/etc/resolv.conf" "$1/etc/hosts"
 }
