@@ -7,47 +7,49 @@
 #		by default. A kernel that scripts/qemu-run.sh has prepared:
 #		make KDIR="$(scripts/qemu-run.sh --print-kdir)"
 
+#
+# bash is named for a tree that is mounted noexec: so the script can say so.
 export KDIR
 
 all modules:
-	@scripts/build.sh modules
+	@bash scripts/build.sh modules
 
 modules_install:
-	@scripts/build.sh install
+	@bash scripts/build.sh install
 
 rust-analyzer:
-	@scripts/build.sh rust-analyzer
+	@bash scripts/build.sh rust-analyzer
 
 demo:
-	@scripts/qemu-run.sh
+	@bash scripts/qemu-run.sh
 
 test:
-	@scripts/test.sh $(if $(FILTER),'$(FILTER)')
+	@bash scripts/test.sh $(if $(FILTER),'$(FILTER)')
 
 test-all:
-	@scripts/test-all.sh $(KERNELS)
+	@bash scripts/test-all.sh $(KERNELS)
 
 soak:
-	@scripts/soak.sh '$(or $(MINUTES),60)' '$(KERNEL)'
+	@bash scripts/soak.sh '$(or $(MINUTES),60)' '$(KERNEL)'
 
 check:
-	@scripts/check.sh
+	@bash scripts/check.sh
 
 compile-fail:
-	@scripts/check.sh misuse_is_refused
+	@bash scripts/check.sh misuse_is_refused
 
 kunit:
-	@scripts/kunit.sh
+	@bash scripts/kunit.sh
 
 zoo:
-	@zoo/run.sh
+	@bash zoo/run.sh
 
 bench:
-	@scripts/bench.sh $(if $(SETUP),--setup)
+	@bash scripts/bench.sh $(if $(SETUP),--setup)
 
 peers:
-	@peers/run.sh --kernel kasan
-	@peers/run.sh --kernel rt
+	@bash peers/run.sh --kernel kasan
+	@bash peers/run.sh --kernel rt
 
 clean:
 	rm -rf build *.ko rust-project.json

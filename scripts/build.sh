@@ -42,13 +42,18 @@ find_kernel() {
 
 use_folder() { # KDIR
 	kdir=$1
-	cache_init
-	root_find
 	if [[ $kdir == "$cache"/* ]]; then
+		cache_init
+		root_find
+		host_check_mount
 		kdir_check "$kdir" "$(in_root rustc --version)" \
 			"Make it anew with: scripts/qemu-run.sh --print-kdir"
 	else
 		run=()
+		directory_need "$top/build" "$tree_advice"
+		[[ ! $top =~ [[:space:]:%#\$\'\"] ]] ||
+			die "$top: make does not take the sign '${BASH_REMATCH[0]}' in this" \
+				"path: rename it. (With Debian's kernel it will do.)"
 		kdir_check "$kdir" "$(rustc --version 2>/dev/null || true)" "$guest_hint"
 	fi
 }
@@ -91,7 +96,6 @@ install_modules() {
 	for module in wq_echo workqueue_demo; do
 		install -m 644 "$top/$module.ko" "$dir"
 	done
-	PATH=$PATH:/usr/sbin:/sbin
 	command -v depmod >/dev/null ||
 		die "installed into $dir, but there is no depmod to tell modprobe: install kmod"
 	depmod ${INSTALL_MOD_PATH:+-b "$INSTALL_MOD_PATH"} "$release"

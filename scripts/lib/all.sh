@@ -41,6 +41,7 @@ run_dir_remove() {
 
 run_dir_init() {
 	local old
+	directory_need "$top/build" "$tree_advice"
 	for old in "$top"/build/run-*; do
 		[[ ! -d $old ]] || kill -0 "${old##*-}" 2>/dev/null || rm -rf "$old"
 	done

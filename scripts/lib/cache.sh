@@ -10,13 +10,32 @@
 # run that was killed leaves nothing that a later one could take for good, and
 # two runs at once make it once.
 
-cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/workqueue-rs
+cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/workqueue-rs
+cache=$(realpath -m "$cache")
+
+# What it takes with all kernels in it, in GB. README and qemu-run.sh --help say so too.
+readonly cache_size=4
 
 cache_init() {
-	mkdir -p "$cache/made" "$cache/locks" || die "cannot write to $cache"
-	cache=$(realpath "$cache")
+	directory_need "$cache" \
+		"set XDG_CACHE_HOME to a directory where you may write and run programs"
+	mkdir -p "$cache/made" "$cache/locks"
 	[[ -O $cache ]] ||
 		die "$cache belongs to another user: set XDG_CACHE_HOME to a directory of your own"
+}
+
+# directory_need DIR ADVICE: makes DIR; dies where it cannot be used
+directory_need() {
+	local probe
+	probe=$(mkdir -p "$1" 2>&1 && mktemp "$1/probe.XXXXXX" 2>&1) ||
+		die "cannot write to $1 (${probe##*: }): $2"
+	(
+		trap 'rm "$probe"' EXIT
+		printf '#!/bin/sh\n' 2>/dev/null >"$probe" ||
+			die "cannot write to $1: its disk is full"
+		chmod +x "$probe"
+		"$probe" 2>/dev/null || die "no program can be run in $1 (mounted noexec?): $2"
+	) || exit
 }
 
 # cached NAME FUNC ARG...: makes entry NAME with `FUNC DIR ARG...` if it is missing

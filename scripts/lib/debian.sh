@@ -40,7 +40,8 @@ apt_private() {
 	shift 2
 	"$tool" -q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State="$dir" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir" \
-		-o APT::Architecture=amd64 -o APT::Sandbox::User= -o Acquire::Languages=none "$@"
+		-o APT::Architecture=amd64 -o APT::Sandbox::User= -o Acquire::Languages=none \
+		-o APT::Update::Error-Mode=any "$@"
 }
 
 # linux_unpack DIR RELEASE VERSION: fills DIR with src/, config, Module.symvers,

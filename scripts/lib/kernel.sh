@@ -152,14 +152,15 @@ kernel_notice() {
 prepare_kernel() {
 	local name=$1 own_kernel=${KDIR:+1}
 	kernel_find "$@"
-	if [[ -z $own_kernel && ! -e $linux ]]; then
-		host_prepare
-		spawn linux linux_need "${@:2}"
-	fi
 	if [[ ! -e $root ]]; then
-		host_prepare
-		step "making the toolchain root" root root_need
+		host_prepare "$cache_size"
+	elif [[ -z $own_kernel && ! -e $cache/$kernel_entry ]]; then
+		host_prepare 1
+	else
+		host_check_mount
 	fi
+	[[ -n $own_kernel || -e $linux ]] || spawn linux linux_need "${@:2}"
+	[[ -e $root ]] || step "making the toolchain root" root root_need
 	if [[ -n $own_kernel ]]; then
 		kernel_check_own
 		return

@@ -117,7 +117,6 @@ root_make() { # DIR
 }
 
 root_need() {
-	[[ -e $root ]] || host_prepare
 	cached "root-$root_key" root_make
 	cargo_home_prepare
 }
