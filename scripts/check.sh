@@ -127,19 +127,6 @@ checks=(rustfmt warnings clippy examples_compile bench_compiles misuse_is_refuse
 	checkpatch doctests kernel_log unsafe_only_in_abstractions quotations licences shellcheck
 	cargo_fmt cargo_clippy)
 
-# report NUMBER NAME: waits for the check's job
-report() {
-	local pid=${job_pid[$2]}
-	if wait "$pid"; then
-		printf 'ok %d - %s\n' "$1" "$2"
-	else
-		printf 'not ok %d - %s\n' "$1" "$2"
-		sed 's/^/    /' "$run_dir/$2.log"
-		failed=1
-	fi
-	unset "job_pid[$2]"
-}
-
 main() {
 	local check number=0 failed=0
 	(($# == 0)) || checks=("$@")
@@ -152,7 +139,7 @@ main() {
 	printf '1..%d\n' "${#checks[@]}"
 	for check in "${checks[@]}"; do
 		spawn "$check" "check_$check"
-		report $((++number)) "$check"
+		test_result $((++number)) "$check" || failed=1
 	done
 	return $failed
 }

@@ -203,8 +203,7 @@ prepare() {
 	modules_out=$top/build/modules/$kernel_entry
 	spawn modules module_build "$top" "$modules_out"
 	for dir in "${extra_modules[@]}"; do
-		step "building $dir" "module-$(key "$dir")" \
-			module_build "$(realpath "$dir")" "$(extra_module_out "$dir")"
+		module_build_shown "$dir" "$(extra_module_out "$dir")"
 	done
 	join modules "building the modules"
 	join wqtest "building wqtest"

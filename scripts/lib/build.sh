@@ -14,6 +14,15 @@ module_build() {
 	"${run[@]}" make -C "$kdir" "$compiler" -j"$(nproc)" M="$1" MO="$2" "${@:3}"
 }
 
+# module_build_shown DIR OUT: builds the user's own module in DIR; the user sees what the
+# compiler says of it
+module_build_shown() {
+	local job
+	job=module-$(key "$1")
+	step "building $1" "$job" module_build "$(realpath "$1")" "$2"
+	without_progress <"$run_dir/$job.log" | outside >&2
+}
+
 # Which of the profiles in user/Cargo.toml.
 wqtest_profile=${WQTEST_PROFILE:-release}
 

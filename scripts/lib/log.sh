@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # What a person sees of a run: one line a step, how far a long one has come,
-# the end of its log if it fails. All of it goes to stderr; stdout belongs to
+# the error if it fails. All of it goes to stderr; stdout belongs to
 # COMMAND and to --print-kdir.
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -30,16 +30,16 @@ declare -A job_pid=() job_start=()
 
 # spawn NAME CMD...
 spawn() {
-	local name=$1
+	local job=$1 job_path=$run_dir/$1
 	shift
-	job_start[$name]=$SECONDS
+	job_start[$job]=$SECONDS
 	(
-		trap 'echo $SECONDS >"$run_dir/$name.end"' EXIT
-		trap 'echo "failed: $BASH_COMMAND" >&2' ERR
+		trap 'echo $SECONDS >"$job_path.end"' EXIT
+		trap '[[ -e $job_path.command ]] || echo "$BASH_COMMAND" >"$job_path.command"' ERR
 		set -eE
 		"$@"
-	) >"$run_dir/$name.log" 2>&1 </dev/null &
-	job_pid[$name]=$!
+	) >"$job_path.log" 2>&1 </dev/null &
+	job_pid[$job]=$!
 }
 
 # join NAME TITLE: waits for a job, shows its progress, fails if it failed
@@ -52,9 +52,23 @@ join() {
 	wait "$pid" || status=$?
 	unset "job_pid[$name]"
 	[[ ! -t 2 ]] || printf '\r\033[K' >&2
-	((status == 0)) || job_failed "$title" "$log" "$status"
+	((status == 0)) || job_failed "$title" "$log" "$run_dir/$name.command"
 	took=$(($(<"$run_dir/$name.end") - job_start[$name]))
 	((took < 2)) || say "$title: $took s"
+}
+
+# test_result NUMBER NAME: waits for a job that is a test, prints and returns its result
+test_result() {
+	local status=0
+	wait "${job_pid[$2]}" || status=$?
+	unset "job_pid[$2]"
+	if ((status == 0)); then
+		printf 'ok %d - %s\n' "$1" "$2"
+	else
+		printf 'not ok %d - %s\n' "$1" "$2"
+		sed 's/^/    /' "$run_dir/$2.log"
+	fi
+	return "$status"
 }
 
 # progress TITLE LOG ELAPSED: what, how far (the log's last line), since when.
@@ -76,13 +90,64 @@ progress() {
 }
 shown_at=
 
-job_failed() { # TITLE LOG STATUS
-	{
-		printf '%s: failed (status %d). The end of %s:\n' "$1" "$3" "$2"
-		tail -n 25 "$2" | sed 's/^/    /'
-	} >&2
+# job_failed TITLE LOG [COMMAND]: ends the script. COMMAND is a file that says what
+# failed, for a log that does not.
+job_failed() {
+	local cause said
 	keep_run_dir=1
+	cause=$(known_cause "$2")
+	[[ -z $cause ]] || die "$1: $cause (its log: $2)"
+	said=$(errors <"$2" | outside)
+	[[ -n $said || ! -e ${3:-} ]] || said="failed: $(<"$3")"
+	printf '%s: %s: failed. Its log is %s:\n%s\n' "${0##*/}" "$1" "$2" "$said" >&2
 	exit 1
+}
+
+# known_cause LOG: prints what helps, where the log tells of what the machine lacks
+known_cause() {
+	local line
+	if grep -qE 'No space left on device|Disk quota exceeded' "$1"; then
+		echo "the disk is full: $(free_mb "$cache") MB are left for $cache," \
+			"$(free_mb "$top") MB for $top"
+	elif line=$(grep -m 1 -oE "$unreachable.*" "$1"); then
+		echo "no connection to where it comes from: $line. It takes the network, or" \
+			"a proxy that http_proxy names"
+	fi
+}
+
+# What apt, mmdebstrap and cargo say then.
+unreachable='(Temporary failure resolving|Could not (resolve|connect)|Couldn.t (resolve|connect)'
+unreachable+='|Network is unreachable|Connection timed out|Connection refused)'
+
+# How an error begins: of a compiler, of apt, of make without one of a compiler's, of ours.
+error_begins='(^|[^[:alnum:]])(error|Error|ERROR|E|fatal)(\[E[0-9]+\])?: |: \*\*\* '
+error_begins+='|undefined reference|^Traceback |^thread .* panicked|^[a-z-]+\.sh: '
+
+# errors: copies a log from the first error on, or the end of one without; not what
+# make and Kbuild say beside it
+errors() {
+	without_progress | awk -v error="$error_begins" '
+		!found && $0 ~ error { found = NR; printf "%s", context }
+		found && NR < found + 200 { print }
+		{ line[NR % 25] = $0 }
+		/^(In file included from | +from )|: (In function|At top level)/ {
+			context = context $0 "\n"
+			next
+		}
+		{ context = "" }
+		END {
+			if (found && NR >= found + 200) print "[...]"
+			for (i = NR + 1; !found && i <= NR + 25; i++)
+				if (i % 25 in line) print line[i % 25]
+		}'
+}
+
+# without_progress: copies the log of a build, without the lines that say what is being
+# built, and those in which make tells of what somebody else has said
+without_progress() {
+	grep -vE -e '^  [A-Z][A-Z_ ]*( \[M\])? +[^ ]+$' \
+		-e '^make(\[[0-9]+\])?: ((Entering|Leaving) directory|Target .* not remade)' \
+		-e '^make.*: \*\*\* (\[.*\] Error [0-9]+|Waiting for unfinished jobs)' || true
 }
 
 # Jobs still running when the script ends have nobody left to wait for them.
