@@ -41,7 +41,8 @@ kernel_find() {
 	else
 		made_from=$(kernel_fragment "$name"; declare -f kernel_make_own)
 	fi
-	made_from+=$(<"$plain_macros")$root_key$(readlink "$linux" || true)
+	made_from+=$(declare -f kernel_forget_path; cat "$plain_macros")
+	made_from+=$root_key$(readlink "$linux" || true)
 	kernel_entry=kernel-$name-$(key "$made_from")
 	kdir=$cache/$kernel_entry/kdir
 	image=$cache/$kernel_entry/image
@@ -59,6 +60,19 @@ kernel_make_debian() { # DIR
 	cp "$linux/Module.symvers" "$linux/vmlinux" "$out"
 	in_root "$linux/src/scripts/extract-vmlinux" "$linux/vmlinuz" >"$1/image"
 	kernel_check_symbols "$out"
+	kernel_forget_path "$out"
+}
+
+# A cache may be moved, and be at several paths at once: the build folder names its source
+# by a path from itself.
+kernel_forget_path() { # KDIR
+	local source
+	source=../../$(basename "$(realpath "$linux")")/src
+	ln -sfn "$source" "$1/source"
+	cat >"$1/Makefile" <<-EOF
+		export KBUILD_OUTPUT := \$(realpath \$(dir \$(lastword \$(MAKEFILE_LIST))))
+		include \$(KBUILD_OUTPUT)/$source/Makefile
+	EOF
 }
 
 # The same compiler gives the same symbols. Were it another, no module that is
@@ -99,6 +113,7 @@ kernel_make_own() { # DIR NAME
 	"${make[@]}" KCONFIG_ALLCONFIG="$fragment" allnoconfig
 	config_check "$fragment" "$out/.config"
 	"${make[@]}" vmlinux modules
+	kernel_forget_path "$out"
 	ln -s kdir/vmlinux "$1/image"
 }
 
