@@ -3,12 +3,13 @@
 # People's way in: each target calls a script. What is built is said in Kbuild,
 # which is what a kernel's `make M=...` reads.
 #
-#   KDIR=...	the kernel build folder to build against; the running kernel's
-#		by default. A kernel that scripts/qemu-run.sh has prepared:
+#   KDIR=...	the kernel build folder to build against; by default that of the
+#		running kernel, or of the release KREL. A kernel that
+#		scripts/qemu-run.sh has prepared:
 #		make KDIR="$(scripts/qemu-run.sh --print-kdir)"
-
 #
 # bash is named for a tree that is mounted noexec: so the script can say so.
+
 export KDIR
 
 all modules:
@@ -55,7 +56,9 @@ clean:
 	rm -rf build *.ko rust-project.json
 
 help:
-	@echo 'make                  build the modules for the running kernel, or for KDIR=...'
+	@echo 'make                  build the modules for the running kernel'
+	@echo '                      (KREL=7.3.4+deb13-amd64: for this release; KDIR=/path: against'
+	@echo '                      this build folder of a kernel)'
 	@echo 'make modules_install  install them, for modprobe (as root)'
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'

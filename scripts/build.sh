@@ -27,13 +27,11 @@ main() {
 # Sets $kdir, and $run (see lib/build.sh).
 find_kernel() {
 	local release=${KREL:-$(uname -r)} folder
-	folder=/lib/modules/$release/build
-	if [[ -n ${KDIR:-} ]]; then
-		use_folder "$(realpath -m "$KDIR")"
-		return
-	fi
-	release_check "$release" "$guest_hint"
-	if [[ $release == *+deb13-amd64 && ! -e $folder/rust/libkernel.rmeta ]]; then
+	folder=$(realpath -m "${KDIR:-/lib/modules/$release/build}")
+	[[ -n ${KDIR:-} ]] || release_check "$release" "$guest_hint"
+	if release=$(kdir_of_debian "$folder"); then
+		release_check "$release" "$guest_hint"
+		unset KDIR
 		use_debian "$release"
 	else
 		use_folder "$folder"

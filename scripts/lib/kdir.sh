@@ -11,6 +11,18 @@ kdir_config() {
 
 kdir_release() { cat "$1/include/config/kernel.release"; }
 
+# kdir_of_debian KDIR: prints the release of which KDIR is what Debian packs of a kernel's
+# build folder, or will be when its headers are installed. It lacks the Rust metadata.
+kdir_of_debian() {
+	local kdir release
+	kdir=$(realpath -m "${1:-/}")
+	release=$(kdir_release "$kdir" 2>/dev/null) ||
+		release=$(sed -nE 's!^.*(/lib/modules/|/linux-headers-)([^/]+)(/build)?$!\2!p' \
+			<<<"$kdir")
+	[[ $release == *+deb13-amd64 && ! -e $kdir/rust/libkernel.rmeta ]] || return
+	echo "$release"
+}
+
 # kdir_compiler KDIR: the compiler that built it, as an argument of make
 kdir_compiler() {
 	if [[ -n $(kdir_config "$1" CC_IS_CLANG) ]]; then

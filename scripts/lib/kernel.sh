@@ -165,7 +165,12 @@ kernel_notice() {
 # prepare_kernel NAME [RELEASE [VERSION]]: makes the root and the kernel. What is
 # not needed for the one is made beside it; join_kernel waits for the kernel.
 prepare_kernel() {
-	local name=$1 own_kernel=${KDIR:+1}
+	local name=$1 own_kernel release
+	if release=$(kdir_of_debian "${KDIR:-}"); then
+		unset KDIR
+		set -- debian "$release"
+	fi
+	own_kernel=${KDIR:+1}
 	kernel_find "$@"
 	if [[ ! -e $root ]]; then
 		host_prepare "$cache_size"
