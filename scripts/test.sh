@@ -3,6 +3,7 @@
 #
 # test.sh [--host | FILTER]: all tests, and fails if any failed:
 #
+#   - with no FILTER, the scripts' own, on this machine (tests/host.sh);
 #   - wqtest's own, on this machine;
 #   - unless --host, `wqtest test [FILTER]` in the distribution's kernel, which tests
 #     the modules.
@@ -30,6 +31,10 @@ main() {
 	root_find
 	prepare_kernel debian
 	join_kernel
+	if [[ ${1:---host} == --host ]]; then
+		say "the scripts, as they run on users' machines"
+		tests/host.sh || status=1
+	fi
 	say "wqtest's own tests"
 	(test_wqtest) || status=1
 	if [[ ${1:-} != --host ]]; then

@@ -1,0 +1,431 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# host.sh [NAME...]: the scripts as they run on the machines of users: other PATHs, odd
+# names, no rights, no room, no network. Run as root, which takes away what is to be
+# missing in namespaces of its own. Prints KTAP.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+# shellcheck source=/dev/null # it is brought in for added_from alone
+. "$top/scripts/lib/initramfs.sh"
+
+cases=(
+	in_root_needs_no_sbin_in_path
+	an_ordinary_user_enters_the_root
+	an_ordinary_user_without_subordinate_ids_is_told
+	root_that_may_not_mount_is_told
+	a_tree_that_is_read_only_is_named
+	a_tree_that_is_noexec_is_named
+	a_cache_that_is_noexec_is_named
+	a_small_disk_is_refused_beforehand
+	a_full_disk_is_named
+	no_network_is_named
+	documents_name_the_size_that_is_checked
+	odd_paths_are_passed_by_their_names_in_the_root
+	colons_in_added_paths_are_told_apart
+	errors_are_shown_from_the_first_on
+	a_module_that_fails_shows_what_the_compiler_wrote
+	warnings_of_a_users_module_are_shown
+	a_command_that_fails_in_silence_is_named
+	modules_build_in_odd_paths_with_a_moved_cache
+	debians_headers_do_what_no_kdir_does
+	modules_install_needs_no_sbin_in_path
+)
+
+# As `su - user` has it on Debian.
+users_path=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games
+
+fail() {
+	printf '%s\n' "$@"
+	exit 1
+}
+
+# alone FUNCTION ARG...: in mount and network namespaces of its own
+alone() {
+	local functions
+	functions=$(declare -f "$1")
+	unshare --mount --propagation private bash -euc "$functions"$'\n''"$@"' bash "$@"
+}
+
+# On a busy machine a step says how far it has come, and how long it took.
+without_how_far() { sed -E '/^(    .*: [0-9]+ s  |==> .*: [0-9]+ s$)/d'; }
+
+# says_one_line PATTERN CMD...: CMD fails, and all that it says is a line with PATTERN
+says_one_line() {
+	local pattern=$1 said status=0
+	shift
+	said=$("$@" 2>&1 </dev/null) || status=$?
+	((status)) || fail "it did not fail:" "$said"
+	said=$(without_how_far <<<"$said")
+	[[ $said != *$'\n'* ]] || fail "more than one line:" "$said"
+	[[ $said =~ $pattern ]] || fail "expected: $pattern" "found: $said"
+}
+
+# tree_copy DIR: this tree without what is built
+tree_copy() {
+	mkdir -p "$1"
+	tar -c -C "$top" --exclude=./build --exclude=./.git --exclude=./user/target . |
+		tar -x -C "$1" --no-same-owner
+}
+
+in_root_needs_no_sbin_in_path() {
+	env -i HOME="$HOME" XDG_CACHE_HOME="${cache%/*}" PATH=$users_path scripts/in-root.sh true
+}
+
+# A cache with a root in it that can be entered, and in which there is only busybox.
+cache_of_user() { # DIR
+	local made=$1/workqueue-rs/made/root-small
+	mkdir -p "$made"/{bin,dev,etc/ssl/certs,mnt,proc,root,tmp,usr/bin} "$1/workqueue-rs/locks"
+	cp "$root/usr/bin/busybox" "$made/bin"
+	ln -s busybox "$made/bin/sh"
+	ln -s /bin/busybox "$made/usr/bin/env"
+	ln -s made/root-small "$1/workqueue-rs/root-$root_key"
+	touch "$made/etc/"{resolv.conf,hosts,ssl/certs/ca-certificates.crt}
+}
+
+# as_user SUBIDS CMD...: as one who is known in here alone
+as_user() {
+	local file
+	for file in passwd group subuid subgid; do
+		touch "/etc/$file"
+		cp "/etc/$file" "$work/$file"
+	done
+	echo "wqtester:x:54321:54321::$work/home:/bin/sh" >>"$work/passwd"
+	echo "wqtester:x:54321:" >>"$work/group"
+	[[ -z $1 ]] || tee -a "$work/subuid" <<<"wqtester:$1" >>"$work/subgid"
+	for file in passwd group subuid subgid; do
+		mount --bind "$work/$file" "/etc/$file"
+	done
+	shift
+	chown -R 54321:54321 "$work/tree" "$work/home"
+	cd "$work/tree"
+	setpriv --reuid 54321 --regid 54321 --clear-groups \
+		env -i HOME="$work/home" PATH="$users_path" "$@"
+}
+
+user_prepare() {
+	command -v newuidmap >/dev/null || host_install uidmap
+	tree_copy "$work/tree"
+	cache_of_user "$work/home/.cache"
+}
+
+an_ordinary_user_enters_the_root() {
+	local said
+	user_prepare
+	said=$(alone as_user 900000:65536 scripts/in-root.sh \
+		busybox sh -c 'busybox chown 1:1 /tmp && busybox id -u')
+	[[ $said == 0 ]] || fail "the user is not root in there: $said"
+}
+
+an_ordinary_user_without_subordinate_ids_is_told() {
+	user_prepare
+	says_one_line 'no subordinate ids for wqtester. As root: usermod' \
+		alone as_user '' scripts/in-root.sh true
+}
+
+root_that_may_not_mount_is_told() {
+	says_one_line 'root may not mount here .*--privileged' \
+		setpriv --inh-caps=-sys_admin --bounding-set=-sys_admin scripts/in-root.sh true
+}
+
+# mounted OPTION CMD...: with this tree mounted so
+mounted() {
+	mount --bind "$PWD" "$PWD"
+	mount -o "remount,bind,$1" "$PWD"
+	cd "$PWD"
+	shift
+	"$@"
+}
+
+a_tree_that_is_read_only_is_named() {
+	says_one_line "cannot write to .*/build \(Read-only file system\): clone this tree" \
+		alone mounted ro scripts/qemu-run.sh --print-kdir
+	says_one_line "cannot write to .*/build \(Read-only file system\): clone this tree" \
+		alone mounted ro env KREL="$(<"$linux/release")" scripts/build.sh modules
+}
+
+a_tree_that_is_noexec_is_named() {
+	local said
+	says_one_line "no program can be run in .*/build \(mounted noexec\?\): clone this tree" \
+		alone mounted noexec bash scripts/qemu-run.sh --print-kdir
+	# make adds a line of its own.
+	said=$(alone mounted noexec make demo 2>&1) && fail "it did not fail: $said"
+	[[ $said == *"no program can be run in "* ]] || fail "$said"
+}
+
+# with_tmpfs OPTIONS CMD...: with a cache that is empty, on a file system of its own
+with_tmpfs() {
+	mount -t tmpfs -o "$1" tmpfs "$work"
+	shift
+	XDG_CACHE_HOME=$work "$@"
+}
+
+a_cache_that_is_noexec_is_named() {
+	says_one_line "no program can be run in .*/workqueue-rs .*: set XDG_CACHE_HOME" \
+		alone with_tmpfs size=9g,noexec scripts/qemu-run.sh --print-kdir
+}
+
+a_small_disk_is_refused_beforehand() {
+	says_one_line "[0-9]+ MB left, and compilers and kernels take $cache_size GB: make room" \
+		alone with_tmpfs size=100m scripts/qemu-run.sh --print-kdir
+}
+
+# /dev/full is what its name says.
+a_full_disk_is_named() {
+	# shellcheck disable=SC2317 # called by step
+	fill() { head -c 1M /dev/zero | tee /dev/full >/dev/null; }
+	says_one_line "filling it: the disk is full: [0-9]+ MB are left for $cache" \
+		step "filling it" full fill
+}
+
+no_network_is_named() {
+	says_one_line ": no connection to where it comes from: " \
+		alone with_tmpfs size=9g unshare --net scripts/qemu-run.sh --print-kdir
+}
+
+documents_name_the_size_that_is_checked() {
+	local said
+	for said in "$(<README.md)" "$(scripts/qemu-run.sh --help)" "$(scripts/bench.sh --help)"; do
+		[[ $(grep -oE '[0-9.]+ GB' <<<"$said" | sort -u) == "$cache_size GB" ]] ||
+			fail "not $cache_size GB:" "$(grep -E '[0-9.]+ GB' <<<"$said")"
+	done
+}
+
+odd_paths_are_passed_by_their_names_in_the_root() {
+	local odd=$work/"a b:c, 'd' #e" text
+	mkdir -p "$odd/deeper" "$odd er" "$odd est"
+	echo shallow >"$odd/file"
+	echo deep >"$odd/deeper/file"
+	echo other >"$odd er/file"
+	echo third >"$odd est/file"
+	share "$odd er"
+	share "$odd"
+	share "$odd est"
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	text=$(in_root sh -c 'echo "$*"; cat "${1#path=}" "$2" "$3" "$4"' sh \
+		"path=$odd/file" "$odd/deeper/file" "$odd er/file" "$odd est/file")
+	[[ ${text%%$'\n'*} =~ ^path=[a-z0-9/]*( [a-z0-9/]*){3}$ ]] ||
+		fail "a name that make does not take: $text"
+	[[ ${text#*$'\n'} == $'shallow\ndeep\nother\nthird' ]] || fail "$text"
+	text=$(outside <<<"$text")
+	[[ $text == "path=$odd/file $odd/deeper/file $odd er/file $odd est/file"$'\n'* ]] ||
+		fail "$text"
+}
+
+colons_in_added_paths_are_told_apart() {
+	local spec wanted from
+	cd "$work"
+	touch plain co:lon co
+	for spec in plain=plain plain:/there=plain co:lon=co:lon co:lon:/the:re=co:lon co:=co; do
+		wanted=${spec#*=}
+		added_from "${spec%%=*}"
+		[[ $from == "$wanted" ]] || fail "${spec%%=*}: found $from"
+	done
+	! added_from none:plain || fail "there is no such file: none:plain"
+}
+
+# shows NAME EXPECTED: what is shown of the log on stdin
+shows() {
+	local found
+	found=$(errors)
+	[[ $found == "$2" ]] || fail "$1:" "expected:" "$2" "found:" "$found"
+}
+
+errors_are_shown_from_the_first_on() {
+	local rustc gcc many
+	rustc=$'error[E0425]: cannot find function `f`\n --> a.rs:4:10\n  |\n4 | fn g() { f() }'
+	gcc=$'In file included from /m/a.c:2:\n/m/a.h: In function \u2018g\u2019:\n'
+	gcc+=$'/m/a.h:1:29: error: no\n    1 | int x;'
+	shows rustc "$rustc"$'\n\nerror: aborting' <<-END
+		make[1]: Entering directory '/m'
+		  RUSTC [M] a.o
+		warning: unused
+		$rustc
+		make[3]: *** [/k/scripts/Makefile.build:366: a.o] Error 1
+		make[3]: *** Waiting for unfinished jobs....
+		  CC [M]  b.o
+
+		error: aborting
+		make[2]: *** [/k/Makefile:2253: .] Error 2
+		make[1]: Target 'all' not remade because of errors.
+		make[1]: Leaving directory '/m'
+	END
+	shows gcc "$gcc" <<-END
+		  CC [M]  a.o
+		$gcc
+		make[3]: *** [/k/scripts/Makefile.build:295: a.o] Error 1
+	END
+	shows make "make[3]: *** No rule to make target 'b.o', needed by 'a.o'.  Stop." <<-END
+		  CC [M]  error.o
+		make[3]: *** No rule to make target 'b.o', needed by 'a.o'.  Stop.
+		make[2]: *** [/k/Makefile:2253: .] Error 2
+	END
+	shows modpost 'ERROR: modpost: "f" [a.ko] undefined!' <<-END
+		  MODPOST Module.symvers
+		ERROR: modpost: "f" [a.ko] undefined!
+		make[2]: *** [/k/scripts/Makefile.modpost:147: Module.symvers] Error 1
+	END
+	shows apt 'E: Unable to locate package a' <<-END
+		Reading package lists...
+		E: Unable to locate package a
+	END
+	many=$(seq 300)
+	shows 'no error' "$(seq 276 300)" <<<"$many"
+	shows 'a long one' $'error: x\n'"$(seq 199)"$'\n[...]' <<<"error: x"$'\n'"$many"
+}
+
+# own_module FILE...: a module of the user's own in an odd place, with stdin as own.c
+own_module() {
+	own="$work/my own: module"
+	mkdir -p "$own"
+	echo 'obj-m += own.o' >"$own/Kbuild"
+	cat >"$own/own.c"
+	share "$own"
+}
+
+a_module_that_fails_shows_what_the_compiler_wrote() {
+	local said
+	own_module <<-END
+		#include <linux/module.h>
+		static int f(void) { return nothing; }
+		$(seq -f 'int g%.0f(void) { return f() }' 30)
+		MODULE_LICENSE("GPL");
+	END
+	said=$(module_build_shown "$own" "$work/out" 2>&1) && fail "it did not fail"
+	said=$(without_how_far <<<"$said")
+	[[ $said == *$'\n'"$own/own.c: In function"*$'\n'"$own/own.c:2:29: error: "* ]] ||
+		fail "$said"
+	[[ $(sed -n 2p <<<"$said") == "$own/own.c: In function"* ]] || fail "$said"
+	[[ ! $said =~ $'\n'(make|failed|  CC) ]] || fail "$said"
+}
+
+warnings_of_a_users_module_are_shown() {
+	local said
+	own_module <<-END
+		#include <linux/module.h>
+		#warning look at this
+		MODULE_DESCRIPTION("test");
+		MODULE_LICENSE("GPL");
+	END
+	said=$(module_build_shown "$own" "$work/out" 2>&1)
+	said=$(without_how_far <<<"$said")
+	[[ $said == "$own/own.c:2:2: warning: "* && $(wc -l <<<"$said") == 3 ]] || fail "$said"
+}
+
+a_command_that_fails_in_silence_is_named() {
+	local said
+	# shellcheck disable=SC2317 # called by step
+	silent() { grep -q nothing /dev/null; }
+	# Beside this shell, for bash forgets `set -e` where a status is looked at.
+	(step looking look silent) 2>"$work/said" &
+	if wait $!; then fail "it did not fail"; fi
+	said=$(<"$work/said")
+	[[ $said == *"looking: failed. "*$'\nfailed: grep -q nothing /dev/null' ]] || fail "$said"
+}
+
+# with_moved_cache CMD...: in a tree and with a cache that make would not take by their
+# names. What takes long to copy is bound there.
+with_moved_cache() {
+	local moved=$work/"moved, cache" entry made
+	mkdir -p "$moved"/workqueue-rs/{made,locks}
+	for entry in "$root" "$linux" "$cache/$kernel_entry"; do
+		made=$(readlink "$entry")
+		ln -sfn "$made" "$moved/workqueue-rs/${entry##*/}"
+		[[ $entry != "$cache/$kernel_entry" || -e $moved/workqueue-rs/$made ]] ||
+			cp -a "$cache/$made" "$moved/workqueue-rs/$made"
+		[[ $entry == "$cache/$kernel_entry" ]] || {
+			mkdir -p "$moved/workqueue-rs/$made"
+			mount --bind "$cache/$made" "$moved/workqueue-rs/$made"
+		}
+	done
+	cd "$work/a tree: b"
+	XDG_CACHE_HOME=$moved "$@"
+}
+
+moved_prepare() {
+	[[ -d "$work/a tree: b" ]] || tree_copy "$work/a tree: b"
+	rm -f "$work/a tree: b"/*.ko
+}
+
+built() { # FILE
+	local vermagic
+	vermagic=$(sed -nz 's/^vermagic=//p' "$work/a tree: b/$1" | tr -d '\0')
+	[[ $vermagic == "$(<"$linux/release") "* ]]
+}
+
+modules_build_in_odd_paths_with_a_moved_cache() {
+	local said kdir
+	moved_prepare
+	kdir="$work/moved, cache/workqueue-rs/$kernel_entry/kdir"
+	said=$(alone with_moved_cache scripts/qemu-run.sh --print-kdir 2>&1)
+	[[ $said == "$kdir" ]] || fail "it made something anew, or names another KDIR: $said"
+	alone with_moved_cache make KDIR="$kdir"
+	built wq_echo.ko
+	built workqueue_demo.ko
+}
+
+# What Debian packs of a build folder has the configuration, but no rust/*.rmeta.
+debian_headers() { # RELEASE
+	local headers=$work/usr/src/linux-headers-$1
+	mkdir -p "$headers/include/config" "$work/lib/modules/$1"
+	echo "$1" >"$headers/include/config/kernel.release"
+	echo CONFIG_RUST=y >"$headers/include/config/auto.conf"
+	ln -sfn "$headers" "$work/lib/modules/$1/build"
+}
+
+debians_headers_do_what_no_kdir_does() {
+	local release said
+	moved_prepare
+	release=$(<"$linux/release")
+	debian_headers "$release"
+	alone with_moved_cache make KDIR="$work/lib/modules/$release/build"
+	built wq_echo.ko
+	# In a guest too, and where the headers are not installed yet.
+	rm -r "${work:?}/usr"
+	said=$(alone with_moved_cache env KDIR="$work/lib/modules/$release/build" \
+		scripts/qemu-run.sh --print-kdir)
+	[[ $said == "$work/moved, cache/workqueue-rs/$kernel_entry/kdir" ]] || fail "$said"
+	[[ $(make -s help) == *KREL=* ]] || fail "make help does not name KREL"
+}
+
+modules_install_needs_no_sbin_in_path() {
+	local dir="$work/in stalled"
+	[[ -e "$work/a tree: b/wq_echo.ko" ]] || modules_build_in_odd_paths_with_a_moved_cache
+	command -v depmod >/dev/null || host_install kmod
+	alone with_moved_cache env PATH="$users_path" make modules_install INSTALL_MOD_PATH="$dir"
+	grep -q wq_echo "$dir"/lib/modules/*/modules.dep
+}
+
+main() {
+	local name number=0 failed=0
+	(($# == 0)) || cases=("$@")
+	cd "$top"
+	if ((EUID)); then
+		echo "1..0 # SKIP they take root"
+		return
+	fi
+	cache_init
+	run_dir_init
+	root_find
+	prepare_kernel debian
+	join_kernel
+	export work users_path cache root linux kernel_entry
+	all_work=$(mktemp -d)
+	chmod 755 "$all_work"
+	trap 'rm -rf "$all_work"; run_dir_remove' EXIT
+	printf '1..%d\n' "${#cases[@]}"
+	for name in "${cases[@]}"; do
+		work=$all_work/$name
+		[[ $name != *debians_headers* && $name != modules_* ]] || work=$all_work/modules
+		mkdir -p "$work"
+		spawn "$name" "$name"
+		test_result $((++number)) "$name" || failed=1
+	done
+	return $failed
+}
+
+main "$@"
