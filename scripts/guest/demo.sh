@@ -25,6 +25,12 @@ type_in() {
 
 module_log() { dmesg | grep -E "$echo_log|$demo_log"; }
 
+# answers LINE ANSWER: types LINE in, which has to print ANSWER alone
+answers() {
+	type_in "$1" | tee /tmp/said
+	[ "$(tail -n +2 /tmp/said)" = "$2" ] || fail "no \"$2\" from: $1"
+}
+
 # logs COUNT PATTERN: waits until at least COUNT lines that match have come into
 # the log since the last call, and shows what has come
 logs() {
@@ -62,7 +68,7 @@ echoes() {
 	type_in 'insmod /lib/modules/wq_echo.ko'
 	logs 0 .
 	type_in 'ls -l /dev/wq_echo'
-	type_in 'echo "william wq test" > /dev/wq_echo'
+	answers 'wqtest echo "william wq test"' 'wrote 15 bytes: "william wq test"'
 	logs 1 'wq_echo: "william wq test" \(len=15\)$'
 	type_in 'echo "中文, \"quotes\", $(printf "\033[31m")red" > /dev/wq_echo'
 	logs 1 'wq_echo: "中文, \\"quotes\\", \\x1b\[31mred" \(len=26\)$'
