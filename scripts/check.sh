@@ -17,7 +17,7 @@ ignored_types=(
 	CONFIG_DESCRIPTION	# a help text may be short
 )
 
-sources=('*.rs' '*.h' '*.sh' Kbuild Kconfig Makefile init run)
+sources=('*.rs' '*.h' '*.sh' Kbuild Kconfig Makefile init profile sudo run)
 licence='-Identifier: GPL-2.0'
 
 # find_files PATTERN...: files of this tree, not what was built of them
@@ -74,7 +74,7 @@ check_checkpatch() {
 
 check_shellcheck() {
 	# What is in lib/ is checked where it is brought in.
-	mapfile -t files < <(find_files '*.sh' init run | grep -v '/lib/[^/]*\.sh')
+	mapfile -t files < <(find_files '*.sh' init profile sudo run | grep -v '/lib/[^/]*\.sh')
 	in_root shellcheck -x -a "${files[@]}" scripts/lib/enter-root.sh
 }
 

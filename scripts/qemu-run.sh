@@ -25,10 +25,13 @@ Boots a kernel in QEMU, loads wq_echo and workqueue_demo and runs COMMAND in the
 guest; without COMMAND, a demonstration of both. COMMAND alone is a line for the
 guest's shell; with ARGs it is a program and its arguments, passed on as they are.
 Its output is the script's output, its exit status the script's: 124 where the
-time ran out, not 0 where the kernel reported a fault. The kernel's log is in
-build/kernel.log. In the guest: busybox, wqtest, the modules in /lib/modules.
+time ran out, not 0 where the kernel reported a fault. What is piped into the
+script is COMMAND's standard input (</dev/null keeps it for others). The run ends
+where nobody reads its output any more. The kernel's log is in build/kernel.log. In
+the guest: busybox, wqtest, dmesg of util-linux, the modules in /lib/modules.
 
   --shell             an interactive shell instead (Ctrl-D ends it, Ctrl-A X kills it)
+  --no-console        with --shell, keep the kernel's lines off the terminal
   --kernel NAME       debian (the default): Debian 13's own, from its backports;
                       plain: a small one, built here; kasan, rt: such that look
                       for mistakes, built here too (see scripts/configs/)
@@ -36,10 +39,11 @@ build/kernel.log. In the guest: busybox, wqtest, the modules in /lib/modules.
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
   --add HOSTPATH[:GUESTPATH]
-                      put a file or directory into the guest; may be repeated.
-                      Colons may be in both: the longest HOSTPATH that exists counts
+                      put a file or directory into the guest, by default into
+                      its /; may be repeated. Colons may be in both: the longest
+                      HOSTPATH that exists counts
   --module DIR        build the out-of-tree module in DIR too and put it into
-                      the guest's /; may be repeated
+                      the guest's /, and where modprobe finds it; may be repeated
   --cpus N            default 2
   --memory SIZE       default 512M
   --append ARGS       more arguments for the kernel
@@ -58,12 +62,15 @@ Environment:
 EOF
 }
 
-guest_mode=demo guest_command='sh /demo.sh' guest_terminal=''
+guest_mode=demo guest_command='sh /demo.sh' guest_input=none guest_terminal='' console=1
 kernel='' load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0 print_kdir=0
 extra_files=() extra_modules=() insmod_args=() module_args=()
 
 main() {
 	parse_options "$@"
+	# For the guest alone: nothing that is run before it shall take of it.
+	[[ $guest_input == none && $guest_mode != shell ]] || exec {input}<&0
+	[[ $guest_mode == shell ]] || exec </dev/null
 	cache_init
 	run_dir_init
 	root_find
@@ -90,6 +97,7 @@ parse_options() {
 		esac
 		case $given in
 		--shell) shell_mode ;;
+		--no-console) console=0 ;;
 		--kernel) kernel=$1 ;;
 		--no-load) load=0 ;;
 		--insmod-args) insmod_args+=("$1") ;;
@@ -115,19 +123,21 @@ parse_options() {
 
 # The guest cannot ask the terminal what it is.
 shell_mode() {
-	local rows cols
 	[[ -t 0 ]] || usage_error "--shell needs a terminal"
 	guest_mode=shell guest_terminal="export TERM=$(quoted "${TERM:-dumb}")"
-	read -r rows cols < <(stty size)
-	guest_terminal+="; stty rows $rows cols $cols"
 }
 
 parse_command() { # [COMMAND [ARG...]]
 	(($#)) || return 0
 	[[ $guest_mode != shell ]] || usage_error "--shell takes no COMMAND"
 	guest_mode=command guest_command=$1
+	! has_input || guest_input=piped
 	(($# == 1)) || guest_command=$(quoted "$@")
 }
+
+# Whether the standard input is for COMMAND. Not from a terminal: there it is --shell
+# that shares it.
+has_input() { [[ -e /dev/stdin && ! -t 0 && ! /dev/stdin -ef /dev/null ]]; }
 
 # quoted WORD...: in a form that any shell reads as the same words
 quoted() {
@@ -139,6 +149,7 @@ quoted() {
 
 check_options() {
 	local spec dir from
+	((console)) || [[ $guest_mode == shell ]] || usage_error "--no-console: only with --shell"
 	[[ -z $kernel || -z ${KDIR:-} ]] ||
 		usage_error "--kernel $kernel: not while KDIR names another ($KDIR)"
 	kernel=${kernel:-debian}
@@ -152,6 +163,7 @@ check_options() {
 	fi
 	for spec in "${extra_files[@]}"; do
 		added_from "$spec" || usage_error "--add $spec: no such file"
+		check_added "$from" "$(added_to "$spec")"
 	done
 	for dir in "${extra_modules[@]}"; do
 		[[ -e $dir/Kbuild || -e $dir/Makefile ]] ||
@@ -159,6 +171,14 @@ check_options() {
 		share "$(realpath "$dir")"
 	done
 	check_insmod_args
+}
+
+check_added() { # HOSTPATH GUESTPATH
+	local path own
+	path=$(guest_path "$1" "$2")
+	own=$(guest_path_check "$1" "$path")
+	[[ -z $own ]] || usage_error "--add $1: as $path it would replace $own," \
+		"which the guest needs"
 }
 
 # Sets module_args: the lines that the guest's init reads.
@@ -184,7 +204,7 @@ check_insmod_args() {
 }
 
 usage_error() {
-	printf '%s: %s\nTry scripts/qemu-run.sh --help\n' "${0##*/}" "$1" >&2
+	printf '%s: %s\nTry scripts/qemu-run.sh --help\n' "${0##*/}" "$*" >&2
 	exit 2
 }
 

@@ -6,7 +6,8 @@
 #   - with no FILTER, the scripts' own, on this machine (tests/host.sh);
 #   - wqtest's own, on this machine;
 #   - unless --host, `wqtest test [FILTER]` in the distribution's kernel, which tests
-#     the modules.
+#     the modules;
+#   - without FILTER, what scripts/qemu-run.sh promises of the guest.
 
 set -euo pipefail
 
@@ -40,6 +41,10 @@ main() {
 	if [[ ${1:-} != --host ]]; then
 		say "the modules, in the distribution's kernel"
 		(test_modules "$@") || status=1
+	fi
+	if (($# == 0)); then
+		say "the guest"
+		tests/guest.sh || status=1
 	fi
 	return $status
 }

@@ -5,7 +5,14 @@
 #
 # The guest has four serial ports, one for each thing that must not be mixed:
 # ttyS0 the kernel's log, ttyS1 COMMAND's stdout (the terminal with --shell),
-# ttyS2 its stderr, ttyS3 the verdict. No verdict is a failure.
+# ttyS2 its stderr, ttyS3 what guest/init and the script tell each other, a word
+# and what belongs to it a line:
+#
+#   guest   script
+#   more    SIZE, and so many bytes of the standard input; 0 at its end
+#   shell   ROWS COLUMNS, and again whenever the terminal changes
+#   status N, load NAME
+#           the verdict (see guest/init). No verdict is a failure.
 #
 # The variables are those that the options of qemu-run.sh set.
 
@@ -33,9 +40,9 @@ guest_qemu() {
 		"${accel[@]}" -smp "$cpus" -m "$memory"
 		-kernel "$image" -initrd "$run_dir/initramfs" -append "$(guest_boot_args)"
 		-chardev "file,id=log,path=$run_dir/kernel.log" "${outputs[@]}"
-		-chardev "file,id=verdict,path=$run_dir/verdict"
+		-chardev "pipe,id=control,path=$run_dir/control"
 		-serial "chardev:log" -serial "chardev:out"
-		-serial "chardev:err" -serial "chardev:verdict")
+		-serial "chardev:err" -serial "chardev:control")
 	((!gdb)) || qemu+=(-gdb tcp:127.0.0.1:1234 -S)
 	# A time-out for what should end by itself.
 	((timeout == 0)) || qemu=(timeout --foreground --kill-after=5 "$timeout" "${qemu[@]}")
@@ -55,33 +62,118 @@ guest_boot_args() {
 
 # guest_run: boots; sets $status
 guest_run() {
-	local qemu qemu_status=0
+	local qemu qemu_status=0 control
 	guest_qemu
 	: >"$run_dir/kernel.log"
 	: >"$run_dir/verdict"
+	mkfifo "$run_dir/control.in" "$run_dir/control.out"
+	exec {control}<>"$run_dir/control.in"
+	guest_job listen guest_listen
 	if [[ $guest_mode == shell ]]; then
-		in_root "${qemu[@]}" 2>"$run_dir/qemu.log" || qemu_status=$?
+		guest_terminal || qemu_status=$?
 	else
-		# stdout and stderr each through a pipe of their own, for they may
-		# be of a kind that QEMU cannot open. All of it in a process group
-		# that ends with the script: a shell that waits for a command in the
-		# foreground would not hear that it is to end.
-		exec {stdout}>&1
-		set -m
-		{
-			{
-				in_root "${qemu[@]}" 3>&1 4>&5 \
-					</dev/null >"$run_dir/qemu.log" 2>&1 | cat >&"$stdout"
-			} 5>&1 | cat >&2
-		} &
-		set +m
-		job_pid[guest]=-$!
-		wait $! || qemu_status=$?
+		guest_job guest guest_command
+		wait "${job_pid[guest]#-}" || qemu_status=$?
 		unset "job_pid[guest]"
-		exec {stdout}>&-
 	fi
+	guest_hang_up
 	guest_verdict "$qemu_status"
 	mv "$run_dir/kernel.log" "$top/build/kernel.log"
+}
+
+# guest_job NAME CMD...: runs CMD beside the script, in a process group that ends with
+# it: a shell that waits for a command in the foreground would not hear that it is to end.
+guest_job() {
+	local name=$1
+	shift
+	set -m
+	"$@" &
+	set +m
+	# shellcheck disable=SC2004 # the names of jobs are no numbers
+	job_pid[$name]=-$!
+}
+
+# stdout and stderr each through a pipe of their own, for they may be of a kind that
+# QEMU cannot open.
+guest_command() {
+	local stdout
+	exec {stdout}>&1
+	{
+		{
+			in_root "${qemu[@]}" 3>&1 4>&5 \
+				</dev/null >"$run_dir/qemu.log" 2>&1 | guest_deliver "$stdout"
+		} 5>&1 | guest_deliver 2
+	}
+}
+
+# guest_deliver FD: where nobody takes the output any more, the run ends
+guest_deliver() {
+	local status=0
+	cat >&"$1" || status=$?
+	((status == 0)) || {
+		echo "$status" >"$run_dir/reader-is-gone"
+		kill 0
+	}
+}
+
+# The terminal is QEMU's until it ends. It runs in the background, or a trap would wait
+# for its end.
+guest_terminal() {
+	local pid status=0
+	in_root "${qemu[@]}" 2>"$run_dir/qemu.log" <&0 &
+	pid=$!
+	trap guest_resize WINCH
+	while
+		status=0
+		wait "$pid" || status=$?
+		kill -0 "$pid" 2>/dev/null
+	do :; done
+	trap - WINCH
+	return "$status"
+}
+
+# Before it asks, the guest would lose a part.
+guest_resize() { [[ ! -e $run_dir/shell ]] || stty size <&"$input" >&"$control"; }
+
+# Answers what init says on ttyS3, until QEMU is gone.
+guest_listen() {
+	local word rest
+	while read -r word rest; do
+		case $word in
+		more) guest_feed & ;;
+		shell) guest_begin_shell & ;;
+		*) printf '%s %s\n' "$word" "$rest" >"$run_dir/verdict" ;;
+		esac
+	done <"$run_dir/control.out"
+}
+
+# A piece of the standard input, as large as there is one now.
+guest_feed() {
+	local piece=$run_dir/piece
+	dd bs=64K count=1 status=none <&"$input" >"$piece" 2>/dev/null || : >"$piece"
+	{
+		stat -c %s "$piece"
+		cat "$piece"
+	} >&"$control"
+}
+
+# The kernel's lines come to the terminal, from now on, as they do on a console.
+guest_begin_shell() {
+	: >"$run_dir/shell"
+	guest_resize
+	((!console)) || exec tail -n 0 -f "$run_dir/kernel.log"
+}
+
+# Lets guest_listen come to its end, which is that of what it reads, and ends what it
+# has begun.
+guest_hang_up() {
+	local pid=${job_pid[listen]#-} ended
+	# For the case that QEMU never opened it.
+	exec {ended}<>"$run_dir/control.out"
+	exec {ended}>&- {control}>&-
+	wait "$pid" || true
+	kill -- "-$pid" 2>/dev/null || true
+	unset "job_pid[listen]"
 }
 
 # guest_verdict QEMU_STATUS: sets $status from what the guest and its log say
@@ -97,6 +189,8 @@ guest_verdict() {
 	status=1
 	if [[ -n $reports ]]; then
 		trouble "the kernel reported:" "$reports"
+	elif [[ -e $run_dir/reader-is-gone ]]; then
+		status=$(<"$run_dir/reader-is-gone")
 	elif (($1)); then
 		trouble "QEMU failed (status $1):" "$(tail -n 5 "$run_dir/qemu.log")"
 	elif [[ $said == "load "* ]]; then

@@ -4,33 +4,92 @@
 # The guest's file system: busybox, wqtest, the modules, what the user adds, and
 # guest/init, which reads from /etc/guest what to do.
 
+# What no --add may replace: what init runs, and where it mounts something.
+guest_own=(/init /demo.sh /bin/busybox /bin/wqtest /etc/guest /dev /proc /sys)
+
+# What is a directory in there before anything is added.
+guest_directories=(/ /bin /etc /lib /lib/modules /root /run /tmp /usr /usr/bin /usr/lib)
+
 # initramfs_make: packs $run_dir/initramfs
 initramfs_make() {
 	local guest=$run_dir/guest
-	mkdir -p "$guest"/{bin,dev,etc/guest,lib/modules,proc,root,run,sys,tmp}
+	mkdir -p "$guest/etc/guest" "$guest"/{dev,proc,sys}
+	mkdir -p "${guest_directories[@]/#/$guest}"
 	install -m 755 "$top/scripts/guest/init" "$guest/init"
 	install -m 755 "$top/scripts/guest/demo.sh" "$guest/demo.sh"
+	install -m 755 "$top/scripts/guest/sudo" "$guest/usr/bin/sudo"
+	install -m 644 "$top/scripts/guest/profile" "$guest/etc/profile"
 	install -m 755 "$root/usr/bin/busybox" "$guest/bin/busybox"
 	install -m 755 "$(wqtest_path)" "$guest/bin/wqtest"
-	cp "$modules_out"/{wq_echo,workqueue_demo}.ko "$guest/lib/modules"
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$guest/etc/passwd"
+	echo 'root:x:0:' >"$guest/etc/group"
+	initramfs_add_dmesg "$guest"
 	initramfs_add_modules "$guest"
 	initramfs_add_files "$guest"
 	printf '%s\n' "$guest_mode" >"$guest/etc/guest/mode"
 	printf '%s\n' "$guest_command" >"$guest/etc/guest/command"
+	printf '%s\n' "$guest_input" >"$guest/etc/guest/input"
 	printf '%s\n' "${module_args[@]}" >"$guest/etc/guest/modules"
 	printf '%s\n' "$guest_terminal" >"$guest/etc/guest/terminal"
-	# Debugging information is most of a module, and nobody reads it in there.
-	# shellcheck disable=SC2016 # expanded by the shell inside
 	(cd "$guest" && in_root sh -ec '
-		find . -name "*.ko" -exec strip -g {} +
 		find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet >../initramfs')
 }
 
-# The .ko files of --module land in the guest's /.
+# busybox's dmesg does not follow the log. The root's own comes with its libraries, in
+# a folder where a program that the user adds does not replace them by others.
+initramfs_add_dmesg() { # GUEST
+	local own=/usr/lib/dmesg
+	mkdir -p "$1$own" "$1/usr/lib/locale"
+	cp -r "$root/usr/lib/locale/C.utf8" "$1/usr/lib/locale"
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	in_root sh -ec '
+		ldd /usr/bin/dmesg | sed -nE "s|^[^/]*(/[^ ]+) .*|\1|p" | xargs cp -Lt "$0"
+		cp /usr/bin/dmesg "$0"' "$1$own"
+	cat >"$1/usr/bin/dmesg" <<END
+#!/bin/busybox sh
+LC_ALL=C.UTF-8 exec $own/ld-linux-x86-64.so.2 --library-path $own $own/dmesg "\$@"
+END
+	chmod 755 "$1/usr/bin/dmesg"
+}
+
+# All modules are where modprobe looks for them. Ours can be had as /lib/modules/NAME.ko
+# too, those of --module as /NAME.ko.
 initramfs_add_modules() { # GUEST
-	local dir
+	local dir release modules
+	release=$(kdir_release "$kdir")
+	modules=lib/modules/$release
+	mkdir -p "$1/$modules"/{updates,extra}
+	cp "$modules_out"/{wq_echo,workqueue_demo}.ko "$1/$modules/updates"
 	for dir in "${extra_modules[@]}"; do
-		find "$(extra_module_out "$dir")" -name '*.ko' -exec cp -t "$1" {} +
+		find "$(extra_module_out "$dir")" -name '*.ko' -exec cp -t "$1/$modules/extra" {} +
+	done
+	# Debugging information is most of a module, and nobody reads it in there.
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	in_root sh -ec '
+		find "$0" -name "*.ko" -exec strip -g {} +
+		depmod -b "$0" "$1"' "$1" "$release"
+	(cd "$1/lib/modules" && ln -s "$release"/updates/*.ko .)
+	(cd "$1" && find "$modules/extra" -name '*.ko' -exec ln -st . {} +)
+}
+
+# guest_path FROM [TO]: where in the guest --add puts FROM; as with cp, into TO if that
+# is a directory
+guest_path() {
+	local to=/${2:-}
+	[[ ${2:-} != */ && " ${guest_directories[*]} " != *" $(realpath -ms "$to") "* ]] ||
+		to+=/$(basename "$1")
+	realpath -ms "$to"
+}
+
+# guest_path_check FROM PATH: says what of the guest's own FROM would replace as PATH
+guest_path_check() {
+	local own
+	for own in "${guest_own[@]}"; do
+		if [[ $2/ == "$own"/* ]] ||
+			[[ $own == "${2%/}"/* && (! -d $1 || -e $1/${own#"${2%/}"/}) ]]; then
+			echo "$own"
+			return
+		fi
 	done
 }
 
@@ -44,15 +103,17 @@ added_from() {
 	[[ -e $from ]]
 }
 
+# added_to HOSTPATH[:GUESTPATH]: the latter, with HOSTPATH in $from
+added_to() { [[ $1 == "$from" ]] || echo "${1#"$from:"}"; }
+
 # --add HOSTPATH[:GUESTPATH]; a dynamic program brings its libraries.
 initramfs_add_files() { # GUEST
 	local spec from to
 	for spec in "${extra_files[@]}"; do
 		added_from "$spec"
-		to=/${from##*/}
-		[[ $spec == "$from" ]] || to=${spec#"$from:"}
-		mkdir -p "$1/$(dirname "$to")"
-		cp -rL "$from" "$1/$to"
+		to=$1$(guest_path "$from" "$(added_to "$spec")")
+		mkdir -p "${to%/*}"
+		cp -rLT "$from" "$to"
 		[[ ! -f $from || ! -x $from ]] || initramfs_add_libraries "$1" "$from"
 	done
 }

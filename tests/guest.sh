@@ -1,0 +1,217 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What scripts/qemu-run.sh promises of the guest: its input and output, its terminal,
+# its modules, the demo. Prints KTAP. What the runs have said is in build/guest/.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+out=$top/build/guest
+number=0 failed=0
+
+points=(
+	what_the_guest_needs_is_not_replaced
+	what_is_added_lands_where_cp_would_put_it
+	all_of_the_input_arrives
+	the_input_keeps_no_run_from_its_end
+	modprobe_modinfo_and_lsmod_know_the_modules
+	what_sudo_begins_is_run
+	the_run_ends_where_the_reader_is_gone
+	the_shell_follows_log_and_terminal
+	no_console_keeps_the_log_off_the_terminal
+	the_demo_comes_to_its_end
+)
+
+main() {
+	local point
+	rm -rf "$out"
+	mkdir -p "$out"
+	cd "$out"
+	printf 'KTAP version 1\n1..%d\n' "${#points[@]}"
+	prepare
+	for point in "${points[@]}"; do
+		report "$point"
+	done
+	return "$failed"
+}
+
+# report POINT: in a shell of its own, where whatever fails ends it
+report() {
+	local pid
+	(
+		set -e
+		"$1"
+	) >"$1.log" 2>&1 &
+	pid=$!
+	if wait "$pid"; then
+		echo "ok $((++number)) - $1"
+		return
+	fi
+	sed 's/^/# /' "$1.log"
+	echo "not ok $((++number)) - $1"
+	failed=1
+}
+
+# fail WORD...: what was wrong
+fail() {
+	echo "$*"
+	exit 1
+}
+
+guest() { "$top/scripts/qemu-run.sh" --timeout 300 "$@"; }
+
+prepare() {
+	mkdir -p added/bin tree/etc/guest
+	echo added >added/file
+	cp added/file init
+	cp added/file added/bin/busybox
+	cp added/file tree/etc/guest/command
+	mkfifo never
+	# All values of a byte, in more than one piece.
+	for ((byte = 0; byte < 256; byte++)); do
+		printf '%b' "\\x$(printf '%02x' "$byte")"
+	done >bytes
+	for ((copy = 0; copy < 300; copy++)); do
+		cat bytes
+	done >input
+}
+
+# refused PATH ADD...
+refused() {
+	local own=$1 status=0
+	shift
+	timeout 10 "$top/scripts/qemu-run.sh" --add "$@" -- true >refused.log 2>&1 || status=$?
+	if ((status != 2)) || ! grep -qF "would replace $own, which" refused.log; then
+		cat refused.log
+		fail "--add $*: status $status, and not refused for the sake of $own"
+	fi
+}
+
+what_the_guest_needs_is_not_replaced() {
+	refused /init ./init
+	refused /init ./init:init
+	refused /init ./added/file:/etc/../init
+	refused /init ./added:/init/added
+	refused /init ./init:/
+	refused /demo.sh ./init:/demo.sh
+	refused /bin/busybox ./added/bin/busybox:/bin
+	refused /bin/busybox ./added/bin
+	refused /bin/busybox ./added/.:/
+	refused /etc/guest ./tree/etc
+	refused /etc/guest ./init:/etc/guest/mode
+	refused /proc ./init:/proc/cmdline
+}
+
+# shellcheck disable=SC2016 # expanded by the guest's shell
+# One boot for what needs no more than to run a command. Its input never ends.
+commands() {
+	guest --no-load --add added/file --add added/file:/etc --add tree/.:/tree \
+		--add added:/root -- '
+		cat /file /etc/file /tree/etc/guest/command /root/added/file
+		modinfo -F filename wq_echo; modinfo -F license workqueue_demo
+		modprobe -a wq_echo workqueue_demo && lsmod
+		echo "modprobe: $?"
+		modprobe -r workqueue_demo; ls -1d /sys/module/w*
+		sudo ls / >/dev/null && sudo A=b sh -c "echo \$A" && sudo -u root whoami
+		sudo rmmod /lib/modules/wq_echo.ko; echo "rmmod: $?"
+		sudo -u nobody true || echo "sudo: $?"' <>never >commands.out
+}
+
+what_is_added_lands_where_cp_would_put_it() {
+	commands
+	[[ $(grep -cx added commands.out) == 4 ]] || fail "$(cat commands.out)"
+}
+
+the_input_keeps_no_run_from_its_end() { grep -qx 'sudo: 1' commands.out; }
+
+modprobe_modinfo_and_lsmod_know_the_modules() {
+	grep -qE '^/lib/modules/7\.[^/]*/updates/wq_echo\.ko$' commands.out
+	grep -qx GPL commands.out
+	grep -qx 'modprobe: 0' commands.out
+	grep -qE '^wq_echo +[0-9]+ +0 *$' commands.out
+	grep -qE '^workqueue_demo +[0-9]+ +0 *$' commands.out
+	grep -qx /sys/module/wq_echo commands.out
+	[[ $(grep -cx /sys/module/workqueue_demo commands.out) == 0 ]]
+}
+
+what_sudo_begins_is_run() {
+	grep -qx b commands.out
+	grep -qx root commands.out
+	grep -qx 'rmmod: 0' commands.out
+}
+
+# shellcheck disable=SC2016 # expanded by the guest's shell
+all_of_the_input_arrives() {
+	# Nothing is read until the script has had the time to send much.
+	guest -- 'sleep 1; cat; echo "status $?" >&2' <input >output
+	cmp input output
+}
+
+the_run_ends_where_the_reader_is_gone() {
+	local status=0
+	guest -- yes </dev/null | head -n 1 >head.out || status=${PIPESTATUS[0]}
+	[[ $(<head.out) == y ]] || fail "head has read: $(<head.out)"
+	((status == 141)) || fail "status $status"
+}
+
+# terminal OPTION...: plays the steps on stdin in a guest's shell
+terminal() {
+	local status=0
+	TRANSCRIPT=transcript PATIENCE=300 timeout 400 python3 "$top/tests/terminal.py" 33x77 \
+		"$top/scripts/qemu-run.sh" --shell "$@" || status=$?
+	((status == 0)) || {
+		cat -v transcript
+		exit 1
+	}
+}
+
+the_shell_follows_log_and_terminal() {
+	terminal <<'END'
+expect wq_echo and workqueue_demo loaded. There is to try:
+expect Ctrl-A X kills it
+expect #
+send stty size\r
+expect ^33 77
+resize 44x111
+send while [ "$(stty size)" != "44 111" ]; do usleep 10000; done; echo it "is"\r
+expect ^it is
+send dmesg -n 1\r
+expect #
+send echo "not on the console" > /dev/wq_echo\r
+expect #
+send dmesg -n 8\r
+expect #
+send echo "on the console" > /dev/wq_echo\r
+expect \[ *[0-9]+\.[0-9]+\] wq_echo: "on the console" \(len=14\)
+silent wq_echo: "not on the console"
+send dmesg -n 1; dmesg -w &\r
+expect Linux version
+expect wq_echo: "on the console" \(len=14\)
+send echo "followed" > /dev/wq_echo\r
+expect wq_echo: "followed" \(len=8\)
+send kill %1; exit\r
+end 0
+END
+}
+
+no_console_keeps_the_log_off_the_terminal() {
+	terminal --no-console --no-load <<'END'
+expect modprobe -a wq_echo workqueue_demo
+expect Ctrl-A X kills it
+expect #
+send modprobe wq_echo; echo "silence" > /dev/wq_echo; dmesg | grep -c sile\r
+expect ^1
+send exit\r
+end 0
+silent wq_echo: "silence"
+END
+}
+
+the_demo_comes_to_its_end() {
+	guest >demo.out
+	grep -qx 'wrote 15 bytes: "william wq test"' demo.out
+	grep -q '^Both modules are gone again' demo.out
+}
+
+main "$@"
