@@ -74,4 +74,33 @@ END
 many=$(seq -f 'BUG: %.0f' 50000)
 reports 'a lot of trouble' "$(seq -f 'BUG: %.0f' 10)" <<<"$many"
 
+# part NAME EXPECTED: of the log on stdin, the part that is specimen NAME's
+part() {
+	local found
+	found=$(zoo_part "$1")
+	[[ $found == "$2" ]] && return
+	printf 'the part of %s:\n  expected: %s\n  found: %s\n' "$1" "$2" "$found"
+	status=1
+}
+
+zoo_log='[    5.000000] Run /init as init process
+[    6.000000] zoo: broken begins
+[    6.100000] broken: loading out-of-tree module taints kernel.
+[    6.200000] BUG: KASAN: slab-use-after-free in f+0x1/0x2
+[    7.000000] zoo: broken_too begins
+[    7.200000] WARNING: kernel/workqueue.c:1 at f+0x1/0x2
+zoo: broken begins
+said by the guest'
+
+part broken '[    6.000000] zoo: broken begins
+[    6.100000] broken: loading out-of-tree module taints kernel.
+[    6.200000] BUG: KASAN: slab-use-after-free in f+0x1/0x2
+zoo: broken begins
+said by the guest' <<<"$zoo_log"
+
+part broken_too '[    7.000000] zoo: broken_too begins
+[    7.200000] WARNING: kernel/workqueue.c:1 at f+0x1/0x2' <<<"$zoo_log"
+
+part fixed '' <<<"$zoo_log"
+
 exit $status

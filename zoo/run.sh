@@ -24,7 +24,8 @@ Prints KTAP: for each specimen (or those NAMEd) and each kernel that it names
     ok 2 KERNEL.NAME.fixed      with fixed=1 nothing was reported
     ok 3 KERNEL.end             nothing leaked, and all could be unloaded
 
-What the kernel and the command said is in build/zoo/. Lines of the comment at the
+and, of a specimen that was NAMEd, before that what the kernel reported. All that
+the kernel and the command said is in build/zoo/. Lines of the comment at the
 top of a specimen say what to do with it:
 
     RUN LINE            for the guest's shell. $FIXED is empty, or fixed=1; the
@@ -39,7 +40,7 @@ EOF
 # Seconds for one boot. Most take 15, those that look for leaks 40.
 readonly broken_timeout=180 fixed_timeout=600
 
-number=0 failed=0 only_kernel='' names=()
+number=0 failed=0 only_kernel='' shows=0 names=()
 
 main() {
 	local kernel points
@@ -68,7 +69,7 @@ parse_options() {
 		*)
 			file=$(specimen "$1")
 			[[ -e $file ]] || usage_error "$1: no such specimen"
-			names+=("$1")
+			names+=("$1") shows=1
 			;;
 		esac
 		shift
@@ -155,11 +156,13 @@ boot() {
 	rm -f "$top/build/kernel.log"
 	"$top/scripts/qemu-run.sh" --kernel "$2" --no-load --module "$zoo" --timeout "$3" \
 		--append "$4" -- "$(guest_functions)
-$5" >"$log.out" 2>"$log.err" || status=$?
+$5" </dev/null >"$log.out" 2>"$log.err" || status=$?
 	tr -d '\r' <"$top/build/kernel.log" >"$log" 2>/dev/null || : >"$log"
 	tr -d '\r' <"$log.out" >>"$log"
-	# The guest's stderr, for `time`, without the end of the log that is quoted there.
-	sed '/^qemu-run.sh: /,$d' "$log.err" | tr -d '\r' >>"$log"
+	# The guest's stderr, for `time`, without what the script says of its own progress
+	# and the end of the log that it quotes.
+	sed -E '/^qemu-run.sh: /,$d; /^==> /d; /^    .*: [0-9]+ s  /d' "$log.err" |
+		tr -d '\r' >>"$log"
 	return "$status"
 }
 
@@ -178,6 +181,7 @@ run_broken() { # KERNEL NAME
 		missing+="but: $(kernel_reports <"$log" | head -n 1)"
 		tail -n 5 "$log.err" | sed 's/^/# /'
 	fi
+	((!shows)) || zoo_part "$2" <"$log" | sed 's/^/# /'
 	point "$1.$2" "$missing"
 }
 
@@ -212,8 +216,7 @@ begins nothing
 # complaint_about KERNEL NAME LOG STATUS: prints what is wrong with NAME's part of LOG
 complaint_about() {
 	local part re
-	part=$(awk -v mine="zoo: $2 begins" '
-		/zoo: [a-z_0-9]+ begins$/ { in_mine = index($0, mine) } in_mine' "$3")
+	part=$(zoo_part "$2" <"$3")
 	if [[ -z $part ]]; then
 		echo "not run: see ${3#"$top/"}"
 		return

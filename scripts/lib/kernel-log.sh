@@ -38,3 +38,10 @@ without_faults_of_wqtest() {
 		failed && /Call Trace:$/ { failed = 0; next }
 		{ print }'
 }
+
+# zoo_part NAME: of a log on stdin in which the zoo marks where a specimen begins, the
+# part of specimen NAME, the mark included
+zoo_part() {
+	awk -v mine="zoo: $1 begins" '
+		/zoo: [a-z_0-9]+ begins\r?$/ { in_mine = index($0, mine) } in_mine'
+}
