@@ -48,7 +48,7 @@ report() {
 		echo "ok $((++number)) - $1"
 		return
 	fi
-	sed 's/^/# /' "$1.log"
+	awk '{ print "# " $0 }' "$1.log"
 	echo "not ok $((++number)) - $1"
 	failed=1
 }
