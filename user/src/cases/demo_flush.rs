@@ -13,7 +13,7 @@ use nix::libc::SIGKILL;
 
 use super::cases;
 use crate::harness::child::{Report, Signals, Writer};
-use crate::harness::cpus::{mask_of, TwoCpus, UNBOUND_CPUMASK};
+use crate::harness::cpus::TwoCpus;
 use crate::harness::demo::{send, table};
 use crate::harness::held_cpu::HeldCpu;
 use crate::harness::loaded::loaded_with;
@@ -69,8 +69,6 @@ fn demo_flush_waits_for_a_delayed_item_that_is_due(_: &Harness) -> Outcome {
     let enough = 10 * started.elapsed() + Duration::from_millis(200);
 
     let cpus = TwoCpus::of_this_machine()?;
-    // Who flushes is not held.
-    let _unbound = Setting::change(UNBOUND_CPUMASK, &mask_of(cpus.free))?;
     let queueing = Queueing::from_now()?;
     let mut held = HeldCpu::hold(cpus, || send("delayed 1\n"))?;
     let cpu = queueing.cpu_of_next("workqueue_demo")?;

@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// The CPUs on which workers of unbound workqueues may run: all but those that
 /// `isolcpus=` and its like keep for others.
-pub const UNBOUND_CPUMASK: &str = "/sys/devices/virtual/workqueue/cpumask";
+const UNBOUND_CPUMASK: &str = "/sys/devices/virtual/workqueue/cpumask";
 
 type Cpus = BTreeSet<usize>;
 
