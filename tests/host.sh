@@ -23,6 +23,7 @@ cases=(
 	a_cache_that_is_noexec_is_named
 	a_small_disk_is_refused_beforehand
 	a_full_disk_is_named
+	what_could_not_be_made_leaves_nothing_behind
 	no_network_is_named
 	documents_name_the_size_that_is_checked
 	odd_paths_are_passed_by_their_names_in_the_root
@@ -180,6 +181,19 @@ a_full_disk_is_named() {
 	fill() { head -c 1M /dev/zero | tee /dev/full >/dev/null; }
 	says_one_line "filling it: the disk is full: [0-9]+ MB are left for $cache" \
 		step "filling it" full fill
+}
+
+what_could_not_be_made_leaves_nothing_behind() {
+	# shellcheck disable=SC2317 # called by cached
+	half() {
+		mkdir "$1/half"
+		die "no more of it"
+	}
+	cache=$work
+	mkdir "$work"/{made,locks}
+	(step "making half" half cached thing half) 2>/dev/null &
+	if wait $!; then fail "it did not fail"; fi
+	[[ -z $(ls "$work/made") && ! -e $work/thing ]] || fail "it left:" "$(ls "$work"/*)"
 }
 
 no_network_is_named() {

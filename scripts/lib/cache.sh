@@ -8,7 +8,8 @@
 # link is made last, in one step: an entry is there whole or not at all. While
 # it is being made its lock is held, also by the processes that fill it; so a
 # run that was killed leaves nothing that a later one could take for good, and
-# two runs at once make it once.
+# two runs at once make it once. What a job could not make is removed: it may be what
+# fills the disk.
 
 cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/workqueue-rs
 cache=$(realpath -m "$cache")
@@ -38,6 +39,8 @@ directory_need() {
 	) || exit
 }
 
+unfinished=()
+
 # cached NAME FUNC ARG...: makes entry NAME with `FUNC DIR ARG...` if it is missing
 cached() {
 	local name=$1 make=$2 lock dir
@@ -51,9 +54,11 @@ cached() {
 	if [[ ! -e $cache/$name ]]; then
 		remove "$cache/made/$name".??????	# left by a run that was killed
 		dir=$(mktemp -d "$cache/made/$name.XXXXXX")
+		unfinished+=("$dir")
 		chmod 755 "$dir"
 		"$make" "$dir" "$@"
 		ln -sfn "made/${dir##*/}" "$cache/$name"
+		unset 'unfinished[-1]'
 	fi
 	exec {lock}>&-
 }

@@ -34,12 +34,18 @@ spawn() {
 	shift
 	job_start[$job]=$SECONDS
 	(
-		trap 'echo $SECONDS >"$job_path.end"' EXIT
+		trap 'job_ends $?' EXIT
 		trap '[[ -e $job_path.command ]] || echo "$BASH_COMMAND" >"$job_path.command"' ERR
 		set -eE
 		"$@"
 	) >"$job_path.log" 2>&1 </dev/null &
 	job_pid[$job]=$!
+}
+
+# Who is killed has no time to tidy up.
+job_ends() { # STATUS
+	echo $SECONDS >"$job_path.end"
+	(($1 > 128)) || remove "${unfinished[@]}"
 }
 
 # join NAME TITLE: waits for a job, shows its progress, fails if it failed
