@@ -181,6 +181,8 @@ a_full_disk_is_named() {
 	fill() { head -c 1M /dev/zero | tee /dev/full >/dev/null; }
 	says_one_line "filling it: the disk is full: [0-9]+ MB are left for $cache" \
 		step "filling it" full fill
+	echo "E: You don't have enough free space in /mnt/var/cache/apt/archives/." >"$work/log"
+	[[ $(known_cause "$work/log") == "the disk is full: "* ]] || fail "apt is not understood"
 }
 
 what_could_not_be_made_leaves_nothing_behind() {
@@ -199,6 +201,9 @@ what_could_not_be_made_leaves_nothing_behind() {
 no_network_is_named() {
 	says_one_line ": no connection to where it comes from: " \
 		alone with_tmpfs size=9g unshare --net scripts/qemu-run.sh --print-kdir
+	echo 'warning: spurious network error: [6] Could not resolve hostname (x)' >"$work/log"
+	[[ $(known_cause "$work/log") == "no connection "*": Could not resolve hostname (x)."* ]] ||
+		fail "cargo is not understood"
 }
 
 documents_name_the_size_that_is_checked() {

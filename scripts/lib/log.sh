@@ -112,7 +112,7 @@ job_failed() {
 # known_cause LOG: prints what helps, where the log tells of what the machine lacks
 known_cause() {
 	local line
-	if grep -qE 'No space left on device|Disk quota exceeded' "$1"; then
+	if grep -qE 'No space left on device|enough free space|quota exceeded' "$1"; then
 		echo "the disk is full: $(free_mb "$cache") MB are left for $cache," \
 			"$(free_mb "$top") MB for $top"
 	elif line=$(grep -m 1 -oE "$unreachable.*" "$1"); then
