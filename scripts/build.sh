@@ -109,7 +109,7 @@ build_rust_project() {
 	fi
 	build rust-analyzer
 	if ((${#run[@]})); then
-		sed "s|\"/usr/|\"$(realpath "$root")/usr/|g" "$out/rust-project.json" \
+		sed "s|\"/usr/|\"$(realpath "$root")/usr/|g" "$out/rust-project.json" | outside \
 			>"$top/rust-project.json"
 	else
 		cp "$out/rust-project.json" "$top"
