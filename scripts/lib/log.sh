@@ -84,7 +84,7 @@ progress() {
 	[[ ! -t 2 ]] || every=1
 	((elapsed % every == 0 && elapsed > 0 && shown_at != SECONDS)) || return 0
 	shown_at=$SECONDS
-	last=$(tail -n 1 "$log" | tr -dc '[:print:]')
+	last=$(tail -n 1 "$log" | outside | tr -dc '[:print:]')
 	if [[ -t 2 ]]; then
 		columns=$(tput cols 2>/dev/null || echo 80)
 		room=$((columns - ${#title} - 14))
