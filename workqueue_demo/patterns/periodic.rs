@@ -75,3 +75,25 @@ impl Ticker for CountedTick {
         self.ledger.cancelled(Kind::Periodic);
     }
 }
+
+#[kunit_tests(workqueue_demo_periodic)]
+mod tests {
+    use super::{
+        super::super::ledger::CloseOnDrop,
+        *, //
+    };
+
+    #[test]
+    fn nothing_starts_to_tick_once_the_ledger_is_closed() -> Result {
+        let ledger = Ledger::new()?;
+        let ticks = KBox::pin_init(new(ledger.clone()), GFP_KERNEL)?;
+        start(&ticks, 3_600_000)?;
+        stop(&ticks);
+        drop(CloseOnDrop(ledger.clone()));
+        assert_eq!(start(&ticks, 3_600_000), Err(ENODEV));
+        let shown = ledger.snapshot();
+        assert!(!shown.ticking);
+        assert_eq!(shown.row(Kind::Periodic).queued, 1);
+        Ok(())
+    }
+}
