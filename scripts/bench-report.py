@@ -72,6 +72,12 @@ LINES = [
       for key, name in (("median", "median"), ("p99", "99 %"), ("worst", "worst"))],
     *[Line(f"write() to its line in the log, flood, {name}", f"latency_flood_{key}")
       for key, name in (("median", "median"), ("p99", "99 %"), ("worst", "worst"))],
+    *[Line(f"ticks in 5 s, every {ms} ms", "ticks_in_5_s", goal=5000 // ms - 1, sense=MORE,
+           period_ms=ms)
+      for ms in (10, 11, 100)],
+    *[Line(f"delayed 1, write() to handler start, {key}", f"delayed_1_ms_{key}",
+           ratio=ratio)
+      for key, ratio in (("least", 1.0), ("median", None), ("worst", 1.0))],
     Line("slab for each pending 15 B message", "slab_per_pending", 64),
     Line("all memory for each pending 15 B message", "memory_per_pending"),
     *way_lines("queue, run, free", "queue_run_free"),

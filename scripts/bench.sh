@@ -21,7 +21,7 @@ chart is build/bench.svg. docs/performance.md says how to read them.
 
   --kernel NAME     of this kernel alone; may be repeated. Default: plain and debian
   --only GROUP      these figures alone; may be repeated: boot, echo, floor,
-                    latency, ways, loading (one CPU), memory, scaling (four)
+                    latency, timers, ways, loading (one CPU), memory, scaling (four)
   --rounds N        take each figure N times, the median counts. Default 3
   --messages N      write N messages in a round. Default 100000
   --setup           also time a warm rebuild and a set-up from nothing, in a
@@ -31,7 +31,7 @@ EOF
 }
 
 kernels=() groups=() rounds=3 messages=100000 setup=0
-readonly known_groups=(boot echo floor latency ways loading memory scaling)
+readonly known_groups=(boot echo floor latency timers ways loading memory scaling)
 # What the boots take at most, on a machine that has other things to do too.
 readonly timeout=1800
 
@@ -98,7 +98,7 @@ of_these() {
 }
 
 measure_instructions() { # KERNEL
-	mapfile -t here < <(of_these boot echo floor latency ways loading)
+	mapfile -t here < <(of_these boot echo floor latency timers ways loading)
 	((${#here[@]} == 0)) || measure_in_guest "$1" icount --icount
 }
 

@@ -85,7 +85,7 @@ fn after_idle(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
 }
 
 /// From each write to the first start behind it; both in order.
-fn ticks_until_start(writes: &[u64], starts: &[u64]) -> Option<Vec<u64>> {
+pub fn ticks_until_start(writes: &[u64], starts: &[u64]) -> Option<Vec<u64>> {
     let until_start = |&write: &u64| {
         let next = starts.partition_point(|&start| start < write);
         starts.get(next).map(|start| start - write)

@@ -14,7 +14,7 @@
 //! - [`trace`]: when work items start
 //! - [`idle`]: a machine that has nothing else to do
 //! - [`boot`], [`echo`], [`floor`], [`latency`], [`loading`], [`memory`],
-//!   [`scaling`], [`ways`]: the figures, one file a group
+//!   [`scaling`], [`timers`], [`ways`]: the figures, one file a group
 
 pub mod boot;
 pub mod echo;
@@ -26,6 +26,7 @@ pub mod memory;
 pub mod report;
 pub mod scaling;
 pub mod statistics;
+pub mod timers;
 pub mod trace;
 pub mod twin;
 pub mod ways;
@@ -57,11 +58,12 @@ pub struct Group {
     pub measure: fn(&Options) -> Outcome,
 }
 
-pub const GROUPS: [Group; 8] = [
+pub const GROUPS: [Group; 9] = [
     Group { name: "boot", idle: false, measure: boot::measure },
     Group { name: "echo", idle: true, measure: echo::measure },
     Group { name: "floor", idle: true, measure: floor::measure },
     Group { name: "latency", idle: true, measure: latency::measure },
+    Group { name: "timers", idle: true, measure: timers::measure },
     Group { name: "ways", idle: true, measure: ways::measure },
     Group { name: "loading", idle: true, measure: loading::measure },
     Group { name: "memory", idle: true, measure: memory::measure },
