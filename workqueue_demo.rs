@@ -27,6 +27,7 @@ mod abstractions {
     pub(crate) mod periodic;
     pub(crate) mod procfs;
     pub(crate) mod ratelimit;
+    pub(crate) mod user_result;
     pub(crate) mod work;
     pub(crate) mod worker;
 }

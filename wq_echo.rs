@@ -27,6 +27,7 @@ mod abstractions {
     pub(crate) mod misc_device;
     pub(crate) mod module_param;
     pub(crate) mod owned_queue;
+    pub(crate) mod user_result;
 }
 
 mod wq_echo {

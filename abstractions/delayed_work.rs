@@ -45,14 +45,15 @@ use super::{
         delayed_work_of,
         CancelDelayedWork, //
     },
+    jiffies::LONGEST_DELAY,
     owned_queue::{
         QueueOwner,
         SystemQueue, //
     }, //
 };
 
-/// How many jiffies a timer takes for `delay`: rounded up. Any context. From 24.8 days on it is
-/// C's longest time (`MAX_JIFFY_OFFSET`), which no timer reaches in a lifetime.
+/// How many jiffies a timer takes for `delay`: rounded up, 24.8 days at most, or [`LONGEST_DELAY`]
+/// where that is less. Any context.
 ///
 /// The current jiffy is partly over, and nothing has to be added for that: C's timers never fire
 /// early (`calc_index()` in `kernel/time/timer.c` rounds up to the next jiffy).
@@ -69,8 +70,10 @@ use super::{
 /// pr_info!("{} jiffies\n", jiffies_at_least(Delta::from_millis(100)));
 /// ```
 pub(crate) fn jiffies_at_least(delay: Delta) -> Jiffies {
-    let delay = delay.max(Delta::ZERO);
-    msecs_to_jiffies(Msecs::try_from(delay.as_millis_ceil()).unwrap_or(Msecs::MAX))
+    // C takes an `i32` of milliseconds that is negative for ever.
+    let ms = delay.as_millis_ceil().clamp(0, i32::MAX.into());
+    // CAST: It is neither negative nor too large.
+    msecs_to_jiffies(ms as Msecs).min(LONGEST_DELAY)
 }
 
 /// What a delayed work item does when its time has come.
@@ -143,6 +146,8 @@ impl<H: DelayedHandler> Item<H> {
         // SAFETY: By the type invariants the queue is valid, be it that the handle exists or that
         // the item runs.
         let queue = unsafe { Queue::from_raw(self.queue.0) };
+        // C would take a delay of more than half of all jiffies for one that is over.
+        let delay = delay.min(LONGEST_DELAY);
         queue.enqueue_delayed(self.clone(), delay).is_ok()
     }
 }
@@ -176,8 +181,8 @@ impl<H: DelayedHandler> Item<H> {
 pub(crate) struct Rearm<'a, H: DelayedHandler>(&'a Arc<Item<H>>);
 
 impl<H: DelayedHandler> Rearm<'_, H> {
-    /// Arms the item to run after `delay` jiffies; `false` if it is armed already or being
-    /// stopped. Any context.
+    /// Arms the item to run after `delay` jiffies, [`LONGEST_DELAY`] at most; `false` if it is
+    /// armed already or being stopped. Any context.
     ///
     /// C: `queue_delayed_work()`.
     pub(crate) fn after(&self, delay: Jiffies) -> bool {
@@ -423,7 +428,8 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
         })
     }
 
-    /// Arms the item to run after `delay` jiffies; `false` if it is armed or queued already.
+    /// Arms the item to run after `delay` jiffies, [`LONGEST_DELAY`] at most; `false` if it is
+    /// armed or queued already.
     /// Starts it again if it was stopped. Where C refuses the item it waits for whoever has
     /// [`Control`], for they may be taking it back. Sleeps.
     ///
@@ -512,7 +518,8 @@ pub(crate) struct Control<'a, H: DelayedHandler> {
 }
 
 impl<H: DelayedHandler> Control<'_, H> {
-    /// Arms the item to run after `delay` jiffies; `false` if it is armed or queued already.
+    /// Arms the item to run after `delay` jiffies, [`LONGEST_DELAY`] at most; `false` if it is
+    /// armed or queued already.
     /// Starts it again if it was stopped. Does not sleep.
     ///
     /// C: `queue_delayed_work()`, `enable_delayed_work()`.

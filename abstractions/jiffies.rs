@@ -20,6 +20,15 @@ use kernel::{
 /// C: `TICK_NSEC`.
 pub(crate) const JIFFY: Delta = Delta::from_nanos(bindings::TICK_NSEC as i64);
 
+/// The longest delay that C's timer wheel holds: 48 days at 250 Hz, 12 at 1,000 Hz, 15 at 100 Hz.
+/// What is longer comes after that.
+///
+/// C: `WHEEL_TIMEOUT_MAX` in `kernel/time/timer.c`.
+pub(crate) const LONGEST_DELAY: Jiffies = {
+    let levels = if bindings::CONFIG_HZ > 100 { 9 } else { 8 };
+    (63 << (3 * (levels - 1))) - (1 << (3 * (levels - 1)))
+};
+
 /// The number of ticks so far; it wraps. Any context.
 ///
 /// One load: the cheapest clock there is, and the coarsest. Two readings that are the same are

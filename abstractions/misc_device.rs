@@ -14,6 +14,7 @@ use core::{
 };
 
 use kernel::{
+    bindings,
     container_of,
     fs::{
         File,
@@ -27,8 +28,11 @@ use kernel::{
         MiscDeviceRegistration, //
     },
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    ModuleMetadata, //
 };
+
+use super::user_result::count_for_user;
 
 /// What a device that is only written to does.
 ///
@@ -52,7 +56,8 @@ pub(crate) trait Operations: Send + Sync + 'static {
     ///
     /// May be called from any number of processes at the same time, in process context, and may
     /// sleep. The flags of `file` are those of this moment: fcntl(2) may have changed them since
-    /// it was opened.
+    /// it was opened. More bytes than there were, and an error that is not for user space, become
+    /// `EIO`.
     fn write(&self, file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize>;
 }
 
@@ -99,24 +104,50 @@ pub(crate) struct Device<T: Operations> {
 }
 
 impl<T: Operations> Device<T> {
-    /// Registers `/dev/NAME`, which devtmpfs creates with mode 0600. May sleep. The device can be
-    /// opened, and `state` be called, before this returns: let it be the last thing that an init
-    /// function does, because C frees a module whose init fails even if it is in use.
+    /// Registers `/dev/NAME`, which devtmpfs creates with mode 0600. May sleep.
+    ///
+    /// As long as the module's init has not returned, open(2) fails with `ENODEV`: C frees a
+    /// module whose init fails even if it is in use. (udev does not open the device: it sets the
+    /// node's owner and links. Who waits for the node and opens it at once has to try again.)
     ///
     /// C: `misc_register()`.
     ///
     /// # Errors
     ///
-    /// Those of C: `EEXIST` if the name is taken, `EBUSY` if the minor numbers are used up,
+    /// `EINVAL` for a name that is empty, `.` or `..`, or has a `/` in it. Those of C: `EEXIST` if
+    /// the name is taken, `EBUSY` if the minor numbers are used up,
     /// `ENOMEM`.
     pub(crate) fn register(name: &'static CStr, state: Arc<T>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            _: {
+                check_name(name.to_bytes())?;
+            },
             // Before the registration, which makes it reachable.
             state,
             // INVARIANT: `OpenDevice` is registered here and nowhere else, in this very field.
             registration <- MiscDeviceRegistration::register(MiscDeviceOptions { name }),
         })
     }
+}
+
+/// Refuses a name that sysfs or devtmpfs would warn about, or take for a path.
+fn check_name(name: &[u8]) -> Result {
+    if matches!(name, b"" | b"." | b"..") || name.contains(&b'/') {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
+/// Whether the module's init has returned, or it is built in.
+fn is_live() -> bool {
+    let module = <crate::LocalModule as ModuleMetadata>::THIS_MODULE.as_ptr();
+    if module.is_null() {
+        return true;
+    }
+    // SAFETY: The module's code runs, so it is there. C writes its state as one word, whenever it
+    // likes, and so is it read.
+    let state = unsafe { ptr::read_volatile(&raw const (*module).state) };
+    state == bindings::module_state_MODULE_STATE_LIVE
 }
 
 /// What `kernel::miscdevice` sees: the operations of one open file.
@@ -132,6 +163,9 @@ impl<T: Operations> MiscDevice for OpenDevice<T> {
     type Ptr = Arc<T>;
 
     fn open(_file: &File, registration: &MiscDeviceRegistration<Self>) -> Result<Arc<T>> {
+        if !is_live() {
+            return Err(ENODEV);
+        }
         // SAFETY: By the type invariants of `OpenDevice` this is a field of a `Device<T>`, which
         // lives for as long as the registration that it owns.
         let device =
@@ -144,6 +178,7 @@ impl<T: Operations> MiscDevice for OpenDevice<T> {
         // not leave this thread, nor outlive the call: an `fdget_pos` of this thread's, without
         // the lock, is still its own.
         let file = unsafe { LocalFile::from_raw_file((*kiocb.as_raw()).ki_filp) };
-        kiocb.file().write(file, data)
+        let offered = data.len();
+        count_for_user(kiocb.file().write(file, data), offered)
     }
 }

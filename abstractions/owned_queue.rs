@@ -143,6 +143,21 @@ unsafe impl QueueOwner for Arc<OwnedQueue> {
     }
 }
 
+/// Nobody else implements [`Kind`] and [`Concurrent`]: an ordered queue that ran items side by
+/// side would be neither.
+mod sealed {
+    pub(crate) trait Kind {}
+
+    impl Kind for super::Unbound {}
+    impl Kind for super::PerCpu {}
+    impl Kind for super::Ordered {}
+
+    pub(crate) trait Concurrent {}
+
+    impl Concurrent for super::Unbound {}
+    impl Concurrent for super::PerCpu {}
+}
+
 /// A kind of queue: where its workers run, and what else may be asked of it.
 ///
 /// # Examples
@@ -156,7 +171,7 @@ unsafe impl QueueOwner for Arc<OwnedQueue> {
 ///     builder.mem_reclaim().build()
 /// }
 /// ```
-pub(crate) trait Kind {
+pub(crate) trait Kind: sealed::Kind {
     /// The `WQ_*` flags that make a queue one of this kind.
     const FLAGS: bindings::wq_flags;
 }
@@ -172,7 +187,7 @@ pub(crate) trait Kind {
 ///     builder.max_active(2)
 /// }
 /// ```
-pub(crate) trait Concurrent: Kind {}
+pub(crate) trait Concurrent: Kind + sealed::Concurrent {}
 
 /// Workers run where the scheduler puts them (`WQ_UNBOUND`).
 ///
@@ -307,11 +322,13 @@ impl<K: Kind> Builder<K> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `max_active` is 0 or above `WQ_MAX_ACTIVE` (2048), which C would clamp with a
-    /// warning; `ENOMEM` if C returns no queue, which a name that sysfs has already leads to as
-    /// well.
+    /// `EINVAL` if the name is empty, or `max_active` is 0 or above `WQ_MAX_ACTIVE` (2048), which
+    /// C would clamp with a warning; `ENOMEM` if C returns no queue, which a name that sysfs has
+    /// already leads to as well.
     pub(crate) fn build(self) -> Result<OwnedQueue> {
-        if !(1..=bindings::wq_consts_WQ_MAX_ACTIVE).contains(&self.max_active) {
+        if !(1..=bindings::wq_consts_WQ_MAX_ACTIVE).contains(&self.max_active)
+            || self.name.is_empty()
+        {
             return Err(EINVAL);
         }
         // SAFETY: The format takes one string, and `name` is one. C copies what it formats.

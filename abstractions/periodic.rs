@@ -24,7 +24,10 @@ use super::{
         LockClasses,
         Rearm, //
     },
-    jiffies::JIFFY,
+    jiffies::{
+        JIFFY,
+        LONGEST_DELAY, //
+    },
     owned_queue::{
         QueueOwner,
         SystemQueue, //
@@ -80,8 +83,16 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     fn cancelled(&self) {}
 }
 
-/// The longest period: a timer takes no more than some 24 days, in milliseconds of an `i32`.
-const LONGEST_PERIOD: Delta = Delta::from_secs(24 * 24 * 60 * 60);
+/// The longest period: 24 days, or less where C's timer wheel holds no more (12 at 1,000 Hz).
+const LONGEST_PERIOD: Delta = {
+    let wheel = JIFFY.as_nanos() * LONGEST_DELAY as i64;
+    let days = Delta::from_secs(24 * 24 * 60 * 60);
+    if days.as_nanos() < wheel {
+        days
+    } else {
+        Delta::from_nanos(wheel)
+    }
+};
 
 /// The shortest period. Ticks that come faster would leave the processor to nobody.
 const SHORTEST_PERIOD: Delta = JIFFY;
@@ -275,10 +286,10 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
     /// Starts to tick every `period`, for the first time in one period. Changes nothing if it does
     /// so already; if it ticks at another period it starts anew. Sleeps.
     ///
-    /// A period of 24 days is the longest, and a longer one is taken for it; the shortest is a
-    /// jiffy, and so is one of no time or less. Each tick is due a whole number of periods after
-    /// the start: one that is late puts off none behind it, and those that are missed altogether,
-    /// because the next one is due as well, are left out.
+    /// A period of 24 days is the longest (of 12 at 1,000 Hz), and a longer one is taken for it;
+    /// the shortest is a jiffy, and so is one of no time or less. Each tick is due a whole number
+    /// of periods after the start: one that is late puts off none behind it, and those that are
+    /// missed altogether, because the next one is due as well, are left out.
     ///
     /// C: `enable_delayed_work()`, `queue_delayed_work()`.
     pub(crate) fn start(&self, period: Delta) {

@@ -24,6 +24,11 @@ use kernel::{
     }, //
 };
 
+use super::user_result::{
+    count_for_user,
+    error_for_user, //
+};
+
 /// What bindgen makes of `procfs_helper.h`.
 #[allow(
     clippy::all,
@@ -68,9 +73,12 @@ pub(crate) trait Operations: Send + Sync + 'static {
     /// Prints all of the file. One call fills one buffer, from which short reads are then served:
     /// what is printed under one lock is read as one snapshot. It may be called again with a
     /// larger buffer where the text did not fit.
+    ///
+    /// An error that is not for user space becomes `EIO`.
     fn show(&self, file: &SeqFile) -> Result;
 
-    /// Takes one write(2) and returns how many of its bytes it took.
+    /// Takes one write(2) and returns how many of its bytes it took. More than there were, and an
+    /// error that is not for user space, become `EIO`.
     fn write(&self, data: UserSliceReader) -> Result<usize>;
 }
 
@@ -145,15 +153,20 @@ unsafe impl<T: Operations> Sync for Entry<T> {}
 impl<T: Operations> Entry<T> {
     /// Creates the file `/proc/NAME` with the permission bits `mode` (C takes none for 0444). May
     /// sleep. The file can be opened, and `state` be called, before this returns. C warns about a
-    /// name that is taken, empty, `.` or `..`, a number, or too long, with a trace: a kernel that
-    /// boots with `panic_on_warn` ends there.
+    /// name that is taken, with a trace: a kernel that boots with `panic_on_warn` ends there.
     ///
     /// C: `proc_create_data()`.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if C returns no entry, which a name that is taken leads to as well.
+    /// `EINVAL` for a name that is empty, `.` or `..`, a number, longer than 255 bytes, or has a
+    /// `/` in it, and for a mode with more than permission bits. `ENOMEM` if C returns no entry,
+    /// which a name that is taken leads to as well.
     pub(crate) fn new(name: &'static CStr, mode: u16, state: Arc<T>) -> Result<Self> {
+        check_name(name.to_bytes())?;
+        if mode & !0o777 != 0 {
+            return Err(EINVAL);
+        }
         // SAFETY: `OPS` is `'static`, `name` is a string that C copies, and a null parent is
         // /proc itself. The data pointer stays valid until the entry is removed, because `_state`
         // holds a reference until then.
@@ -172,6 +185,18 @@ impl<T: Operations> Entry<T> {
             _state: state,
         })
     }
+}
+
+/// Refuses what C would warn about. And a path: C takes one, even below another file, and removes
+/// with a directory all that is in it, so that an entry could be removed twice.
+fn check_name(name: &[u8]) -> Result {
+    let is_a_process = name.iter().all(u8::is_ascii_digit);
+    let is_path = name.contains(&b'/') || matches!(name, b"." | b"..");
+    // An empty name has no byte that is not a digit.
+    if is_a_process || is_path || name.len() > bindings::NAME_MAX as usize {
+        return Err(EINVAL);
+    }
+    Ok(())
 }
 
 impl<T: Operations> Drop for Entry<T> {
@@ -218,7 +243,7 @@ impl<T: Operations> Vtable<T> {
         let state = unsafe { &*(*file).private.cast::<T>() };
         // SAFETY: C passes a valid `seq_file`, whose mutex it holds for the call.
         let file = unsafe { SeqFile::from_raw(file) };
-        from_result(|| state.show(file).map(|()| 0))
+        from_result(|| state.show(file).map(|()| 0).map_err(error_for_user))
     }
 
     /// # Safety
@@ -238,6 +263,10 @@ impl<T: Operations> Vtable<T> {
             &*(*seq).private.cast::<T>()
         };
         let data = UserSlice::new(UserPtr::from_ptr(data.cast_mut().cast()), count);
-        from_result(|| state.write(data.reader()).map(|taken| taken as isize))
+        from_result(|| {
+            let taken = count_for_user(state.write(data.reader()), count)?;
+            // CAST: C offers no more than fits.
+            Ok(taken as isize)
+        })
     }
 }

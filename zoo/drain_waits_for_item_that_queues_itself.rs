@@ -32,6 +32,7 @@ use kernel::{
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
+    pub(crate) mod jiffies;
     pub(crate) mod owned_queue;
 }
 mod raw_queue;

@@ -30,6 +30,7 @@ use kernel::{
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod misc_device;
+    pub(crate) mod user_result;
     pub(crate) mod owned_queue;
     pub(crate) mod work;
 }

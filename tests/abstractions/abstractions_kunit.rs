@@ -14,9 +14,12 @@ mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
+    pub(crate) mod misc_device;
     pub(crate) mod module_param;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
+    pub(crate) mod procfs;
+    pub(crate) mod user_result;
     pub(crate) mod work;
     pub(crate) mod worker;
 }
@@ -26,6 +29,7 @@ use abstractions::module_param::module_params;
 mod cancel;
 mod cancel_delayed;
 mod delayed_work_handle;
+mod files;
 mod lock_classes;
 mod module_param;
 mod owned_queue;
@@ -50,6 +54,7 @@ struct AbstractionsKunit;
 
 impl kernel::Module for AbstractionsKunit {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        files::open_a_device_while_the_module_is_loaded()?;
         Ok(Self)
     }
 }

@@ -11,7 +11,8 @@ mod tests {
         sync::Arc,
         time::{
             delay::fsleep,
-            Delta, //
+            Delta,
+            Jiffies, //
         }, //
     };
 
@@ -23,6 +24,7 @@ mod tests {
                 DelayedWorkHandle,
                 Rearm, //
             },
+            jiffies::LONGEST_DELAY,
             owned_queue::{
                 spawn,
                 system_percpu,
@@ -32,6 +34,7 @@ mod tests {
         probe::{
             an_hour,
             ensure,
+            patience,
             BlockedQueue,
             Count,
             Probe,
@@ -76,9 +79,11 @@ mod tests {
         // Armed.
         ensure!(item.lock().arm(an_hour()));
         ensure!(item.lock().cancel_sync());
-        // Queued, its timer long expired.
+        // Queued, its timer expired.
         ensure!(on_blocked.lock().arm(1));
-        fsleep(Delta::from_millis(100));
+        while on_blocked.is_armed() {
+            fsleep(Delta::from_millis(1));
+        }
         ensure!(!on_blocked.lock().arm(1));
         ensure!(on_blocked.lock().cancel_sync());
         ensure!(probe.started.get() == 0);
@@ -88,6 +93,22 @@ mod tests {
         probe.open();
         ensure!(!item.lock().cancel_sync());
         ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_delay_that_no_timer_holds_is_the_longest_there_is() -> Result {
+        let probe = Probe::opened()?;
+        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = KBox::pin_init(item, GFP_KERNEL)?;
+        for delay in [LONGEST_DELAY + 1, Jiffies::MAX / 2, 1 << 63, Jiffies::MAX] {
+            ensure!(item.lock().arm(delay));
+            fsleep(patience());
+            ensure!(item.is_armed());
+            ensure!(item.lock().cancel_sync());
+            ensure!(!item.is_armed());
+        }
+        ensure!(probe.started.get() == 0);
         Ok(())
     }
 

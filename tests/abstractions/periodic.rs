@@ -113,13 +113,11 @@ mod tests {
                 Grid, //
             }, //
         },
-        parameters,
-        probe::ensure, //
+        probe::{
+            ensure,
+            patience, //
+        }, //
     };
-
-    fn patience() -> Delta {
-        Delta::from_millis(parameters::patience_ms.get().into())
-    }
 
     const SHORT: Delta = Delta::from_millis(1);
 

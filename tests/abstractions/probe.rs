@@ -4,6 +4,7 @@
 
 use kernel::{
     bindings,
+    error::from_err_ptr,
     new_condvar,
     new_mutex,
     prelude::*,
@@ -51,6 +52,22 @@ macro_rules! ensure {
     };
 }
 pub(crate) use ensure;
+
+/// Opens a file for writing and closes it again: open(2), by this module. Sleeps. For the module's
+/// init alone: the threads of KUnit see no files.
+pub(crate) fn open(path: &CStr) -> Result {
+    // SAFETY: The path is a string. The flags are those of open(2).
+    let file = unsafe { bindings::filp_open(path.as_char_ptr(), bindings::O_WRONLY as i32, 0) };
+    let file = from_err_ptr(file)?;
+    // SAFETY: It has been opened here, and nobody else has it.
+    unsafe { bindings::filp_close(file, core::ptr::null_mut()) };
+    Ok(())
+}
+
+/// How long to look for what must not happen.
+pub(crate) fn patience() -> Delta {
+    Delta::from_millis(crate::parameters::patience_ms.get().into())
+}
 
 /// Longer than any test takes.
 pub(crate) fn an_hour() -> Jiffies {

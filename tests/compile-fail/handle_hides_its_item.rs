@@ -11,6 +11,7 @@ use kernel::prelude::*;
 mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
+    pub(crate) mod jiffies;
     pub(crate) mod owned_queue;
     pub(crate) mod work;
 }

@@ -22,6 +22,7 @@ mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod owned_queue;
     pub(crate) mod procfs;
+    pub(crate) mod user_result;
     pub(crate) mod work;
 }
 
@@ -36,6 +37,23 @@ use abstractions::{
     },
     work::Handler, //
 };
+
+// What the abstractions log begins with its name.
+module! {
+    type: Shared,
+    name: "shared",
+    authors: ["The workqueue-rs authors"],
+    description: "What can be shared between threads",
+    license: "GPL",
+}
+
+struct Shared;
+
+impl kernel::Module for Shared {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}
 
 fn shared<T: Send + Sync>() {}
 
