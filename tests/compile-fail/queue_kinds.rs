@@ -40,19 +40,6 @@ fn nonsense() {
 }
 
 #[cfg(misuse)]
-mod more_kinds {
-    use super::abstractions::owned_queue::{Concurrent, Kind, Ordered};
-
-    impl Concurrent for Ordered {} //~ E0277 `Ordered: sealed::Concurrent` is not satisfied
-
-    enum BottomHalf {}
-
-    impl Kind for BottomHalf { //~ E0277 `BottomHalf: sealed::Kind` is not satisfied
-        const FLAGS: kernel::bindings::wq_flags = kernel::bindings::wq_flags_WQ_BH;
-    }
-}
-
-#[cfg(misuse)]
 fn drains(queue: &OwnedQueue) {
     queue.drain(); //~ E0599 no method named `drain`
 }
