@@ -14,10 +14,7 @@ use core::{
 };
 
 use kernel::{
-    alloc::{
-        AllocError,
-        Flags, //
-    },
+    alloc::Flags,
     bindings,
     impl_has_work,
     prelude::*,
@@ -403,6 +400,30 @@ impl<F: FnOnce()> WorkItem for ClosureWork<F> {
     }
 }
 
+/// A closure that was not queued, because there was no memory for that. It comes back, for what it
+/// owns may be more than can be dropped where the caller is: in atomic context, for example.
+///
+/// As an [`Error`] it is `ENOMEM`, and the closure is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::owned_queue::{spawn, NotSpawned, OwnedQueue};
+///
+/// fn later_or_now(queue: &OwnedQueue, job: impl FnOnce() + Send + 'static) {
+///     if let Err(NotSpawned(job)) = spawn!(queue, GFP_NOWAIT, job) {
+///         job();
+///     }
+/// }
+/// ```
+pub(crate) struct NotSpawned<F>(pub(crate) F);
+
+impl<F> From<NotSpawned<F>> for Error {
+    fn from(_: NotSpawned<F>) -> Self {
+        ENOMEM
+    }
+}
+
 /// Queues a closure on an [`OwnedQueue`], with a newly-created lock class and, if one is given,
 /// this name for it: [`OwnedQueue::spawn`]. May sleep if the flags say so.
 ///
@@ -540,19 +561,22 @@ impl OwnedQueue {
     ///
     /// # Errors
     ///
-    /// [`AllocError`] if there is no memory; the closure is dropped unrun.
+    /// [`NotSpawned`] if there is no memory, with the closure.
     pub(crate) fn spawn<F>(
         &self,
         flags: Flags,
         func: F,
         name: &'static CStr,
         key: Pin<&'static LockClassKey>,
-    ) -> Result<(), AllocError>
+    ) -> Result<(), NotSpawned<F>>
     where
         F: FnOnce() + Send + 'static,
     {
-        let work = KBox::pin_init(ClosureWork::new(func, name, key), flags);
-        self.enqueue(work.map_err(|_| AllocError)?);
+        let Ok(memory) = KBox::<ClosureWork<F>>::new_uninit(flags) else {
+            return Err(NotSpawned(func));
+        };
+        let Ok(work) = memory.write_pin_init(ClosureWork::new(func, name, key));
+        self.enqueue(work);
         Ok(())
     }
 

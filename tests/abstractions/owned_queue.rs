@@ -66,10 +66,15 @@ mod tests {
         }, //
     };
 
-    use crate::probe::{
-        ensure,
-        BlockedQueue,
-        Count, //
+    use crate::{
+        abstractions::owned_queue::NotSpawned,
+        probe::{
+            ensure,
+            fail_next_allocation,
+            BlockedQueue,
+            Count,
+            Subject, //
+        },
     };
 
     #[test]
@@ -196,7 +201,8 @@ mod tests {
         let first = spawn!(intensive, GFP_ATOMIC, spin, "spin");
         let second = spawn!(other, GFP_ATOMIC, move || flag.store(true, Release), "set");
         drop(on_one_cpu);
-        first.and(second)?;
+        first?;
+        second?;
         intensive.flush();
         ensure!(seen.get() == 1);
         Ok(())
@@ -291,6 +297,24 @@ mod tests {
         spawn_run(&queue, &probe)?;
         queue.flush();
         drop(queue);
+        ensure!(probe.started.get() == 1);
+        ensure!(probe.dropped.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_closure_that_is_not_queued_comes_back() -> Result {
+        let queue = OwnedQueue::percpu(c"kunit_memory").build()?;
+        let probe = Probe::opened()?;
+        let subject = Subject::new(&probe);
+        fail_next_allocation();
+        let Err(NotSpawned(func)) = spawn!(queue, GFP_NOWAIT, move || subject.run()) else {
+            return Err(EINVAL);
+        };
+        queue.flush();
+        ensure!(probe.started.get() == 0);
+        ensure!(probe.dropped.get() == 0);
+        func();
         ensure!(probe.started.get() == 1);
         ensure!(probe.dropped.get() == 1);
         Ok(())

@@ -14,6 +14,7 @@ use kernel::{
         CondVarTimeoutResult,
         Mutex, //
     },
+    task::Task,
     time::{
         delay::fsleep,
         msecs_to_jiffies,
@@ -62,6 +63,13 @@ pub(crate) fn open(path: &CStr) -> Result {
     // SAFETY: It has been opened here, and nobody else has it.
     unsafe { bindings::filp_close(file, core::ptr::null_mut()) };
     Ok(())
+}
+
+/// Lets the calling thread's next allocation fail that does not wait for memory (`GFP_NOWAIT`).
+pub(crate) fn fail_next_allocation() {
+    let task = Task::current_raw();
+    // SAFETY: The current task is valid, and nobody else writes the field.
+    unsafe { (*task).fail_nth = 1 };
 }
 
 /// How long to look for what must not happen.
