@@ -254,7 +254,7 @@ pub(crate) struct LockClasses {
 /// }
 ///
 /// fn make(classes: LockClasses) -> impl PinInit<DelayedWorkHandle<Nothing>, Error> {
-///     DelayedWorkHandle::new(system_percpu(), Ok(Nothing), classes)
+///     DelayedWorkHandle::new(system_percpu(), Nothing, classes)
 /// }
 ///
 /// let one = KBox::pin_init(make(new_lock_classes!("one")), GFP_KERNEL)?;
@@ -313,7 +313,7 @@ pub(crate) use new_lock_classes;
 /// }
 ///
 /// let driver = try_pin_init!(Driver {
-///     timeout <- new_delayed_work_handle!(system_percpu(), Ok(Timeout), "timeout"),
+///     timeout <- new_delayed_work_handle!(system_percpu(), Timeout, "timeout"),
 /// });
 /// # drop(KBox::pin_init(driver, GFP_KERNEL)?);
 /// # Ok::<(), Error>(())
@@ -370,7 +370,7 @@ pub(crate) use new_delayed_work_handle;
 ///     }
 /// }
 ///
-/// let retry = new_delayed_work_handle!(system_percpu(), Ok(Retry), "retry");
+/// let retry = new_delayed_work_handle!(system_percpu(), Retry, "retry");
 /// let retry = KBox::pin_init(retry, GFP_KERNEL)?;
 /// retry.enqueue_delayed(jiffies_at_least(Delta::from_millis(50)));
 /// // Something else came up: not now.
@@ -395,17 +395,20 @@ pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = SystemQue
 }
 
 impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
-    /// Makes an item that runs `handler` on `queue`: what [`new_delayed_work_handle!`] expands to.
-    /// May sleep.
+    /// Makes an item that runs `handler` on `queue`, which is one or an initialiser of one: what
+    /// [`new_delayed_work_handle!`] expands to. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and those of `handler`.
-    pub(crate) fn new(
+    pub(crate) fn new<E>(
         queue: Q,
-        handler: impl PinInit<H, Error>,
+        handler: impl PinInit<H, E>,
         classes: LockClasses,
-    ) -> impl PinInit<Self, Error> {
+    ) -> impl PinInit<Self, Error>
+    where
+        Error: From<E>,
+    {
         let raw_queue = RawQueue(queue.as_raw());
         let LockClasses {
             work,
@@ -413,7 +416,7 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
             control,
         } = classes;
         try_pin_init!(Self {
-            item: Arc::pin_init(
+            item: Arc::pin_init::<Error>(
                 try_pin_init!(Item {
                     work <- DelayedWork::new(work.0, work.1, timer.0, timer.1),
                     // INVARIANT: The handle keeps `_queue` until it has stopped the item.

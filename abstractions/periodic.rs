@@ -144,15 +144,19 @@ struct Loop<T: Ticker> {
     /// `None`: stopped.
     #[pin]
     grid: SpinLock<Option<Grid>>,
+    #[pin]
     ticker: T,
 }
 
 impl<T: Ticker> Loop<T> {
-    fn new(ticker: T) -> impl PinInit<Self, Error> {
+    fn new<E>(ticker: impl PinInit<T, E>) -> impl PinInit<Self, Error>
+    where
+        Error: From<E>,
+    {
         try_pin_init!(Self {
             // One class for all: nothing else is taken or waited for under this lock.
             grid <- new_spinlock!(None, "Periodic::grid"),
-            ticker,
+            ticker <- ticker,
         })
     }
 
@@ -272,14 +276,22 @@ pub(crate) struct Periodic<T: Ticker, Q: QueueOwner = SystemQueue> {
 }
 
 impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
-    /// Makes periodic work that ticks on `queue`: what [`new_periodic!`] expands to. May sleep.
+    /// Makes periodic work that ticks on `queue`: what [`new_periodic!`] expands to. `ticker` is
+    /// one, or an initialiser of one. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
-    pub(crate) fn new(queue: Q, ticker: T, classes: LockClasses) -> impl PinInit<Self, Error> {
+    /// `ENOMEM`, and those of the initialiser.
+    pub(crate) fn new<E>(
+        queue: Q,
+        ticker: impl PinInit<T, E>,
+        classes: LockClasses,
+    ) -> impl PinInit<Self, Error>
+    where
+        Error: From<E>,
+    {
         try_pin_init!(Self {
-            item <- DelayedWorkHandle::new(queue, Loop::new(ticker), classes),
+            item <- DelayedWorkHandle::new::<Error>(queue, Loop::new(ticker), classes),
         })
     }
 

@@ -35,8 +35,11 @@ use super::{
 /// # Examples
 ///
 /// ```
-/// use kernel::sync::Mutex;
-/// use crate::abstractions::work::Handler;
+/// use kernel::{new_mutex, sync::Mutex};
+/// use crate::abstractions::{
+///     owned_queue::system_percpu,
+///     work::{new_work_handle, Handler},
+/// };
 ///
 /// /// Empties itself, whenever it is queued.
 /// #[pin_data]
@@ -52,6 +55,14 @@ use super::{
 ///         }
 ///     }
 /// }
+///
+/// let log = pin_init!(Log {
+///     lines <- new_mutex!(KVec::new()),
+/// });
+/// let log = new_work_handle!(system_percpu(), log, "log")?;
+/// log.lines.lock().push(42, GFP_KERNEL)?;
+/// log.enqueue();
+/// # Ok::<(), Error>(())
 /// ```
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Runs in process context, on a worker thread, and may sleep.
@@ -64,6 +75,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
 struct Item<H: Handler> {
     #[pin]
     work: Work<Item<H>>,
+    #[pin]
     handler: H,
 }
 
@@ -185,22 +197,25 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     /// Makes an item that runs `handler` on `queue`: what [`new_work_handle!`] expands to. May
     /// sleep.
     ///
-    /// `name` and `key` are the item's lock class. Items of one class must not wait for each
-    /// other.
+    /// `handler` is one, or an initialiser of one. `name` and `key` are the item's lock class.
+    /// Items of one class must not wait for each other.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
-    pub(crate) fn new(
+    /// `ENOMEM`, and those of the initialiser.
+    pub(crate) fn new<E>(
         queue: Q,
-        handler: H,
+        handler: impl PinInit<H, E>,
         name: &'static CStr,
         key: Pin<&'static LockClassKey>,
-    ) -> Result<Self> {
-        let item = Arc::pin_init(
-            pin_init!(Item {
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        let item = Arc::pin_init::<Error>(
+            try_pin_init!(Item {
                 work <- Work::new(name, key),
-                handler,
+                handler <- handler,
             }),
             GFP_KERNEL,
         )?;

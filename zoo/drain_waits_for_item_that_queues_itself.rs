@@ -92,7 +92,7 @@ impl DelayedHandler for Again {
 
 fn fixed() -> Result {
     let queue = Arc::new(OwnedQueue::unbound(c"zoo_drain").build()?, GFP_KERNEL)?;
-    let handle = KBox::pin_init(new_delayed_work_handle!(queue, Ok(Again)), GFP_KERNEL)?;
+    let handle = KBox::pin_init(new_delayed_work_handle!(queue, Again), GFP_KERNEL)?;
     handle.lock().arm(msecs_to_jiffies(0));
     fsleep(Delta::from_millis(100));
     // The handle goes here: it disables the item first, and only then lets go of the queue.

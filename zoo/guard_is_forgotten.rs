@@ -130,7 +130,7 @@ impl DelayedHandler for Owner {
 fn fixed() -> Result {
     let data = KBox::new([0x5a; 100], GFP_KERNEL)?;
     let handle = KBox::pin_init(
-        new_delayed_work_handle!(system_percpu(), Ok(Owner(data))),
+        new_delayed_work_handle!(system_percpu(), Owner(data)),
         GFP_KERNEL,
     )?;
     handle.lock().arm(msecs_to_jiffies(1000));

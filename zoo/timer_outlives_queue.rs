@@ -80,7 +80,7 @@ impl DelayedHandler for Nothing {
 
 fn fixed() -> Result {
     let queue = Arc::new(OwnedQueue::unbound(c"zoo_timer").build()?, GFP_KERNEL)?;
-    let handle = KBox::pin_init(new_delayed_work_handle!(queue, Ok(Nothing)), GFP_KERNEL)?;
+    let handle = KBox::pin_init(new_delayed_work_handle!(queue, Nothing), GFP_KERNEL)?;
     handle.lock().arm(msecs_to_jiffies(1000));
     // The handle goes here, and takes the timer back before it lets go of the queue.
     Ok(())

@@ -191,7 +191,7 @@ fn measure_all(queue: &Arc<OwnedQueue>) -> Result {
 
     let delayed = batch(|| {
         KBox::pin_init(
-            new_delayed_work_handle!(queue.clone(), Ok(Noted)),
+            new_delayed_work_handle!(queue.clone(), Noted),
             GFP_KERNEL,
         )
     })?;

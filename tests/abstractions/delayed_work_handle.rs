@@ -55,7 +55,7 @@ mod tests {
     fn restless(probe: &Arc<Probe>) -> Result<Pin<KBox<DelayedWorkHandle<Restless>>>> {
         let handler = Restless(Subject::new(probe));
         KBox::pin_init(
-            new_delayed_work_handle!(system_percpu(), Ok(handler), "restless"),
+            new_delayed_work_handle!(system_percpu(), handler, "restless"),
             GFP_KERNEL,
         )
     }
@@ -69,9 +69,9 @@ mod tests {
     fn the_table_of_what_cancel_sync_returns_holds() -> Result {
         let probe = Probe::closed()?;
         let blocked = BlockedQueue::new()?;
-        let on_blocked = new_delayed_work_handle!(blocked.queue.clone(), Ok(Subject::new(&probe)));
+        let on_blocked = new_delayed_work_handle!(blocked.queue.clone(), Subject::new(&probe));
         let on_blocked = KBox::pin_init(on_blocked, GFP_KERNEL)?;
-        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
         let item = KBox::pin_init(item, GFP_KERNEL)?;
 
         // Idle.
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_delay_that_no_timer_holds_is_the_longest_there_is() -> Result {
         let probe = Probe::opened()?;
-        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
         let item = KBox::pin_init(item, GFP_KERNEL)?;
         for delay in [LONGEST_DELAY + 1, Jiffies::MAX / 2, 1 << 63, Jiffies::MAX] {
             ensure!(item.lock().arm(delay));
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn an_armed_item_is_not_armed_twice() -> Result {
         let probe = Probe::opened()?;
-        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
         let item = KBox::pin_init(item, GFP_KERNEL)?;
         let mut control = item.lock();
         ensure!(control.arm(an_hour()));
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_stopped_item_is_started_again_by_whoever_queues_it() -> Result {
         let probe = Probe::opened()?;
-        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
         let item = KBox::pin_init(item, GFP_KERNEL)?;
         ensure!(!item.lock().stop());
         ensure!(item.enqueue_delayed(an_hour()));
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn what_is_queued_while_the_item_is_being_cancelled_is_not_lost() -> Result {
         let probe = Probe::closed()?;
-        let item = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)));
+        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
         let item = Arc::pin_init(item, GFP_KERNEL)?;
         ensure!(item.enqueue_delayed(0));
         probe.started.wait_for(1)?;
@@ -182,7 +182,7 @@ mod tests {
         for delay in [an_hour(), 2, 1, 0, 1, 2] {
             let probe = Probe::opened()?;
             // The handle's is the only share in the queue.
-            let item = new_delayed_work_handle!(own_queue()?, Ok(Subject::new(&probe)));
+            let item = new_delayed_work_handle!(own_queue()?, Subject::new(&probe));
             let item = KBox::pin_init(item, GFP_KERNEL)?;
             ensure!(item.lock().arm(delay));
             drop(item);
@@ -198,7 +198,7 @@ mod tests {
     fn the_handle_gives_up_its_share_in_the_queue() -> Result {
         let probe = Probe::opened()?;
         let queue = own_queue()?;
-        let item = new_delayed_work_handle!(queue.clone(), Ok(Subject::new(&probe)));
+        let item = new_delayed_work_handle!(queue.clone(), Subject::new(&probe));
         let item = KBox::pin_init(item, GFP_KERNEL)?;
         ensure!(item.lock().arm(an_hour()));
         drop(item);

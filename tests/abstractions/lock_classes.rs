@@ -124,7 +124,7 @@ mod tests {
     fn a_delayed_handler_may_stop_another_delayed_item() -> Result {
         let probe = Probe::closed()?;
         let stopped = Count::new_shared()?;
-        let other = new_delayed_work_handle!(system_percpu(), Ok(Subject::new(&probe)), "stopped");
+        let other = new_delayed_work_handle!(system_percpu(), Subject::new(&probe), "stopped");
         let other = Arc::pin_init(other, GFP_KERNEL)?;
         other.lock().arm(0);
         probe.started.wait_for(1)?;
@@ -134,7 +134,7 @@ mod tests {
             other.lock().stop();
             by_handler.increment();
         });
-        let stopper = new_delayed_work_handle!(system_percpu(), Ok(stopper), "stopper");
+        let stopper = new_delayed_work_handle!(system_percpu(), stopper, "stopper");
         let stopper = KBox::pin_init(stopper, GFP_KERNEL)?;
         stopper.lock().arm(0);
         stopped.wait_for(1)?;

@@ -7,7 +7,17 @@ use kernel::prelude::*;
 #[kunit_tests(abstractions_work_handle)]
 mod tests {
     use super::*;
-    use kernel::sync::Arc;
+    use kernel::{
+        new_mutex,
+        sync::{
+            atomic::{
+                Atomic,
+                Relaxed, //
+            },
+            Arc,
+            Mutex, //
+        }, //
+    };
 
     use crate::{
         abstractions::{
@@ -15,7 +25,10 @@ mod tests {
                 system_percpu,
                 OwnedQueue, //
             },
-            work::new_work_handle, //
+            work::{
+                new_work_handle,
+                Handler, //
+            }, //
         },
         probe::{
             ensure,
@@ -35,6 +48,36 @@ mod tests {
         blocked.unblock();
         handle.flush();
         ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
+
+    /// What a driver's handler often is: not to be moved once it is there.
+    #[pin_data]
+    struct Log {
+        #[pin]
+        lines: Mutex<KVec<u32>>,
+        seen: Atomic<u32>,
+    }
+
+    impl Handler for Log {
+        fn run(&self) {
+            for line in self.lines.lock().drain_all() {
+                self.seen.add(line, Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn a_handler_may_have_a_mutex_of_its_own() -> Result {
+        let log = pin_init!(Log {
+            lines <- new_mutex!(KVec::new()),
+            seen: Atomic::new(0),
+        });
+        let log = new_work_handle!(system_percpu(), log)?;
+        log.lines.lock().push(42, GFP_KERNEL)?;
+        log.enqueue();
+        log.flush();
+        ensure!(log.seen.load(Relaxed) == 42);
         Ok(())
     }
 

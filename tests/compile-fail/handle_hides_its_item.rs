@@ -37,7 +37,7 @@ impl DelayedHandler for Handler {
 }
 
 fn handle() -> impl PinInit<DelayedWorkHandle<Handler>, Error> {
-    new_delayed_work_handle!(system_percpu(), Ok(Handler))
+    new_delayed_work_handle!(system_percpu(), Handler)
 }
 
 #[cfg(misuse)]
@@ -53,10 +53,10 @@ fn system_queue() {
 #[cfg(misuse)]
 fn bottom_half() {
     let queue = kernel::workqueue::system_bh();
-    let _ = new_delayed_work_handle!(queue, Ok(Handler)); //~ E0277 `&Queue: QueueOwner` is not satisfied
+    let _ = new_delayed_work_handle!(queue, Handler); //~ E0277 `&Queue: QueueOwner` is not satisfied
 }
 
 #[cfg(misuse)]
 fn borrowed_queue(queue: &OwnedQueue) {
-    let _ = new_delayed_work_handle!(queue, Ok(Handler)); //~ E0277 `&OwnedQueue: QueueOwner` is not satisfied
+    let _ = new_delayed_work_handle!(queue, Handler); //~ E0277 `&OwnedQueue: QueueOwner` is not satisfied
 }

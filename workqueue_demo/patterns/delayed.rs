@@ -39,7 +39,7 @@ pub(crate) struct DelayedOnce {
 pub(crate) fn new(ledger: Arc<Ledger>) -> impl PinInit<Delayed, Error> {
     new_delayed_work_handle!(
         system_percpu(),
-        Ok(DelayedOnce { ledger }),
+        DelayedOnce { ledger },
         "workqueue_demo::delayed"
     )
 }
