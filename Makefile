@@ -19,7 +19,7 @@ modules_install:
 	@bash scripts/build.sh install
 
 rust-analyzer:
-	@bash scripts/build.sh rust-analyzer
+	@bash scripts/build.sh rust-analyzer $(if $(MODULE),'$(MODULE)')
 
 demo:
 	@bash scripts/qemu-run.sh
@@ -74,7 +74,8 @@ help:
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
 	@echo 'make peers            tools that nobody here wrote, set on both modules (an hour)'
-	@echo 'make rust-analyzer    write rust-project.json, for an editor'
+	@echo 'make rust-analyzer    write rust-project.json, for an editor (MODULE=DIR: for a module'
+	@echo '                      of your own, into DIR)'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
 .PHONY: all modules modules_install rust-analyzer demo test test-all soak check compile-fail \

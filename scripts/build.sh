@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# build.sh modules|install|rust-analyzer: the modules for a kernel that runs on
-# real machines, not for the guest of qemu-run.sh.
+# build.sh modules|install|rust-analyzer [DIR]: the modules for a kernel that runs on
+# real machines, not for the guest of qemu-run.sh; for an editor those in DIR, too.
 #
 # Environment: KDIR, the kernel build folder; KREL, the release to build for
 # where KDIR is not set, by default that of the running kernel.
@@ -19,8 +19,8 @@ main() {
 	case ${1:-} in
 	modules) build_modules ;;
 	install) install_modules ;;
-	rust-analyzer) build_rust_project ;;
-	*) die "usage: build.sh modules|install|rust-analyzer" ;;
+	rust-analyzer) build_rust_project "$(realpath "${2:-$top}")" ;;
+	*) die "usage: build.sh modules|install|rust-analyzer [DIR]" ;;
 	esac
 }
 
@@ -68,12 +68,14 @@ use_debian() { # RELEASE
 	join_kernel
 }
 
-build() { # TARGET
+build() { # TARGET [DIR]
+	local dir=${2:-$top}
 	out=$top/build/modules/$(key "$kdir")
+	[[ $dir == "$top" ]] || out+=-$(key "$dir")
 	if ((${#odd_paths[@]})); then
-		module_build "$top" "$out" "$1" 2>&1 | outside
+		module_build "$dir" "$out" "$1" 2>&1 | outside
 	else
-		module_build "$top" "$out" "$1"
+		module_build "$dir" "$out" "$1"
 	fi
 }
 
@@ -100,21 +102,53 @@ install_modules() {
 	say "installed into $dir: now 'modprobe wq_echo'"
 }
 
-# For an editor any kernel will do; outside, the root's own paths are in the cache.
-build_rust_project() {
+# For an editor any kernel will do.
+build_rust_project() { # DIR
+	local dir=$1 sysroot='' from='' project
+	[[ -e $dir/Kbuild || -e $dir/Makefile ]] || die "$dir: no Kbuild or Makefile there"
+	share "$dir"
 	if [[ -n ${KDIR:-} ]]; then
 		find_kernel
 	else
+		announce_set_up
 		use_debian ''
 	fi
-	build rust-analyzer
+	# What it generates is read, too.
+	[[ $dir != "$top" ]] || build modules
+	build rust-analyzer "$dir"
 	if ((${#run[@]})); then
-		sed "s|\"/usr/|\"$(realpath "$root")/usr/|g" "$out/rust-project.json" | outside \
-			>"$top/rust-project.json"
-	else
-		cp "$out/rust-project.json" "$top"
+		from=$(realpath "$root")
+		sysroot=$top/build/rust-analyzer
+		make_sysroot "$sysroot"
 	fi
-	say "wrote rust-project.json"
+	project=$dir/rust-project.json
+	"${run[@]}" python3 "$top/scripts/rust-project.py" "$from" "$sysroot" "$dir" "$out" \
+		PROCFS_BINDINGS="$out/abstractions/procfs_bindings.rs" \
+		<"$out/rust-project.json" | outside >"$project.$$"
+	mv "$project.$$" "$project"
+	say "wrote $project"
+}
+
+announce_set_up() {
+	cache_init
+	root_find
+	kernel_find debian
+	[[ -e $root && -e $cache/$kernel_entry ]] ||
+		say "the whole set-up comes first, compilers and kernel: $cache_size GB, a few minutes"
+}
+
+# make_sysroot DIR: what an editor asks of the compiler is answered in the root; the
+# macros are expanded there, too, by the compiler that built them.
+make_sysroot() {
+	local tool in_it
+	rm -rf "$1"
+	mkdir -p "$1"/{bin,libexec,lib/rustlib/src}
+	for tool in bin/{cargo,rustc,rustfmt} libexec/rust-analyzer-proc-macro-srv; do
+		printf -v in_it '%q ' "$top/scripts/root-tool.sh" "$cache" "$root" "/usr/$tool"
+		printf '#!/bin/bash\nexec bash %s"$@"\n' "$in_it" >"$1/$tool"
+		chmod 755 "$1/$tool"
+	done
+	ln -sfn "$(realpath "$root")/usr/lib/rustlib/src/rust" "$1/lib/rustlib/src/rust"
 }
 
 main "$@"
