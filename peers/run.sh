@@ -166,8 +166,8 @@ run_peer() { # PEER
 	local log=$logs/$kernel.$1 status=0
 	rm -f "$top/build/kernel.log"
 	"$top/scripts/qemu-run.sh" --kernel "$kernel" --memory 1G --timeout "$boot_timeout" \
-		--add "$tree/.:/" -- "SEED=$seed sh /peers/$1.sh" >"$log.out" 2>"$log.err" ||
-		status=$?
+		--add "$tree/.:/" -- "SEED=$seed sh /peers/$1.sh" \
+		</dev/null >"$log.out" 2>"$log.err" || status=$?
 	tr -d '\r' <"$top/build/kernel.log" >"$log.log" 2>/dev/null || : >"$log.log"
 	print_points "$1" "$log"
 	point "$kernel.$1.the_kernel_reports_nothing" "$(complaint_about "$1" "$log" "$status")"

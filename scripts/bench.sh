@@ -115,7 +115,7 @@ measure_in_guest() {
 		--module bench/c --module bench/rust \
 		--append 'printk.devkmsg=on log_buf_len=16M' -- \
 		"mount -t tracefs none /sys/kernel/tracing 2>/dev/null
-		wqtest bench --rounds $rounds --messages $messages ${here[*]}" \
+		wqtest bench --rounds $rounds --messages $messages ${here[*]}" </dev/null \
 		>"$results/$1.$2.jsonl"
 }
 

@@ -134,7 +134,8 @@ announce_set_up() {
 	root_find
 	kernel_find debian
 	[[ -e $root && -e $cache/$kernel_entry ]] ||
-		say "the whole set-up comes first, compilers and kernel: $cache_size GB, a few minutes"
+		say "the whole set-up comes first, compilers and kernel:" \
+			"$cache_size GB, a few minutes"
 }
 
 # make_sysroot DIR: what an editor asks of the compiler is answered in the root; the

@@ -52,7 +52,7 @@ expected_suites() {
 boot() {
 	rm -f "$top/build/kernel.log"
 	"$top/scripts/qemu-run.sh" --kernel "$kernel" --no-load --module "$top/tests/abstractions" \
-		--append "$guest_args" --timeout 600 -- "$guest_line"
+		--append "$guest_args" --timeout 600 -- "$guest_line" </dev/null
 }
 
 # merge SUITES: a KTAP document for each module, from the log on stdin, becomes

@@ -16,4 +16,4 @@ minutes=${1:-60} kernel=${2:-kasan}
 export WQTEST_PROFILE=fire
 # The case that is running when the time is over is finished, then leaks are looked for.
 exec "$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout $((60 * minutes + 1200)) -- \
-	wqtest fire --minutes "$minutes" ${SEED:+--seed "$SEED"}
+	wqtest fire --minutes "$minutes" ${SEED:+--seed "$SEED"} </dev/null

@@ -119,7 +119,7 @@ boot() {
 boot_once() { # LOG KERNEL TIMEOUT COMMAND...
 	local status=0
 	rm -f build/kernel.log "$1"
-	scripts/qemu-run.sh --kernel "$2" --timeout "$3" -- "${@:4}" || status=$?
+	scripts/qemu-run.sh --kernel "$2" --timeout "$3" -- "${@:4}" </dev/null || status=$?
 	[[ ! -e build/kernel.log ]] || cp build/kernel.log "$1"
 	return "$status"
 }

@@ -7,7 +7,8 @@
 #   - wqtest's own, on this machine;
 #   - unless --host, `wqtest test [FILTER]` in the distribution's kernel, which tests
 #     the modules;
-#   - without FILTER, what scripts/qemu-run.sh promises of the guest.
+#   - without FILTER, what scripts/qemu-run.sh promises of the guest, and `make
+#     rust-analyzer` of an editor.
 
 set -euo pipefail
 
@@ -21,7 +22,7 @@ test_wqtest() {
 }
 
 test_modules() { # [FILTER]
-	scripts/qemu-run.sh --timeout 1800 -- wqtest test "$@"
+	scripts/qemu-run.sh --timeout 1800 -- wqtest test "$@" </dev/null
 }
 
 main() {
@@ -45,6 +46,8 @@ main() {
 	if (($# == 0)); then
 		say "the guest"
 		tests/guest.sh || status=1
+		say "the editor"
+		tests/rust-analyzer.sh || status=1
 	fi
 	return $status
 }

@@ -7,8 +7,9 @@
 set -euo pipefail
 
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=tests/points.sh
+. "$top/tests/points.sh"
 out=$top/build/guest
-number=0 failed=0
 
 points=(
 	what_the_guest_needs_is_not_replaced
@@ -22,42 +23,6 @@ points=(
 	no_console_keeps_the_log_off_the_terminal
 	the_demo_comes_to_its_end
 )
-
-main() {
-	local point
-	rm -rf "$out"
-	mkdir -p "$out"
-	cd "$out"
-	printf 'KTAP version 1\n1..%d\n' "${#points[@]}"
-	prepare
-	for point in "${points[@]}"; do
-		report "$point"
-	done
-	return "$failed"
-}
-
-# report POINT: in a shell of its own, where whatever fails ends it
-report() {
-	local pid
-	(
-		set -e
-		"$1"
-	) >"$1.log" 2>&1 &
-	pid=$!
-	if wait "$pid"; then
-		echo "ok $((++number)) - $1"
-		return
-	fi
-	awk '{ print "# " $0 }' "$1.log"
-	echo "not ok $((++number)) - $1"
-	failed=1
-}
-
-# fail WORD...: what was wrong
-fail() {
-	echo "$*"
-	exit 1
-}
 
 guest() { "$top/scripts/qemu-run.sh" --timeout 300 "$@"; }
 
@@ -89,6 +54,7 @@ refused() {
 }
 
 what_the_guest_needs_is_not_replaced() {
+	prepare
 	refused /init ./init
 	refused /init ./init:init
 	refused /init ./added/file:/etc/../init
@@ -214,4 +180,4 @@ the_demo_comes_to_its_end() {
 	grep -q '^Both modules are gone again' demo.out
 }
 
-main "$@"
+run_points "$out" "${points[@]}"

@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What `make rust-analyzer` promises, asked of Debian's rust-analyzer, as an editor
+# begins it: outside the root, with no compiler in PATH. Prints KTAP.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+# shellcheck source=tests/points.sh
+. "$top/tests/points.sh"
+
+out=$top/build/rust-analyzer-test
+
+points=(
+	a_module_of_ones_own_is_understood
+	a_mistake_in_it_is_found
+	the_project_names_what_is_there
+	tools_of_a_root_that_is_gone_say_so
+	the_whole_set_up_is_announced
+)
+
+main() {
+	cache_init
+	run_dir_init
+	root_find
+	run_points "$out" "${points[@]}"
+}
+
+# rust_analyzer_make DIR: that of the root's compiler, whose libraries it uses
+rust_analyzer_make() {
+	local apt=$1/apt version
+	version=$(sed -n '/^Package: rustc$/,/^$/s/^Version: //p' "$root/var/lib/dpkg/status")
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+	: >"$apt/status"
+	backports_source | sed "s/$suite-backports/$suite/" >"$apt/sources.list"
+	apt_private "$apt" apt-get update
+	(cd "$apt" && apt_private "$apt" apt-get download "rust-analyzer=$version")
+	dpkg-deb -x "$apt"/rust-analyzer_*.deb "$1"
+	rm -r "$apt"
+}
+
+# rust_analyzer ARG...: by the root's loader, as this machine may have an older one
+rust_analyzer() {
+	local entry=rust-analyzer-$root_key libraries=$root/usr/lib/x86_64-linux-gnu
+	cached "$entry" rust_analyzer_make
+	env -i HOME="$out" PATH=/usr/bin:/bin timeout 300 "$libraries/ld-linux-x86-64.so.2" \
+		--library-path "$libraries" "$cache/$entry/usr/bin/rust-analyzer" "$@"
+}
+
+# project DIR: writes DIR/rust-project.json
+project() { make -C "$top" --no-print-directory rust-analyzer MODULE="$1"; }
+
+# A module that is right only if module!() and #[pin_data] have been expanded.
+write_module() {
+	mkdir -p "$1"
+	echo 'obj-m += mine.o' >"$1/Kbuild"
+	cat >"$1/mine.rs" <<'END'
+//! A module of somebody's own.
+
+use kernel::{new_mutex, prelude::*, sync::Mutex};
+
+module! {
+    type: Mine,
+    name: "mine",
+    authors: ["somebody"],
+    description: "Uses what the macros make",
+    license: "GPL",
+}
+
+#[pin_data]
+struct State {
+    #[pin]
+    count: Mutex<u32>,
+    name: &'static str,
+}
+
+impl State {
+    fn name(self: Pin<&mut Self>) -> usize {
+        self.project().name.len() + __LOG_PREFIX.len()
+    }
+}
+
+struct Mine {
+    _state: Pin<KBox<State>>,
+}
+
+impl kernel::Module for Mine {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let state = pin_init!(State { count <- new_mutex!(0), name: "mine" });
+        let mut state = KBox::pin_init(state, GFP_KERNEL)?;
+        pr_info!("{}\n", State::name(state.as_mut()));
+        Ok(Mine { _state: state })
+    }
+}
+END
+}
+
+# errors DIR: what it finds in there
+errors() { rust_analyzer diagnostics "$1" | grep '^Error ' || true; }
+
+a_module_of_ones_own_is_understood() {
+	local found
+	write_module mine
+	project "$out/mine"
+	found=$(errors mine)
+	[[ -z $found ]] || fail "$found"
+}
+
+# Or it would say the same of a module that it has not read.
+a_mistake_in_it_is_found() {
+	sed -i 's/self.project().name/self.project().nam/' mine/mine.rs
+	errors mine | tee found
+	grep -q E0559 found && [[ $(wc -l <found) == 1 ]]
+}
+
+the_project_names_what_is_there() {
+	make -C "$top" --no-print-directory rust-analyzer
+	in_root python3 - "$top" <<'END'
+import json, os, sys
+
+project = json.load(open(sys.argv[1] + "/rust-project.json"))
+paths = [project["sysroot"] + "/libexec/rust-analyzer-proc-macro-srv"]
+for crate in project["crates"]:
+    paths += [crate["root_module"], crate.get("proc_macro_dylib_path", "/")]
+    if crate["is_workspace_member"]:
+        paths += [crate["env"]["PROCFS_BINDINGS"], *crate["source"]["include_dirs"]]
+missing = [path for path in paths if not os.path.exists(path)]
+mine = {crate["display_name"] for crate in project["crates"] if crate["is_workspace_member"]}
+assert not missing, missing
+assert {"wq_echo", "workqueue_demo"} <= mine and "kernel" not in mine, mine
+END
+}
+
+tools_of_a_root_that_is_gone_say_so() {
+	local said
+	! said=$("$top/scripts/root-tool.sh" "$cache" "$out/gone" rustc --version 2>&1) || return 1
+	grep "gone is gone: run 'make rust-analyzer' again" <<<"$said"
+}
+
+# In the first second; what then fails for lack of a network would take minutes.
+the_whole_set_up_is_announced() {
+	local said
+	said=$(XDG_CACHE_HOME=$out/cache unshare --map-root-user --net \
+		make -C "$top" --no-print-directory rust-analyzer 2>&1) || true
+	grep -m 1 . <<<"$said" | grep "the whole set-up comes first, .*: $cache_size GB"
+}
+
+main "$@"
