@@ -25,7 +25,7 @@
 
 static bool tick;
 module_param(tick, bool, 0444);
-MODULE_PARM_DESC(tick, "Tick every jiffy and measure nothing");
+MODULE_PARM_DESC(tick, "Tick every other jiffy and measure nothing");
 
 static struct workqueue_struct *queue;
 
