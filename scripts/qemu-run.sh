@@ -27,8 +27,9 @@ guest's shell; with ARGs it is a program and its arguments, passed on as they ar
 Its output is the script's output, its exit status the script's: 124 where the
 time ran out, not 0 where the kernel reported a fault. What is piped into the
 script is COMMAND's standard input, at some 70 KB/s (</dev/null keeps it for others).
-The run ends where nobody reads its output any more. The kernel's log is in build/kernel.log. In
-the guest: busybox, wqtest, dmesg of util-linux, the modules in /lib/modules.
+The run ends where nobody reads its output any more. The kernel's log is in
+build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the modules in
+/lib/modules.
 
   --shell             an interactive shell instead (Ctrl-D ends it, Ctrl-A X kills it)
   --no-console        with --shell, keep the kernel's lines off the terminal
