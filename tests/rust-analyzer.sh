@@ -118,7 +118,7 @@ a_mistake_in_it_is_found() {
 
 the_project_names_what_is_there() {
 	make -C "$top" --no-print-directory rust-analyzer
-	in_root python3 - "$top" <<'END'
+	python3 - "$top" <<'END'
 import json, os, sys
 
 project = json.load(open(sys.argv[1] + "/rust-project.json"))
