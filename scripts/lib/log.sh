@@ -132,8 +132,8 @@ error_begins+='|undefined reference|^Traceback |^thread .* panicked|^[a-z-]+\.sh
 # errors: copies a log from the first error on, or the end of one without; not what
 # make and Kbuild say beside it
 errors() {
-	without_progress | awk -v error="$error_begins" '
-		!found && $0 ~ error { found = NR; printf "%s", context }
+	without_progress | ERROR=$error_begins awk '
+		!found && $0 ~ ENVIRON["ERROR"] { found = NR; printf "%s", context }
 		found && NR < found + 200 { print }
 		{ line[NR % 25] = $0 }
 		/^(In file included from | +from )|: (In function|At top level)/ {
