@@ -17,14 +17,12 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 kernel=kasan
 results=$top/build/kunit.log
 
-# All at once, so that lockdep compares their lock classes: `flush` spawns a
-# closure, and so do the suites.
+# All at once, so that lockdep compares their lock classes: the suites of wq_echo and
+# those of the abstractions spawn closures.
 guest_line='echo "kunit begins" >/dev/kmsg
 insmod /lib/modules/wq_echo.ko &&
 insmod /lib/modules/workqueue_demo.ko &&
-echo flush >/proc/workqueue_demo &&
 insmod /abstractions_kunit.ko &&
-echo flush >/proc/workqueue_demo &&
 rmmod abstractions_kunit workqueue_demo wq_echo'
 
 # Above what the test of cpu_intensive() spins.

@@ -6,7 +6,9 @@
 //! flush makes the next color current, and it is over when no item of its own color or an older
 //! one is outstanding. So however many flush, nobody keeps a list of items.
 
-/// How many colors there are at a time. C has 15.
+use kernel::prelude::*;
+
+/// How many colors there are at a time. C has 16 too (`WORK_NR_COLORS`).
 const COLORS: u64 = 16;
 
 /// The color of an item, or of a flush: an older one is less.
@@ -97,10 +99,9 @@ impl Colors {
     }
 }
 
-#[kernel::macros::kunit_tests(workqueue_demo_colors)]
+#[kunit_tests(workqueue_demo_colors)]
 mod tests {
     use super::*;
-    use kernel::prelude::*;
 
     #[test]
     fn a_flush_waits_for_what_was_queued_before_it_and_for_nothing_else() -> Result {
