@@ -56,7 +56,8 @@ use super::{
 /// where that is less. Any context.
 ///
 /// The current jiffy is partly over, and nothing has to be added for that: C's timers never fire
-/// early (`calc_index()` in `kernel/time/timer.c` rounds up to the next jiffy).
+/// early (`calc_index()` in `kernel/time/timer.c` rounds up, to the next jiffy, or for long delays
+/// to the next of a coarser grid, an eighth of the delay later at most).
 ///
 /// C: `msecs_to_jiffies()`.
 ///

@@ -75,8 +75,9 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     /// It has stopped: no tick runs. May sleep.
     fn stopped(&self) {}
 
-    /// A tick is about to be armed, to run in `delay`. It then either ticks or is
-    /// [`cancelled`](Self::cancelled), unless the whole is dropped. May sleep.
+    /// A tick is about to be armed, to run in `delay`, or at once where that is less than no time:
+    /// it is overdue then. It then either ticks or is [`cancelled`](Self::cancelled), unless the
+    /// whole is dropped. May sleep.
     fn arming(&self, _delay: Delta) {}
 
     /// The tick that was armed last, or was about to be, will not come. May sleep.
@@ -96,6 +97,9 @@ const LONGEST_PERIOD: Delta = {
 
 /// The shortest period. Ticks that come faster would leave the processor to nobody.
 const SHORTEST_PERIOD: Delta = JIFFY;
+
+/// How late a timer may be that is armed for a few jiffies.
+const LATEST: Delta = Delta::from_nanos(2 * JIFFY.as_nanos());
 
 /// When ticks are due: a period apart, however late each of them comes.
 ///
@@ -125,16 +129,17 @@ impl Grid {
         }
     }
 
-    /// Moves on by a tick and returns how long it is until then. One that is overdue comes at
-    /// once, and the one behind it when its own time has come. Of several that are overdue only
-    /// the last does: the others are not made up for.
+    /// Moves on by a tick and returns how long it is until then: less than no time if it is
+    /// overdue. It comes at once then, and the one behind it when its own time has come. Of several
+    /// that are overdue only the last does: the others are not made up for, unless they are no
+    /// later than a timer may be.
     pub(crate) fn advance(&mut self, now: Instant<Monotonic>) -> Delta {
         self.due = self.due + self.period;
         let overdue = now - self.due;
-        if overdue >= self.period {
+        if overdue >= self.period.max(LATEST) {
             self.due = self.due + self.period * (overdue / self.period);
         }
-        (self.due - now).max(Delta::ZERO)
+        self.due - now
     }
 }
 

@@ -136,14 +136,14 @@ mod tests {
 
     #[test]
     fn of_ticks_that_were_missed_one_comes_at_once_and_the_next_on_its_place() -> Result {
-        let period = Delta::from_millis(10);
+        let period = JIFFY * 4;
         let start = Instant::<Monotonic>::now();
         for missed in 1..20 {
             let mut grid = Grid::new(period, start);
             // The first tick comes when so many more are overdue.
-            let now = start + period * (1 + missed) + Delta::from_millis(3);
-            ensure!(grid.advance(now) == Delta::ZERO);
-            ensure!(grid.advance(now) == Delta::from_millis(7));
+            let now = start + period * (1 + missed) + JIFFY;
+            ensure!(grid.advance(now) == Delta::ZERO - JIFFY);
+            ensure!(grid.advance(now) == JIFFY * 3);
         }
         Ok(())
     }
@@ -159,37 +159,81 @@ mod tests {
         ((expires >> (3 * level)) + 1) << (3 * level)
     }
 
+    /// How many ticks of a period come within five seconds, of a start so long after a jiffy's
+    /// beginning, on C's timer wheel and a worker that is more or less late.
+    fn ticks(period: Delta, phase: Delta) -> Result<i64> {
+        let start = Instant::<Monotonic>::now();
+        let mut grid = Grid::new(period, start + phase);
+        // Since that jiffy's beginning.
+        let mut now = phase;
+        let mut delay = period;
+        let mut ticks = 0;
+        loop {
+            let late = Delta::from_micros(20 + 37 * ticks % 130);
+            now = match jiffies_at_least(delay) {
+                // Queued without a timer.
+                0 => now + late,
+                jiffies => JIFFY * fires_at(now / JIFFY, jiffies as i64) + late,
+            };
+            if now > phase + Delta::from_secs(5) {
+                return Ok(ticks);
+            }
+            ticks += 1;
+            ensure!(now >= phase + period * ticks);
+            delay = grid.advance(start + now);
+        }
+    }
+
     #[test]
     fn the_number_of_ticks_is_exact_to_one_for_every_period_from_10_ms() -> Result {
-        let start = Instant::<Monotonic>::now();
-        // From the timer to the handler.
-        let late = Delta::from_micros(50);
         for ms in 10..=1000 {
             let period = Delta::from_millis(ms);
-            let mut grid = Grid::new(period, start);
-            // Since the start, which is at a jiffy's beginning.
-            let mut now = Delta::ZERO;
-            let mut delay = period;
-            let mut ticks = 0;
-            loop {
-                now = match jiffies_at_least(delay) {
-                    // Queued without a timer.
-                    0 => now + late,
-                    jiffies => JIFFY * fires_at(now / JIFFY, jiffies as i64) + late,
-                };
-                if now > Delta::from_secs(5) {
-                    break;
-                }
-                ticks += 1;
-                ensure!(now >= period * ticks);
-                delay = grid.advance(start + now);
+            for eighths in 0..8 {
+                let phase = Delta::from_nanos(JIFFY.as_nanos() / 8 * eighths);
+                let ticks = ticks(period, phase)?;
+                // Two jiffies are what a timer is late at most where jiffies are long.
+                let late = period.max(JIFFY * 2);
+                let all = Delta::from_secs(5) / period;
+                ensure!(ticks <= all && ticks >= (Delta::from_secs(5) - late) / period);
+                ensure!(JIFFY > Delta::from_millis(5) || ticks >= all - 1);
             }
-            // Two jiffies are what a timer is late at most where jiffies are long.
-            let late = period.max(JIFFY * 2);
-            let all = Delta::from_secs(5) / period;
-            ensure!(ticks <= all && ticks >= (Delta::from_secs(5) - late) / period);
-            ensure!(JIFFY > Delta::from_millis(5) || ticks >= all - 1);
         }
+        Ok(())
+    }
+
+    /// Ticks for 30 ms each time, and remembers the longest delay that it was told of after that.
+    struct Slow {
+        longest: Atomic<i64>,
+        ticks: Atomic<i64>,
+    }
+
+    impl Ticker for Slow {
+        fn tick(&self) {
+            fsleep(Delta::from_millis(30));
+            self.ticks.add(1, Relaxed);
+        }
+
+        fn arming(&self, delay: Delta) {
+            if self.ticks.load(Relaxed) > 0 && delay.as_nanos() > self.longest.load(Relaxed) {
+                self.longest.store(delay.as_nanos(), Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn the_time_that_a_tick_takes_puts_off_none_behind_it() -> Result {
+        let slow = Slow {
+            longest: Atomic::new(i64::MIN),
+            ticks: Atomic::new(0),
+        };
+        let clock = KBox::pin_init(new_periodic!(system_percpu(), slow), GFP_KERNEL)?;
+        clock.start(Delta::from_millis(100));
+        while clock.ticker().ticks.load(Relaxed) < 3 {
+            fsleep(Delta::from_millis(10));
+        }
+        clock.stop();
+        let longest = Delta::from_nanos(clock.ticker().longest.load(Relaxed));
+        ensure!(longest <= Delta::from_millis(70));
         Ok(())
     }
 
