@@ -171,6 +171,7 @@ expect ^1
 send exit\r
 end 0
 silent wq_echo: "silence"
+silent as on a console
 END
 }
 

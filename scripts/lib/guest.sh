@@ -123,11 +123,11 @@ guest_terminal() {
 	in_root "${qemu[@]}" 2>"$run_dir/qemu.log" <&0 &
 	pid=$!
 	trap guest_resize WINCH
-	while
-		status=0
-		wait "$pid" || status=$?
-		kill -0 "$pid" 2>/dev/null
-	do :; done
+	# A signal ends a wait.
+	while kill -0 "$pid" 2>/dev/null; do
+		wait "$pid" || true
+	done
+	wait "$pid" || status=$?
 	trap - WINCH
 	return "$status"
 }

@@ -30,7 +30,7 @@ initramfs_make() {
 	printf '%s\n' "$guest_command" >"$guest/etc/guest/command"
 	printf '%s\n' "$guest_input" >"$guest/etc/guest/input"
 	printf '%s\n' "${module_args[@]}" >"$guest/etc/guest/modules"
-	printf '%s\n' "$guest_terminal" >"$guest/etc/guest/terminal"
+	printf '%s\n' "$guest_terminal" "console=$console" >"$guest/etc/guest/terminal"
 	(cd "$guest" && in_root sh -ec '
 		find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet >../initramfs')
 }
