@@ -49,7 +49,8 @@ const FETCH_AT: u32 = 8;
 pub(crate) struct Stats {
     pub(crate) accepted: u64,
     pub(crate) printed: u64,
-    /// Messages that were accepted after their writer had to wait.
+    /// Messages that were accepted after their write had to wait: one that a signal, a stop or a
+    /// tracer ends and that begins anew is a new write.
     pub(crate) blocked: u64,
     /// Writers that wait now.
     pub(crate) waiting: u64,

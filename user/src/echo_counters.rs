@@ -15,7 +15,7 @@ pub struct EchoCounters {
     pub accepted: u64,
     pub printed: u64,
     pub pending: u64,
-    /// Messages that were accepted after their writer had to wait for room.
+    /// Messages that were accepted after their write had to wait for room.
     pub blocked: u64,
     /// Writers that wait for room now.
     pub waiting: u64,

@@ -11,7 +11,7 @@ use super::cases;
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
 use crate::harness::child::{Signals, Writer};
-use crate::harness::echo::{counters_at_rest, counters_when, expect_messages, EchoBench};
+use crate::harness::echo::{counters_at_rest, counters_when, expect_messages, EchoFixture};
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::{loaded_with, Reload};
 use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
@@ -35,7 +35,7 @@ pub struct FullQueue<'a> {
     // The fields come down in this order: the queue runs, the file is closed,
     // the module is loaded anew.
     pub held: HeldQueue,
-    pub echo: EchoBench,
+    pub echo: EchoFixture,
     pub texts: Vec<String>,
     /// The counters of the full queue.
     pub counters: EchoCounters,
@@ -51,7 +51,7 @@ impl<'a> FullQueue<'a> {
 
     fn fill(max_pending: u64, reload: Reload<'a>) -> Outcome<FullQueue<'a>> {
         // Opened before the queue is held, with nothing under way.
-        let echo = EchoBench::with_flags(OFlag::O_NONBLOCK)?;
+        let echo = EchoFixture::with_flags(OFlag::O_NONBLOCK)?;
         let held = HeldQueue::hold("wq_echo")?;
         let texts: Vec<String> =
             (0..max_pending).map(|number| format!("pending {number}")).collect();

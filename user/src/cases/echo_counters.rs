@@ -7,7 +7,7 @@ use std::fs;
 
 use super::cases;
 use crate::echo_counters::{parse_number, EchoCounters};
-use crate::harness::echo::{counters_at_rest, EchoBench};
+use crate::harness::echo::{counters_at_rest, EchoFixture};
 use crate::harness::loaded::loaded_with;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::paths::ECHO_COUNTERS;
@@ -40,7 +40,7 @@ fn echo_counts_from_zero(harness: &Harness) -> Outcome {
 
 fn echo_counts_what_it_accepts_and_prints(_: &Harness) -> Outcome {
     let before = counters_at_rest()?;
-    let echo = EchoBench::new()?;
+    let echo = EchoFixture::new()?;
     for text in ["one", "two\n", "\n"] {
         echo.write(text.as_bytes(), text.len())?;
     }
@@ -57,7 +57,7 @@ fn echo_counts_what_it_accepts_and_prints(_: &Harness) -> Outcome {
 fn echo_counts_batches(harness: &Harness) -> Outcome {
     // Of a new module, for a busy worker may still be there to take what comes.
     let fresh = loaded_with(&harness.echo, "")?;
-    let echo = EchoBench::new()?;
+    let echo = EchoFixture::new()?;
     for _ in 0..10 {
         echo.write(b"one of a batch", 14)?;
     }

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::stat::major;
 
 use super::cases;
-use crate::harness::echo::EchoBench;
+use crate::harness::echo::EchoFixture;
 use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 use crate::paths::ECHO_DEVICE;
 use crate::raw::PageEdge;
@@ -35,7 +35,7 @@ fn echo_device_is_a_misc_device_of_mode_0600(_: &Harness) -> Outcome {
 
 /// The write fails with EFAULT and no message is accepted.
 fn expect_fault(readable: &[u8], beyond: usize) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let result = PageEdge::new()?.write(echo.device.file(), readable, beyond);
     ensure_eq!(result, Err(Errno::EFAULT), "{} bytes and {beyond} bad ones", readable.len());
     ensure_eq!(echo.accepted()?, 0, "messages accepted");
@@ -58,7 +58,7 @@ fn echo_refuses_a_write_that_runs_into_a_bad_page(_: &Harness) -> Outcome {
 }
 
 fn echo_takes_a_write_that_ends_at_a_bad_page(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let edge = PageEdge::new()?;
     for length in [1, 15, 254, 255] {
         ensure_eq!(
@@ -75,7 +75,7 @@ fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Harness) -
     // The message is readable, what is behind it is not: both answers are
     // right, but not a message with an error, or a count without a message.
     for readable in [255, 256, 300] {
-        let mut echo = EchoBench::new()?;
+        let mut echo = EchoFixture::new()?;
         let text = vec![b'l'; readable];
         match PageEdge::new()?.write(echo.device.file(), &text, 300) {
             Ok(255) => echo.expect(&[&text[..255]])?,
@@ -87,7 +87,7 @@ fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Harness) -
 }
 
 fn echo_cannot_be_read(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let error = File::open(ECHO_DEVICE)?.read(&mut [0; 16]).map_err(|e| e.raw_os_error());
     ensure_eq!(error, Err(Some(Errno::EINVAL as i32)), "read(2)");
     ensure_eq!(echo.accepted()?, 0, "messages accepted");

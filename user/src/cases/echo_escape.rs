@@ -6,7 +6,7 @@ use std::thread;
 
 use super::cases;
 use crate::echo_device::EchoDevice;
-use crate::harness::echo::{expect_messages, EchoBench};
+use crate::harness::echo::{expect_messages, EchoFixture};
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::kmsg::{Log, Record};
 use crate::model::PREFIX;
@@ -32,7 +32,7 @@ cases! {
 
 /// Writes `text` and returns the records of this module that it makes.
 fn records_of(text: &[u8]) -> Outcome<Vec<Record>> {
-    let echo = EchoBench::new()?;
+    let echo = EchoFixture::new()?;
     let mut log = Log::from_now()?;
     echo.write_all(text)?;
     echo.accepted()?;
@@ -137,7 +137,7 @@ fn echo_escapes_separators_and_bidirectional_controls(_: &Harness) -> Outcome {
 }
 
 fn echo_takes_every_byte_value(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let every: Vec<u8> = (0..=255).collect();
     echo.write_all(&every)?;
     echo.expect(&[&every[..255], &every[255..]])?;
@@ -164,7 +164,7 @@ fn echo_cannot_be_made_to_forge_a_line(_: &Harness) -> Outcome {
 
 fn echo_cannot_be_made_to_forge_a_continuation(_: &Harness) -> Outcome {
     expect_lines(&[(b"first\" +", r#"first\" +"#), (b"+ \"second", r#"+ \"second"#)])?;
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let texts = ["a\" +", "+ \"b\" (len=7)", "+"];
     for text in texts {
         echo.write(text.as_bytes(), text.len())?;
@@ -183,13 +183,13 @@ fn echo_prints_255_escaped_bytes_whole_in_marked_records(_: &Harness) -> Outcome
     for line in &lines {
         ensure!(line.len() < RECORD_MAX, "{} bytes: the kernel may have cut it", line.len());
     }
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(&text, 255)?;
     echo.expect(&[text])
 }
 
 fn echo_never_splits_an_escape_or_a_character(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     // Escapes of one, two and four bytes and plain characters, shifted by one
     // byte at a time, so that every place in a record meets each of them. That
     // no part ends within one of them is checked where parts are put together.
@@ -212,7 +212,7 @@ fn echo_never_splits_an_escape_or_a_character(_: &Harness) -> Outcome {
 fn echo_puts_nothing_between_the_records_of_a_message(_: &Harness) -> Outcome {
     const WRITERS: u8 = 4;
     const MESSAGES: usize = 20;
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let mut messages = Vec::new();
     thread::scope(|scope| -> Outcome {
         for writer in 0..WRITERS {
@@ -240,7 +240,7 @@ fn echo_puts_nothing_between_the_records_of_a_message(_: &Harness) -> Outcome {
 fn echo_prints_255_backslashes(_: &Harness) -> Outcome {
     // Readers of /dev/kmsg get each of the 510 as four bytes, of 2,048 at most: what they
     // get has to be whole, too.
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     for byte in *b"\\\"" {
         echo.write(&[byte; 255], 255)?;
         echo.expect(&[[byte; 255]])?;
@@ -249,7 +249,7 @@ fn echo_prints_255_backslashes(_: &Harness) -> Outcome {
 }
 
 fn echo_prints_whole_what_nearly_fills_a_record(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     // All that is escaped as 960 to 1,020 bytes, 1,000 among them, and what makes as much
     // of a record as /dev/kmsg shows. A record without its end is an error of the reader's.
     let mut texts: Vec<Vec<u8>> = (240..=255).map(|len| vec![0xff; len]).collect();

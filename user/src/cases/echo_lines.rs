@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::cases;
-use crate::harness::echo::EchoBench;
+use crate::harness::echo::EchoFixture;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::kmsg::Log;
 use crate::model::PREFIX;
@@ -24,7 +24,7 @@ cases! {
 }
 
 fn echo_prints_the_documented_line(_: &Harness) -> Outcome {
-    let echo = EchoBench::new()?;
+    let echo = EchoFixture::new()?;
     let mut log = Log::from_now()?;
     echo.write(b"william wq test\n", 16)?;
     echo.accepted()?;
@@ -39,7 +39,7 @@ fn echo_prints_the_documented_line(_: &Harness) -> Outcome {
 }
 
 fn echo_prints_a_line_for_each_write(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     for text in ["one\n", "two\n", "two\n", "three"] {
         echo.write(text.as_bytes(), text.len())?;
     }
@@ -47,13 +47,13 @@ fn echo_prints_a_line_for_each_write(_: &Harness) -> Outcome {
 }
 
 fn echo_needs_no_line_end(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(b"no line end", 11)?;
     echo.expect(&["no line end"])
 }
 
 fn echo_strips_the_trailing_run_of_line_ends(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     for text in ["a\n", "a\r\n", "a\r", "a\n\n\n", "a\r\n\r\n", "a\n\r\r\n"] {
         echo.write(text.as_bytes(), text.len())?;
         echo.expect(&["a"])?;
@@ -62,7 +62,7 @@ fn echo_strips_the_trailing_run_of_line_ends(_: &Harness) -> Outcome {
 }
 
 fn echo_keeps_blanks_and_inner_line_ends(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     for (written, text) in [
         ("  a \t\n", "  a \t"),
         ("\n\na\nb\r\nc\n", "\n\na\nb\r\nc"),
@@ -76,7 +76,7 @@ fn echo_keeps_blanks_and_inner_line_ends(_: &Harness) -> Outcome {
 }
 
 fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let mut log = Log::from_now()?;
     echo.write(b"\n", 1)?;
     echo.accepted()?;
@@ -92,7 +92,7 @@ fn echo_prints_a_line_end_alone_as_an_empty_message(_: &Harness) -> Outcome {
 }
 
 fn echo_makes_no_message_of_a_write_of_0_bytes(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(b"", 0)?;
     ensure_eq!(echo.device.write_vectored(&[b"", b""])?, 0, "writev of empty parts");
     ensure_eq!(echo.accepted()?, 0, "messages accepted");
@@ -100,7 +100,7 @@ fn echo_makes_no_message_of_a_write_of_0_bytes(_: &Harness) -> Outcome {
 }
 
 fn echo_takes_a_writev_as_one_message(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let long = [b'v'; 200];
     for parts in [
         &[&b"one"[..], b"", b" two", b"\n"][..],
@@ -122,7 +122,7 @@ fn echo_takes_a_writev_as_one_message(_: &Harness) -> Outcome {
 
 fn echo_logs_at_level_info(_: &Harness) -> Outcome {
     const INFO: u32 = 6;
-    let echo = EchoBench::new()?;
+    let echo = EchoFixture::new()?;
     let mut log = Log::from_now()?;
     echo.write(b"level", 5)?;
     echo.accepted()?;

@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use super::cases;
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
-use crate::harness::echo::{counters_at_rest, expect_messages, EchoBench};
+use crate::harness::echo::{counters_at_rest, expect_messages, EchoFixture};
 use crate::harness::echo_log::EchoLog;
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::{loaded_with, reloaded_afterwards, removed};
@@ -125,7 +125,7 @@ fn echo_shows_its_parameters_in_sysfs(harness: &Harness) -> Outcome {
 
 fn echo_can_be_made_quiet_and_loud_while_it_runs(harness: &Harness) -> Outcome {
     let quiet = harness.echo.parameter("quiet");
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let mut said = Vec::new();
     for (value, is_quiet) in [("1", true), ("N\n", false), ("on\n", true), ("0\n", false)] {
         fs::write(&quiet, value)?;
@@ -144,7 +144,7 @@ fn echo_can_be_made_quiet_and_loud_while_it_runs(harness: &Harness) -> Outcome {
 
 fn echo_cannot_be_removed_while_a_file_is_open(harness: &Harness) -> Outcome {
     let guard = reloaded_afterwards(&harness.echo)?;
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     ensure_eq!(harness.echo.reference_count(), Some(1), "references with one open file");
     // delete_module(2) says EWOULDBLOCK of a module in use, and EBUSY only of
     // one that is being loaded or removed; rmmod(8) says "in use" of both.
@@ -203,7 +203,7 @@ fn echo_takes_its_files_with_it(harness: &Harness) -> Outcome {
 fn echo_can_be_loaded_again_and_again(harness: &Harness) -> Outcome {
     for _ in 0..5 {
         let guard = loaded_with(&harness.echo, "")?;
-        let mut echo = EchoBench::new()?;
+        let mut echo = EchoFixture::new()?;
         echo.write(b"anew", 4)?;
         echo.expect(&["anew"])?;
         drop(echo);

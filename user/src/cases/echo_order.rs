@@ -6,7 +6,7 @@ use std::thread;
 
 use super::cases;
 use crate::echo_device::EchoDevice;
-use crate::harness::echo::{counters_at_rest, EchoBench};
+use crate::harness::echo::{counters_at_rest, EchoFixture};
 use crate::harness::{ensure_eq, fail, Harness, Outcome};
 
 cases! {
@@ -20,7 +20,7 @@ const WRITERS: usize = 8;
 const MESSAGES: usize = 100;
 
 fn echo_keeps_the_order_of_one_writer(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let texts: Vec<String> = (0..300).map(|number| format!("message {number}")).collect();
     for text in &texts {
         echo.write(text.as_bytes(), text.len())?;
@@ -54,7 +54,7 @@ fn write(device: &EchoDevice, writer: usize, number: usize) {
 /// Runs all writers at once. Each of their messages is printed once, those of
 /// each writer in the order of its writes, and the counters know them all.
 fn expect_order_per_writer(writer: impl Fn(usize) + Sync) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let mut next = [0; WRITERS];
     thread::scope(|scope| -> Outcome {
         for number in 0..WRITERS {
@@ -88,7 +88,7 @@ fn numbers(text: &str) -> Option<(usize, usize)> {
 
 fn echo_keeps_the_parts_of_a_long_text_in_order_among_many_writers(_: &Harness) -> Outcome {
     const LENGTH: usize = 4000;
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let mut printed = vec![Vec::new(); WRITERS];
     let letter = |writer: usize| b'a' + writer as u8;
     // Numbers in a letter of the writer's own tell where each part belongs.

@@ -11,6 +11,7 @@ use super::cases;
 use super::echo_bound::FullQueue;
 use crate::echo_counters::EchoCounters;
 use crate::harness::child::{Report, Signals, Writer};
+use crate::harness::echo::counters_at_rest;
 use crate::harness::{ensure_eq, Harness, Outcome};
 use crate::paths::ECHO_DEVICE;
 
@@ -18,6 +19,7 @@ cases! {
     echo_interrupts_a_sleeping_writer_with_eintr,
     echo_lets_a_sleeping_writer_sleep_on_after_sa_restart,
     echo_counts_a_message_that_waited_once_however_often_its_writer_is_stopped,
+    echo_counts_no_wait_for_a_write_that_begins_anew_when_there_is_room,
     echo_lets_a_sleeping_writer_be_killed,
 }
 
@@ -70,6 +72,22 @@ fn echo_counts_a_message_that_waited_once_however_often_its_writer_is_stopped(
     let now = EchoCounters::read()?;
     ensure_eq!(now.blocked - full.counters.blocked, 1, "blocked, of one message");
     ensure_eq!(now.waiting, 0, "writers that wait");
+    Ok(())
+}
+
+fn echo_counts_no_wait_for_a_write_that_begins_anew_when_there_is_room(
+    harness: &Harness,
+) -> Outcome {
+    let mut full = FullQueue::new(harness, 4)?;
+    let writer = sleeping_writer(&full, Signals::Restart)?;
+    writer.stop()?;
+    full.wait_for_sleepers(0)?;
+    full.held.release()?;
+    counters_at_rest()?;
+    writer.go_on()?;
+    ensure_eq!(writer.report()?, Report { result: Ok(9), signals: 0 }, "the writer");
+    full.release_and_expect(&["signalled"])?;
+    ensure_eq!(EchoCounters::read()?.blocked, full.counters.blocked, "blocked");
     Ok(())
 }
 

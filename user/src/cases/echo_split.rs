@@ -5,7 +5,7 @@
 use std::io::Write;
 
 use super::cases;
-use crate::harness::echo::EchoBench;
+use crate::harness::echo::EchoFixture;
 use crate::harness::{ensure_eq, Harness, Outcome};
 use crate::model;
 
@@ -31,20 +31,20 @@ fn text_with(length: usize, tail: &str) -> Vec<u8> {
 }
 
 fn echo_holds_255_bytes_in_one_message(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(&text(255), 255)?;
     echo.expect(&[text(255)])
 }
 
 fn echo_takes_the_line_end_behind_the_255th_byte(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(&text_with(255, "\n"), 256)?;
     echo.write(&text_with(255, "\r\n"), 257)?;
     echo.expect(&[text(255), text(255)])
 }
 
 fn echo_takes_one_line_end_only_behind_the_255th_byte(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(&text_with(255, "\n\n"), 256)?;
     echo.write(&text_with(255, "\r\n\r\n"), 257)?;
     echo.write(&text_with(255, "\nmore"), 256)?;
@@ -55,7 +55,7 @@ fn echo_takes_one_line_end_only_behind_the_255th_byte(_: &Harness) -> Outcome {
 }
 
 fn echo_counts_short_for_a_longer_write(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(&text(256), 255)?;
     echo.write(&text(257), 255)?;
     echo.write(&text_with(256, "\n"), 255)?;
@@ -63,7 +63,7 @@ fn echo_counts_short_for_a_longer_write(_: &Harness) -> Outcome {
 }
 
 fn echo_strips_a_line_end_that_straddles_the_255th_byte(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(&text_with(254, "\r\n"), 256)?;
     echo.write(&text_with(254, "\n\n"), 256)?;
     echo.write(&text_with(254, "\n"), 255)?;
@@ -72,7 +72,7 @@ fn echo_strips_a_line_end_that_straddles_the_255th_byte(_: &Harness) -> Outcome 
 }
 
 fn echo_splits_as_modelled_around_every_boundary(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let lengths = [0, 1, 2, 127, 128, 200].into_iter().chain(252..=259).chain(509..=513);
     for length in lengths {
         for tail in ["", "\n", "\r", "\r\n", "\n\r", "x\n"] {
@@ -83,7 +83,7 @@ fn echo_splits_as_modelled_around_every_boundary(_: &Harness) -> Outcome {
 }
 
 fn echo_prints_all_of_a_writer_who_loops_in_order(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let long = text_with(10_000, "\n");
     // The loop of the standard library, not one of this program.
     echo.device.file().write_all(&long)?;
@@ -94,13 +94,13 @@ fn echo_prints_all_of_a_writer_who_loops_in_order(_: &Harness) -> Outcome {
 }
 
 fn echo_takes_as_little_of_a_huge_write(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     echo.write(&vec![b'h'; 8 << 20], 255)?;
     echo.expect(&[[b'h'; 255]])
 }
 
 fn echo_splits_within_a_character(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     // The bound counts bytes: the halves of the character are printed as the
     // bytes that they are.
     let written = text_with(254, "中文");

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::cases;
 use crate::harness::demo::{send, table};
-use crate::harness::echo::EchoBench;
+use crate::harness::echo::EchoFixture;
 use crate::harness::loaded::removed;
 use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 
@@ -39,14 +39,14 @@ fn output_of(args: &[&str]) -> Outcome<String> {
 }
 
 fn wqtest_echo_says_what_it_wrote(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let said = output_of(&["echo", "william wq test", "two"])?;
     ensure_eq!(said, "wrote 15 bytes: \"william wq test\"\nwrote 3 bytes: \"two\"\n", "the output");
     echo.expect(&["william wq test", "two"])
 }
 
 fn wqtest_echo_writes_long_texts_whole(_: &Harness) -> Outcome {
-    let mut echo = EchoBench::new()?;
+    let mut echo = EchoFixture::new()?;
     let long = "l".repeat(600);
     let said = output_of(&["echo", &long])?;
     ensure_eq!(said.lines().count(), 3, "lines of {said:?}");

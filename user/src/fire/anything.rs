@@ -128,7 +128,7 @@ impl Anything {
         Ok(())
     }
 
-    /// Six files are not of one moment, but some things hold whenever each is read.
+    /// Seven files are not of one moment, but some things hold whenever each is read.
     fn read_counters(&mut self) -> Result<(), Error> {
         let Some(counters) = self.unless_without_memory(EchoCounters::read())? else {
             return Ok(());

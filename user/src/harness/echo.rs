@@ -14,20 +14,20 @@ use crate::echo_device::EchoDevice;
 use crate::model;
 
 /// An open device with what has happened since it was opened.
-pub struct EchoBench {
+pub struct EchoFixture {
     pub device: EchoDevice,
     pub log: EchoLog,
     before: EchoCounters,
 }
 
-impl EchoBench {
-    pub fn new() -> Outcome<EchoBench> {
-        EchoBench::with_flags(OFlag::empty())
+impl EchoFixture {
+    pub fn new() -> Outcome<EchoFixture> {
+        EchoFixture::with_flags(OFlag::empty())
     }
 
-    pub fn with_flags(flags: OFlag) -> Outcome<EchoBench> {
+    pub fn with_flags(flags: OFlag) -> Outcome<EchoFixture> {
         let before = counters_at_rest()?;
-        Ok(EchoBench { device: EchoDevice::open_with(flags)?, log: EchoLog::from_now()?, before })
+        Ok(EchoFixture { device: EchoDevice::open_with(flags)?, log: EchoLog::from_now()?, before })
     }
 
     /// One write, which has to take `count` bytes.
