@@ -137,7 +137,9 @@ impl Grid {
         self.due = self.due + self.period;
         let overdue = now - self.due;
         if overdue >= self.period.max(LATEST) {
-            self.due = self.due + self.period * (overdue / self.period);
+            // No period is shorter: so the division cannot fail.
+            let missed = overdue / self.period.max(SHORTEST_PERIOD);
+            self.due = self.due + self.period * missed;
         }
         self.due - now
     }
