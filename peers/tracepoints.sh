@@ -8,7 +8,6 @@
 # PROVES custom_and_data_items_are_queued_and_run_once_each
 # PROVES immediate_and_delayed_items_run_as_often_as_the_table_says
 # PROVES ticks_run_as_often_as_the_table_says
-# PROVES each_flush_is_one_item
 #
 # An event names the queue, or the function with its module. What runs on the system's
 # queue is told apart by the function's name, in which Rust's mangling has that of the
