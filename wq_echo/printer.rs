@@ -161,17 +161,14 @@ mod tests {
     #[test]
     fn each_record_fits_both_ways_of_reading_it() {
         let mut printer = Printer::new();
-        // All lengths that escaped text has, in bytes of the record and of /dev/kmsg.
-        for escaped in [0xff, b'\\', b'"'] {
-            for plain in ["a", "é", "中"] {
-                for len in 0..=255 {
+        // Where the bounds are, of records by the first and of /dev/kmsg by the second. Few: this
+        // runs whenever the module is loaded.
+        for escaped in [0xff, b'\\'] {
+            for len in 240..=255 {
+                for plain in 0..3 {
                     let mut text = [escaped; 255];
-                    for count in 0..4 {
-                        let end = len - len.min(count * plain.len());
-                        let plain = plain.bytes().cycle();
-                        text[end..].iter_mut().zip(plain).for_each(|(to, byte)| *to = byte);
-                        assert!(fits_the_log(&mut printer, &text[..len]));
-                    }
+                    text[len - plain..len].fill(b'a');
+                    assert!(fits_the_log(&mut printer, &text[..len]));
                 }
             }
         }
