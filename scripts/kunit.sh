@@ -25,8 +25,8 @@ insmod /lib/modules/workqueue_demo.ko &&
 insmod /abstractions_kunit.ko &&
 rmmod abstractions_kunit workqueue_demo wq_echo'
 
-# Above what the test of cpu_intensive() spins.
-guest_args=workqueue.cpu_intensive_thresh_us=10000000
+# KUnit, which is off in other boots. Above what the test of cpu_intensive() spins.
+guest_args='kunit.enable=1 workqueue.cpu_intensive_thresh_us=10000000'
 
 parse_options() {
 	if [[ ${1:-} == --kernel && -n ${2:-} ]]; then
