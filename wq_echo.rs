@@ -94,7 +94,7 @@ impl kernel::InPlaceModule for WqEchoModule {
             Ok(try_pin_init!(Self {
                 _stats <- stats::files(echo),
                 _echo_device: echo_device.clone(),
-                // Last: from here on the device can be opened, and nothing may fail any more.
+                // Last: once this init has returned the device can be opened.
                 _device <- Device::register(c"wq_echo", echo_device),
             }))
         })
