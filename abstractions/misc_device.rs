@@ -17,9 +17,9 @@ use kernel::{
     bindings,
     container_of,
     fs::{
+        file::flags::O_NONBLOCK,
         File,
-        Kiocb,
-        LocalFile, //
+        Kiocb, //
     },
     iov::IovIterSource,
     miscdevice::{
@@ -29,6 +29,7 @@ use kernel::{
     },
     prelude::*,
     sync::Arc,
+    types::ForeignOwnable,
     ModuleMetadata, //
 };
 
@@ -39,26 +40,26 @@ use super::user_result::count_for_user;
 /// # Examples
 ///
 /// ```
-/// use kernel::{fs::LocalFile, iov::IovIterSource};
-/// use crate::abstractions::misc_device::Operations;
+/// use kernel::iov::IovIterSource;
+/// use crate::abstractions::misc_device::FileOperations;
 ///
 /// /// Takes whatever there is, and forgets it.
 /// struct Null;
 ///
-/// impl Operations for Null {
-///     fn write(&self, _: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
+/// impl FileOperations for Null {
+///     fn write(&self, data: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
 ///         Ok(data.len())
 ///     }
 /// }
 /// ```
-pub(crate) trait Operations: Send + Sync + 'static {
+pub(crate) trait FileOperations: Send + Sync + 'static {
     /// Takes one write(2) or writev(2) and returns how many of its bytes it took.
     ///
     /// May be called from any number of processes at the same time, in process context, and may
-    /// sleep. The flags of `file` are those of this moment: fcntl(2) may have changed them since
-    /// it was opened. More bytes than there were, and an error that is not for user space, become
-    /// `EIO`.
-    fn write(&self, file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize>;
+    /// sleep. If `nonblocking`, the caller would rather have `EAGAIN` than wait: its file has
+    /// `O_NONBLOCK` at this moment, for fcntl(2) may have changed that since it was opened. More
+    /// bytes than there were, and an error that is not for user space, become `EIO`.
+    fn write(&self, data: &mut IovIterSource<'_>, nonblocking: bool) -> Result<usize>;
 }
 
 /// A registered misc device, which is deregistered when this is dropped.
@@ -72,20 +73,19 @@ pub(crate) trait Operations: Send + Sync + 'static {
 ///
 /// ```
 /// use kernel::{
-///     fs::LocalFile,
 ///     iov::IovIterSource,
 ///     sync::{
 ///         atomic::{Atomic, Relaxed},
 ///         Arc,
 ///     },
 /// };
-/// use crate::abstractions::misc_device::{Device, Operations};
+/// use crate::abstractions::misc_device::{Device, FileOperations};
 ///
 /// /// Counts the bytes that are thrown into it.
 /// struct Sink(Atomic<u64>);
 ///
-/// impl Operations for Sink {
-///     fn write(&self, _file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
+/// impl FileOperations for Sink {
+///     fn write(&self, data: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
 ///         self.0.add(data.len() as u64, Relaxed);
 ///         Ok(data.len())
 ///     }
@@ -97,13 +97,13 @@ pub(crate) trait Operations: Send + Sync + 'static {
 /// # Ok::<(), Error>(())
 /// ```
 #[pin_data]
-pub(crate) struct Device<T: Operations> {
+pub(crate) struct Device<T: FileOperations> {
     #[pin]
     registration: MiscDeviceRegistration<OpenDevice<T>>,
     state: Arc<T>,
 }
 
-impl<T: Operations> Device<T> {
+impl<T: FileOperations> Device<T> {
     /// Registers `/dev/NAME`, which devtmpfs creates with mode 0600. May sleep.
     ///
     /// As long as the module's init has not returned, open(2) fails with `ENODEV`: C frees a
@@ -159,7 +159,7 @@ fn is_live() -> bool {
 struct OpenDevice<T>(PhantomData<T>);
 
 #[vtable]
-impl<T: Operations> MiscDevice for OpenDevice<T> {
+impl<T: FileOperations> MiscDevice for OpenDevice<T> {
     type Ptr = Arc<T>;
 
     fn open(_file: &File, registration: &MiscDeviceRegistration<Self>) -> Result<Arc<T>> {
@@ -174,11 +174,17 @@ impl<T: Operations> MiscDevice for OpenDevice<T> {
     }
 
     fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, data: &mut IovIterSource<'_>) -> Result<usize> {
-        // SAFETY: C passes a valid kiocb, whose file stays open for the call. The reference does
-        // not leave this thread, nor outlive the call: an `fdget_pos` of this thread's, without
-        // the lock, is still its own.
-        let file = unsafe { LocalFile::from_raw_file((*kiocb.as_raw()).ki_filp) };
+        let nonblocking = is_nonblocking(&kiocb);
         let offered = data.len();
-        count_for_user(kiocb.file().write(file, data), offered)
+        count_for_user(kiocb.file().write(data, nonblocking), offered)
     }
+}
+
+/// Not by means of a `LocalFile`, which is for the thread that has the file open: it may be a
+/// worker of io_uring that writes.
+fn is_nonblocking<T: ForeignOwnable>(kiocb: &Kiocb<'_, T>) -> bool {
+    // SAFETY: C passes a valid kiocb, whose file stays open for the call. It writes the flags as
+    // one word, whenever it likes, and so are they read.
+    let flags = unsafe { ptr::read_volatile(&raw const (*(*kiocb.as_raw()).ki_filp).f_flags) };
+    flags & O_NONBLOCK != 0
 }

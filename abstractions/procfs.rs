@@ -54,11 +54,11 @@ mod bindings {
 ///
 /// ```
 /// use kernel::{seq_file::SeqFile, seq_print, uaccess::UserSliceReader};
-/// use crate::abstractions::procfs::Operations;
+/// use crate::abstractions::procfs::ProcOperations;
 ///
 /// struct Answer;
 ///
-/// impl Operations for Answer {
+/// impl ProcOperations for Answer {
 ///     fn show(&self, file: &SeqFile) -> Result {
 ///         seq_print!(file, "42\n");
 ///         Ok(())
@@ -69,7 +69,7 @@ mod bindings {
 ///     }
 /// }
 /// ```
-pub(crate) trait Operations: Send + Sync + 'static {
+pub(crate) trait ProcOperations: Send + Sync + 'static {
     /// Prints all of the file. One call fills one buffer, from which short reads are then served:
     /// what is printed under one lock is read as one snapshot. It may be called again with a
     /// larger buffer where the text did not fit.
@@ -110,12 +110,12 @@ pub(crate) trait Operations: Send + Sync + 'static {
 ///     },
 ///     uaccess::UserSliceReader,
 /// };
-/// use crate::abstractions::procfs::{Entry, Operations};
+/// use crate::abstractions::procfs::{Entry, ProcOperations};
 ///
 /// /// Shows how many bytes have been written to it.
 /// struct Total(Atomic<u64>);
 ///
-/// impl Operations for Total {
+/// impl ProcOperations for Total {
 ///     fn show(&self, file: &SeqFile) -> Result {
 ///         seq_print!(file, "{}\n", self.0.load(Relaxed));
 ///         Ok(())
@@ -137,7 +137,7 @@ pub(crate) trait Operations: Send + Sync + 'static {
 ///
 /// The pointer is an entry from `proc_create_data()` that has not been removed, its data pointer
 /// is that of `_state`, and it is removed by [`Drop`] alone.
-pub(crate) struct Entry<T: Operations> {
+pub(crate) struct Entry<T: ProcOperations> {
     entry: NonNull<bindings::proc_dir_entry>,
     // Declared last and dropped last: after `drop`, that is, when no call is in flight any more.
     _state: Arc<T>,
@@ -145,12 +145,12 @@ pub(crate) struct Entry<T: Operations> {
 
 // SAFETY: An entry belongs to no thread: `proc_remove()` may be called by any, and the state is
 // `Send + Sync`.
-unsafe impl<T: Operations> Send for Entry<T> {}
+unsafe impl<T: ProcOperations> Send for Entry<T> {}
 
 // SAFETY: `&Entry` offers nothing.
-unsafe impl<T: Operations> Sync for Entry<T> {}
+unsafe impl<T: ProcOperations> Sync for Entry<T> {}
 
-impl<T: Operations> Entry<T> {
+impl<T: ProcOperations> Entry<T> {
     /// Creates the file `/proc/NAME` with the permission bits `mode` (C takes none for 0444). May
     /// sleep. The file can be opened, and `state` be called, before this returns. C warns about a
     /// name that is taken, with a trace: a kernel that boots with `panic_on_warn` ends there.
@@ -199,7 +199,7 @@ fn check_name(name: &[u8]) -> Result {
     Ok(())
 }
 
-impl<T: Operations> Drop for Entry<T> {
+impl<T: ProcOperations> Drop for Entry<T> {
     /// Removes the file: waits for calls in flight, then closes it for all that have it open.
     /// Sleeps.
     ///
@@ -211,9 +211,9 @@ impl<T: Operations> Drop for Entry<T> {
     }
 }
 
-struct Vtable<T: Operations>(PhantomData<T>);
+struct Vtable<T: ProcOperations>(PhantomData<T>);
 
-impl<T: Operations> Vtable<T> {
+impl<T: ProcOperations> Vtable<T> {
     const OPS: &'static bindings::proc_ops = &bindings::proc_ops {
         proc_open: Some(Self::open),
         proc_read_iter: Some(bindings::seq_read_iter),

@@ -118,7 +118,7 @@ fn log_refusal(refusal: &Refusal<'_>) {
     }
 }
 
-impl procfs::Operations for Demo {
+impl procfs::ProcOperations for Demo {
     fn show(&self, file: &SeqFile) -> Result {
         table::print(&self.ledger.snapshot(), file);
         Ok(())

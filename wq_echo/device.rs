@@ -5,10 +5,6 @@
 use core::mem::MaybeUninit;
 
 use kernel::{
-    fs::file::{
-        flags::O_NONBLOCK,
-        LocalFile, //
-    },
     iov::IovIterSource,
     prelude::*,
     sync::Arc, //
@@ -19,7 +15,7 @@ use super::{
     message, //
 };
 use crate::abstractions::{
-    misc_device::Operations,
+    misc_device::FileOperations,
     owned_queue::OwnedQueue, //
 };
 
@@ -38,10 +34,10 @@ impl EchoDevice {
     }
 }
 
-impl Operations for EchoDevice {
+impl FileOperations for EchoDevice {
     /// Makes one message of one write, of its first 255 bytes if it is longer: the short count
     /// tells the caller to write the rest again.
-    fn write(&self, file: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
+    fn write(&self, data: &mut IovIterSource<'_>, nonblocking: bool) -> Result<usize> {
         let mut buffer = [MaybeUninit::uninit(); message::LOOKAHEAD];
         let len = data.len().min(buffer.len());
         if len == 0 {
@@ -54,7 +50,6 @@ impl Operations for EchoDevice {
         }
 
         let (message, taken) = message::split(bytes);
-        let nonblocking = file.flags() & O_NONBLOCK != 0;
         self.echo.backlog.push(message, nonblocking, || {
             // It is not pending, or it would not have to be called.
             let _ = self.queue.enqueue(self.echo.clone());

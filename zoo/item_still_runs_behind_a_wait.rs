@@ -14,7 +14,6 @@
 //! EXPECT kasan: Workqueue: zoo_ordered .*item_still_runs_behind_a_wait
 
 use kernel::{
-    fs::LocalFile,
     iov::IovIterSource,
     new_mutex,
     prelude::*,
@@ -38,7 +37,7 @@ mod abstractions {
 use abstractions::{
     misc_device::{
         Device,
-        Operations, //
+        FileOperations, //
     },
     owned_queue::OwnedQueue,
     work::{
@@ -145,8 +144,8 @@ struct Stop {
     queue: Arc<OwnedQueue>,
 }
 
-impl Operations for Stop {
-    fn write(&self, _: &LocalFile, bytes: &mut IovIterSource<'_>) -> Result<usize> {
+impl FileOperations for Stop {
+    fn write(&self, bytes: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
         let item = self.item.lock().take();
         if let Some(item) = item {
             item.enqueue();

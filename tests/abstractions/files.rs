@@ -3,7 +3,6 @@
 //! Files in /proc and misc devices: what they may be called, and what their callbacks may say.
 
 use kernel::{
-    fs::LocalFile,
     iov::IovIterSource,
     prelude::*,
     seq_file::SeqFile,
@@ -44,7 +43,7 @@ pub(crate) fn open_a_device_while_the_module_is_loaded() -> Result {
     Ok(())
 }
 
-impl procfs::Operations for Nothing {
+impl procfs::ProcOperations for Nothing {
     fn show(&self, _: &SeqFile) -> Result {
         Ok(())
     }
@@ -54,8 +53,8 @@ impl procfs::Operations for Nothing {
     }
 }
 
-impl misc_device::Operations for Nothing {
-    fn write(&self, _: &LocalFile, data: &mut IovIterSource<'_>) -> Result<usize> {
+impl misc_device::FileOperations for Nothing {
+    fn write(&self, data: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
         Ok(data.len())
     }
 }

@@ -33,7 +33,7 @@ use abstractions::{
     },
     procfs::{
         Entry,
-        Operations, //
+        ProcOperations, //
     },
     work::Handler, //
 };
@@ -61,7 +61,7 @@ fn an_owned_queue_is_shared() {
     shared::<OwnedQueue>();
 }
 
-fn a_file_is_shared<T: Operations>() {
+fn a_file_is_shared<T: ProcOperations>() {
     shared::<Entry<T>>();
 }
 
@@ -74,7 +74,7 @@ impl Handler for Counter {
 }
 
 #[cfg(misuse)]
-impl Operations for Counter {
+impl ProcOperations for Counter {
     //~^ E0277 `Cell<u32>` cannot be shared between threads safely
     fn show(&self, _: &SeqFile) -> Result {
         Ok(())
