@@ -16,11 +16,18 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
+use core::ptr;
+
 use kernel::{
     bindings,
-    container_of,
-    sync::Arc,
+    new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLock, //
+    },
     workqueue::{
+        DelayedWork,
         HasDelayedWork,
         HasWork,
         Work,
@@ -28,90 +35,17 @@ use kernel::{
     }, //
 };
 
-/// Implements [`HasWork`] for a struct, like the `kernel` crate's macro of that name, and
-/// [`HasPlainWork`].
-///
-/// # Examples
-///
-/// A struct with two items tells them apart by an ID.
-///
-/// ```
-/// use kernel::{sync::Arc, workqueue::{Work, WorkItem}};
-/// use crate::abstractions::cancel::impl_has_plain_work;
-///
-/// #[pin_data]
-/// struct Link {
-///     #[pin]
-///     up: Work<Link, 0>,
-///     #[pin]
-///     down: Work<Link, 1>,
-/// }
-///
-/// impl_has_plain_work! {
-///     impl HasPlainWork<Self, 0> for Link { self.up }
-///     impl HasPlainWork<Self, 1> for Link { self.down }
-/// }
-///
-/// impl WorkItem<0> for Link {
-///     type Pointer = Arc<Self>;
-///
-///     fn run(_: Arc<Self>) {
-///         pr_info!("the link is up\n");
-///     }
-/// }
-///
-/// impl WorkItem<1> for Link {
-///     type Pointer = Arc<Self>;
-///
-///     fn run(_: Arc<Self>) {
-///         pr_info!("the link is down\n");
-///     }
-/// }
-/// ```
-macro_rules! impl_has_plain_work {
-    ($(impl$({$($generics:tt)*})?
-       HasPlainWork<$work_type:ty $(, $id:tt)?>
-       for $self:ty
-       { self.$field:ident }
-    )*) => {$(
-        ::kernel::impl_has_work! {
-            impl$({$($generics)*})? HasWork<$work_type $(, $id)?> for $self { self.$field }
-        }
+use raw_item::Functions;
+pub(super) use raw_item::RawItem;
 
-        // SAFETY: The implementation of `HasWork` above is the one for this type and ID, and its
-        // field is a `Work`, or it would not compile; so there is no timer beside it.
-        unsafe impl$(<$($generics)+>)?
-            $crate::abstractions::cancel::HasPlainWork<$work_type $(, $id)?> for $self {}
-    )*};
-}
-pub(crate) use impl_has_plain_work;
-
-/// A struct with a work item that is not part of a `delayed_work`.
+/// A work item behind an `Arc`, which can be taken back and waited for: the [`Work`] or the
+/// [`DelayedWork`] in it. Which of the two it is decides which of C's functions is called.
+/// `cancel_work_sync()` on an item with a timer would not know of that timer, and in 7.3 it spins
+/// until that fires.
 ///
-/// `cancel_work_sync()` on a delayed item does not know of its timer (in 7.3 it spins until that
-/// fires), so that a plain item has to be known to be one. [`impl_has_plain_work!`] implements
-/// this.
-///
-/// # Examples
-///
-/// ```
-/// use kernel::{sync::Arc, workqueue::WorkItem};
-/// use crate::abstractions::cancel::{CancelWork, HasPlainWork};
-///
-/// fn stop<T: WorkItem<Pointer = Arc<T>> + HasPlainWork<T>>(item: &Arc<T>) {
-///     drop(item.disable_sync());
-/// }
-/// ```
-///
-/// # Safety
-///
-/// The work item that [`HasWork`] finds must not be the `work` field of a `delayed_work`.
-pub(crate) unsafe trait HasPlainWork<T, const ID: u64 = 0>: HasWork<T, ID> {}
-
-/// A plain work item behind an `Arc`: it can be taken back and waited for.
-///
-/// The `_sync` functions wait for the handler if it runs, and so must not be called by it
-/// (lockdep tells). Items of ordered queues may run on all the same, see [`OwnedQueue::ordered`].
+/// The `_sync` methods and [`flush`](Self::flush) sleep: they wait for the handler if it runs, and
+/// so must not be called by it (lockdep tells). Items of ordered queues may run on all the same,
+/// see [`OwnedQueue::ordered`].
 ///
 /// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 ///
@@ -119,14 +53,11 @@ pub(crate) unsafe trait HasPlainWork<T, const ID: u64 = 0>: HasWork<T, ID> {}
 ///
 /// ```
 /// use kernel::{
-///     new_work,
+///     impl_has_work, new_work,
 ///     sync::Arc,
 ///     workqueue::{Work, WorkItem},
 /// };
-/// use crate::abstractions::{
-///     cancel::{impl_has_plain_work, CancelWork},
-///     owned_queue::OwnedQueue,
-/// };
+/// use crate::abstractions::{cancel::CancelWork, owned_queue::OwnedQueue};
 ///
 /// #[pin_data]
 /// struct Job {
@@ -134,214 +65,329 @@ pub(crate) unsafe trait HasPlainWork<T, const ID: u64 = 0>: HasWork<T, ID> {}
 ///     work: Work<Job>,
 /// }
 ///
-/// impl_has_plain_work! {
-///     impl HasPlainWork<Self> for Job { self.work }
+/// impl_has_work! {
+///     impl HasWork<Self> for Job { self.work }
 /// }
 ///
 /// impl WorkItem for Job {
 ///     type Pointer = Arc<Self>;
 ///
-///     fn run(_: Arc<Self>) {}
+///     fn run(_: Arc<Self>) {
+///         pr_info!("it runs\n");
+///     }
 /// }
 ///
 /// let queue = OwnedQueue::unbound(c"jobs").build()?;
 /// let job = Arc::pin_init(pin_init!(Job { work <- new_work!("Job") }), GFP_KERNEL)?;
 /// let _ = queue.enqueue(job.clone());
-/// if let Some(_taken_back) = job.cancel_sync() {
+/// if let Some(_taken_back) = job.work.cancel_sync() {
 ///     pr_info!("it had not run\n");
 /// }
 /// # Ok::<(), Error>(())
 /// ```
-pub(crate) trait CancelWork<const ID: u64 = 0>: Sized {
-    /// Takes the item back if it is pending. It may be running, and still be when this returns.
-    /// Any context.
-    ///
-    /// C: `cancel_work()`.
-    fn cancel(&self) -> Option<Self>;
-
-    /// Takes the item back if it is pending, and waits for it if it runs. Sleeps.
-    ///
-    /// C refuses to queue the item meanwhile; a caller who queues it cannot tell that from an item
-    /// that is pending already.
-    ///
-    /// C: `cancel_work_sync()`.
-    fn cancel_sync(&self) -> Option<Self>;
-
-    /// Like [`cancel_sync`](Self::cancel_sync), and the item cannot be queued any more, not even
-    /// by its own handler: it has been stopped for good. Sleeps.
-    ///
-    /// C: `disable_work_sync()`.
-    fn disable_sync(&self) -> Option<Self>;
-
-    /// Waits until the item, if it is queued or running, has run; `false` if it was idle. Sleeps.
-    ///
-    /// C: `flush_work()`.
-    fn flush(&self) -> bool;
-}
-
-/// A delayed work item behind an `Arc`: [`CancelWork`] for those that have a timer.
 ///
-/// # Examples
+/// A struct with two items, one of them with a timer, names the one that it means:
 ///
 /// ```
 /// use kernel::{
-///     impl_has_delayed_work, new_delayed_work,
+///     impl_has_delayed_work, impl_has_work,
 ///     sync::Arc,
-///     workqueue::{system_long, DelayedWork, WorkItem},
+///     workqueue::{DelayedWork, Work, WorkItem},
 /// };
-/// use crate::abstractions::cancel::CancelDelayedWork;
+/// use crate::abstractions::cancel::CancelWork;
 ///
 /// #[pin_data]
-/// struct Timeout {
+/// struct Request {
 ///     #[pin]
-///     work: DelayedWork<Timeout>,
+///     answer: Work<Request, 0>,
+///     #[pin]
+///     timeout: DelayedWork<Request, 1>,
+/// }
+///
+/// impl_has_work! {
+///     impl HasWork<Self, 0> for Request { self.answer }
 /// }
 ///
 /// impl_has_delayed_work! {
-///     impl HasDelayedWork<Self> for Timeout { self.work }
+///     impl HasDelayedWork<Self, 1> for Request { self.timeout }
 /// }
 ///
-/// impl WorkItem for Timeout {
+/// impl WorkItem<0> for Request {
+///     type Pointer = Arc<Self>;
+///
+///     fn run(this: Arc<Self>) {
+///         // An answer came in time.
+///         drop(this.timeout.disable_sync());
+///     }
+/// }
+///
+/// impl WorkItem<1> for Request {
 ///     type Pointer = Arc<Self>;
 ///
 ///     fn run(_: Arc<Self>) {
 ///         pr_warn!("no answer\n");
 ///     }
 /// }
-///
-/// let timeout = Arc::pin_init(
-///     pin_init!(Timeout { work <- new_delayed_work!("Timeout") }),
-///     GFP_KERNEL,
-/// )?;
-/// let _ = system_long().enqueue_delayed(timeout.clone(), 100);
-/// // The answer came.
-/// drop(timeout.disable_delayed_sync());
-/// # Ok::<(), Error>(())
 /// ```
-pub(crate) trait CancelDelayedWork<const ID: u64 = 0>: Sized {
+pub(crate) trait CancelWork: RawItem {
     /// Takes the item back if it is armed or queued. It may be running, and still be when this
     /// returns. Any context.
     ///
-    /// C: `cancel_delayed_work()`.
-    fn cancel_delayed(&self) -> Option<Self>;
+    /// C: `cancel_work()`, `cancel_delayed_work()`.
+    fn cancel(&self) -> Option<Self::Pointer> {
+        self.take_back(Self::C.cancel)
+    }
 
     /// Takes the item back if it is armed or queued, and waits for it if it runs. Sleeps.
     ///
     /// | the item is | returns |
     /// | --- | --- |
     /// | armed, its timer running | `Some` |
-    /// | queued, its timer expired | `Some` |
+    /// | queued | `Some` |
     /// | running | `None`, after the run |
     /// | idle | `None` |
     ///
-    /// C: `cancel_delayed_work_sync()`.
-    fn cancel_delayed_sync(&self) -> Option<Self>;
-
-    /// Like [`cancel_delayed_sync`](Self::cancel_delayed_sync), and the item cannot be armed or
-    /// queued any more, not even by its own handler: it has been stopped for good. Sleeps.
+    /// C refuses to queue the item meanwhile. A caller who queues it cannot tell that from an item
+    /// that is pending already.
     ///
-    /// C: `disable_delayed_work_sync()`.
-    fn disable_delayed_sync(&self) -> Option<Self>;
+    /// C: `cancel_work_sync()`, `cancel_delayed_work_sync()`.
+    fn cancel_sync(&self) -> Option<Self::Pointer> {
+        self.take_back(Self::C.cancel_sync)
+    }
 
-    /// Waits until the item, if its time has come, has run. An armed timer is left alone. `false`
-    /// if there was nothing to wait for. Sleeps.
+    /// Like [`cancel_sync`](Self::cancel_sync), and the item cannot be queued any more, not even
+    /// by its own handler: it has been stopped for good. Sleeps.
     ///
-    /// C: `flush_work()` on the item.
-    fn flush_queued(&self) -> bool;
+    /// C: `disable_work_sync()`, `disable_delayed_work_sync()`.
+    fn disable_sync(&self) -> Option<Self::Pointer> {
+        if self.times_disabled() >= MAX_DISABLED {
+            return self.cancel_sync();
+        }
+        self.take_back(Self::C.disable_sync)
+    }
 
-    /// Waits until the item has run, which an armed one does now: its timer is stopped and the item
-    /// queued where it was to be queued. `false` if there was nothing left to wait for. Sleeps.
+    /// Waits until the item has run; `false` if there was nothing left to wait for. An armed item
+    /// runs now: its timer is stopped, and it is queued where it was to be queued. Sleeps.
     ///
-    /// C: `flush_delayed_work()`.
-    fn flush_delayed(&self) -> bool;
+    /// C: `flush_work()`, `flush_delayed_work()`.
+    fn flush(&self) -> bool {
+        // SAFETY: The function is C's for this kind of item, and the item stays valid for as long
+        // as `self` is borrowed. The queue that C puts an armed item on is valid: it is one of the
+        // system's, which stay, or that of a handle, by the invariants of the handle's item.
+        unsafe { (Self::C.flush)(self.as_raw()) }
+    }
 }
 
-/// The work item of what an `Arc` points at.
-fn work_of<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::work_struct
+impl<W: RawItem> CancelWork for W {}
+
+/// How often an item is disabled at most. C counts to 65,535, and warns of more; the other half is
+/// for those who cancel, of whom C counts each while it waits.
+const MAX_DISABLED: usize = 1 << 15;
+
+/// What is behind [`CancelWork`]. Nobody else implements it.
+mod raw_item {
+    use super::*;
+
+    type Function<R, T = bool> = unsafe extern "C" fn(*mut R) -> T;
+
+    /// C's functions for items of one kind.
+    pub(crate) struct Functions<R> {
+        pub(super) cancel: Function<R>,
+        pub(super) cancel_sync: Function<R>,
+        pub(super) disable: Function<R>,
+        pub(super) disable_sync: Function<R>,
+        pub(super) enable: Function<R>,
+        pub(super) flush: Function<R>,
+    }
+
+    /// A work item as C knows it.
+    ///
+    /// # Safety
+    ///
+    /// `as_raw` must return a pointer to the item, which is valid for as long as `self` is
+    /// borrowed, `as_work` one to the `work_struct` in it, and `C` must be the functions for
+    /// items of this kind.
+    ///
+    /// Whenever C says that the item was pending, there must be a reference that queueing has
+    /// leaked, and `pointer` must make it one again.
+    pub(crate) unsafe trait RawItem {
+        /// What is queued, and comes back.
+        type Pointer;
+
+        /// The item in C.
+        type Raw;
+
+        /// C's functions for it.
+        const C: Functions<Self::Raw>;
+
+        /// The item in C.
+        fn as_raw(&self) -> *mut Self::Raw;
+
+        /// The `work_struct` in it.
+        fn as_work(&self) -> *mut bindings::work_struct;
+
+        /// What was queued.
+        ///
+        /// # Safety
+        ///
+        /// C must have said that it took this item off, and nobody else must take that answer for
+        /// leave to call this.
+        unsafe fn pointer(&self) -> Self::Pointer;
+
+        /// Has C take the item off, and takes back what was queued exactly if C did.
+        fn take_back(&self, function: Function<Self::Raw>) -> Option<Self::Pointer> {
+            // SAFETY: The item is valid, and all that is passed as `function` is of `C`. An `Arc`
+            // copes with C refusing it from now on.
+            let taken = unsafe { function(self.as_raw()) };
+            // SAFETY: It is the answer of C, and used once.
+            taken.then(|| unsafe { self.pointer() })
+        }
+
+        /// How often it has been disabled. Those who cancel it and wait count too.
+        fn times_disabled(&self) -> usize {
+            // SAFETY: The item is valid. C writes this as one word, whenever it likes, and so is
+            // it read.
+            let data = unsafe { ptr::read_volatile(&raw const (*self.as_work()).data.counter) };
+            // CAST: To C too it is a word of flags and numbers without a sign.
+            let data = data as usize;
+            if data & bindings::work_flags_WORK_STRUCT_PWQ as usize != 0 {
+                // A queued item has a pointer there. Those that are disabled are not queued.
+                return 0;
+            }
+            let count = data >> bindings::work_bits_WORK_OFFQ_DISABLE_SHIFT;
+            count & ((1 << bindings::work_bits_WORK_OFFQ_DISABLE_BITS) - 1)
+        }
+    }
+}
+
+// SAFETY: A `Work` is a transparent wrapper of a `work_struct`, which is initialised when it is
+// made. A safe user has no reference to the one in a `delayed_work`. When C says that it was
+// pending, it has been queued, which takes an `Arc<T>` with `HasWork` (the pointer of this type of
+// item is no other): `RawWorkItem` has leaked that `Arc`, whose item this is.
+unsafe impl<T, const ID: u64> RawItem for Work<T, ID>
 where
     T: WorkItem<ID, Pointer = Arc<T>> + HasWork<T, ID>,
 {
-    // SAFETY: An `Arc` points at a valid value, and `raw_get_work` returns a pointer to a field of
-    // it.
-    unsafe { Work::raw_get(T::raw_get_work(Arc::as_ptr(item).cast_mut())) }
+    type Pointer = Arc<T>;
+    type Raw = bindings::work_struct;
+
+    const C: Functions<Self::Raw> = Functions {
+        cancel: bindings::cancel_work,
+        cancel_sync: bindings::cancel_work_sync,
+        disable: bindings::disable_work,
+        disable_sync: bindings::disable_work_sync,
+        enable: bindings::enable_work,
+        flush: bindings::flush_work,
+    };
+
+    fn as_raw(&self) -> *mut bindings::work_struct {
+        // SAFETY: A reference is neither dangling nor unaligned.
+        unsafe { Work::raw_get(self) }
+    }
+
+    fn as_work(&self) -> *mut bindings::work_struct {
+        self.as_raw()
+    }
+
+    unsafe fn pointer(&self) -> Arc<T> {
+        let work = ptr::from_ref(self).cast_mut();
+        // SAFETY: By this function's contract the item was queued, so that it is the one in what
+        // an `Arc` pointed at, and that `Arc` is there to be taken back.
+        unsafe { Arc::from_raw(T::work_container_of(work)) }
+    }
 }
 
-/// The delayed work item of what an `Arc` points at.
-pub(super) fn delayed_work_of<T, const ID: u64>(item: &Arc<T>) -> *mut bindings::delayed_work
+// SAFETY: A `DelayedWork` is a transparent wrapper of a `delayed_work`, which is initialised when
+// it is made. When C says that it was pending, it has been queued, be it with a timer or without:
+// as above, that has leaked an `Arc`, whose item this is.
+unsafe impl<T, const ID: u64> RawItem for DelayedWork<T, ID>
 where
     T: WorkItem<ID, Pointer = Arc<T>> + HasDelayedWork<T, ID>,
 {
-    // SAFETY: `HasDelayedWork` promises that this work item is the `work` field of a
-    // `delayed_work`.
-    unsafe { container_of!(work_of(item), bindings::delayed_work, work) }
+    type Pointer = Arc<T>;
+    type Raw = bindings::delayed_work;
+
+    const C: Functions<Self::Raw> = Functions {
+        cancel: bindings::cancel_delayed_work,
+        cancel_sync: bindings::cancel_delayed_work_sync,
+        disable: bindings::disable_delayed_work,
+        disable_sync: bindings::disable_delayed_work_sync,
+        enable: bindings::enable_delayed_work,
+        flush: bindings::flush_delayed_work,
+    };
+
+    fn as_raw(&self) -> *mut bindings::delayed_work {
+        // CAST: `DelayedWork` is a transparent wrapper.
+        ptr::from_ref(self).cast_mut().cast()
+    }
+
+    fn as_work(&self) -> *mut bindings::work_struct {
+        // SAFETY: The item is valid.
+        unsafe { &raw mut (*self.as_raw()).work }
+    }
+
+    unsafe fn pointer(&self) -> Arc<T> {
+        // SAFETY: As for `Work`: the item is the one in what an `Arc` pointed at. A reference is
+        // neither dangling nor unaligned.
+        unsafe { Arc::from_raw(T::work_container_of(DelayedWork::raw_as_work(self))) }
+    }
 }
 
-/// Takes back the reference that queueing leaked, if `taken`.
+/// How often the item of a handle has been disabled, and not enabled again.
 ///
-/// # Safety
+/// C counts that too. But enabling an item that is not disabled takes it off its queue, forgets
+/// what it was queued for, and waits for its timer. So C must not be asked then.
 ///
-/// `taken` must be what C returned when it was asked to take this very item off, and nobody else
-/// must take that answer for leave to do so.
-unsafe fn reclaim<T>(item: &Arc<T>, taken: bool) -> Option<Arc<T>> {
-    // SAFETY: C says that the item was pending: an `Arc` to it was leaked by `RawWorkItem` for
-    // `Arc`, which would have become one again in the run that now does not come.
-    taken.then(|| unsafe { Arc::from_raw(Arc::as_ptr(item)) })
+/// # Invariants
+///
+/// While nobody holds the lock, C has disabled the item as often.
+#[pin_data]
+pub(super) struct Disabled {
+    #[pin]
+    times: SpinLock<usize>,
 }
 
-impl<T, const ID: u64> CancelWork<ID> for Arc<T>
-where
-    T: WorkItem<ID, Pointer = Arc<T>> + HasPlainWork<T, ID>,
-{
-    fn cancel(&self) -> Option<Self> {
-        // SAFETY: The work item is valid, and the answer of C is used once.
-        unsafe { reclaim(self, bindings::cancel_work(work_of(self))) }
+impl Disabled {
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            // One class for all: under it C's own locks are taken, and nothing is waited for.
+            times <- new_spinlock!(0, "Disabled::times"),
+        })
     }
 
-    fn cancel_sync(&self) -> Option<Self> {
-        // SAFETY: As in `cancel`.
-        unsafe { reclaim(self, bindings::cancel_work_sync(work_of(self))) }
+    /// Disables the item, takes it back if it is armed or queued, and waits for it if it runs;
+    /// whether it was taken back. Sleeps.
+    ///
+    /// C: `disable_work_sync()`, `disable_delayed_work_sync()`.
+    pub(super) fn disable_sync<W: RawItem>(&self, item: &W) -> bool {
+        let taken = self.disable(item);
+        // It waits for the run, without the lock.
+        item.cancel_sync().or(taken).is_some()
     }
 
-    fn disable_sync(&self) -> Option<Self> {
-        // SAFETY: As in `cancel`. An `Arc` copes with C refusing it from now on.
-        unsafe { reclaim(self, bindings::disable_work_sync(work_of(self))) }
+    fn disable<W: RawItem>(&self, item: &W) -> Option<W::Pointer> {
+        let mut times = self.times.lock();
+        if *times == MAX_DISABLED {
+            return None;
+        }
+        // INVARIANT: C disables it here, once more.
+        *times += 1;
+        item.take_back(W::C.disable)
     }
 
-    fn flush(&self) -> bool {
-        // SAFETY: The work item is valid, and stays so for as long as `self` is borrowed.
-        unsafe { bindings::flush_work(work_of(self)) }
-    }
-}
-
-impl<T, const ID: u64> CancelDelayedWork<ID> for Arc<T>
-where
-    T: WorkItem<ID, Pointer = Arc<T>> + HasDelayedWork<T, ID>,
-{
-    fn cancel_delayed(&self) -> Option<Self> {
-        // SAFETY: The delayed work item is valid, and the answer of C is used once.
-        unsafe { reclaim(self, bindings::cancel_delayed_work(delayed_work_of(self))) }
-    }
-
-    fn cancel_delayed_sync(&self) -> Option<Self> {
-        let work = delayed_work_of(self);
-        // SAFETY: As in `cancel_delayed`.
-        unsafe { reclaim(self, bindings::cancel_delayed_work_sync(work)) }
-    }
-
-    fn disable_delayed_sync(&self) -> Option<Self> {
-        let work = delayed_work_of(self);
-        // SAFETY: As in `cancel_delayed`. An `Arc` copes with C refusing it from now on.
-        unsafe { reclaim(self, bindings::disable_delayed_work_sync(work)) }
-    }
-
-    fn flush_queued(&self) -> bool {
-        // SAFETY: The work item is valid, and stays so for as long as `self` is borrowed.
-        unsafe { bindings::flush_work(work_of(self)) }
-    }
-
-    fn flush_delayed(&self) -> bool {
-        // SAFETY: As in `flush_queued`. The queue that C puts an armed item on is valid: it is one
-        // of the system's, which stay, or that of a handle, by the invariants of the handle's item.
-        unsafe { bindings::flush_delayed_work(delayed_work_of(self)) }
+    /// Takes back what [`disable_sync`](Self::disable_sync) did once; whether the item can be
+    /// queued again by that. Process context.
+    ///
+    /// C: `enable_work()`, `enable_delayed_work()`.
+    pub(super) fn enable<W: RawItem>(&self, item: &W) -> bool {
+        let mut times = self.times.lock();
+        if *times == 0 {
+            return false;
+        }
+        // INVARIANT: C enables it below, once.
+        *times -= 1;
+        // SAFETY: The item is valid, and by the type invariants disabled.
+        unsafe { (W::C.enable)(item.as_raw()) };
+        *times == 0
     }
 }

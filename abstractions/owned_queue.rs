@@ -378,13 +378,9 @@ impl_has_work! {
 }
 
 impl<F: FnOnce()> ClosureWork<F> {
-    fn new(
-        func: F,
-        name: &'static CStr,
-        key: Pin<&'static LockClassKey>,
-    ) -> impl PinInit<Self> {
+    fn new(func: F, class: LockClass) -> impl PinInit<Self> {
         pin_init!(Self {
-            work <- Work::new(name, key),
+            work <- Work::new(class.0, class.1),
             func: Some(func),
         })
     }
@@ -424,6 +420,56 @@ impl<F> From<NotSpawned<F>> for Error {
     }
 }
 
+/// A lock class: what lockdep's reports call it, and its key. [`lock_class!`] makes one.
+///
+/// # Examples
+///
+/// For a function that makes items for others, whose classes are the callers':
+///
+/// ```
+/// use crate::abstractions::{
+///     owned_queue::{system_percpu, LockClass},
+///     work::{Handler, WorkHandle},
+/// };
+///
+/// struct Refresh;
+///
+/// impl Handler for Refresh {
+///     fn run(&self) {}
+/// }
+///
+/// fn refresh(class: LockClass) -> Result<WorkHandle<Refresh>> {
+///     WorkHandle::new(system_percpu(), Refresh, class)
+/// }
+/// ```
+pub(crate) type LockClass = (&'static CStr, Pin<&'static LockClassKey>);
+
+/// A newly-created [`LockClass`], whose name is the one given or, without one, the place in the
+/// source; and a suffix.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::owned_queue::{lock_class, LockClass};
+///
+/// let class: LockClass = lock_class!("_timer", "retry");
+/// assert!(class.0 == c"retry_timer");
+/// ```
+macro_rules! lock_class {
+    ($suffix:literal) => {
+        $crate::abstractions::owned_queue::lock_class!(@
+            ::core::concat!(::core::file!(), ":", ::core::line!(), $suffix)
+        )
+    };
+    ($suffix:literal, $name:literal) => {
+        $crate::abstractions::owned_queue::lock_class!(@ ::core::concat!($name, $suffix))
+    };
+    (@ $name:expr) => {
+        (::kernel::c_str!($name), ::kernel::static_lock_class!())
+    };
+}
+pub(crate) use lock_class;
+
 /// Queues a closure on an [`OwnedQueue`], with a newly-created lock class and, if one is given,
 /// this name for it: [`OwnedQueue::spawn`]. May sleep if the flags say so.
 ///
@@ -450,8 +496,7 @@ macro_rules! spawn {
         $queue.spawn(
             $flags,
             $func,
-            ::kernel::optional_name!($($name)?),
-            ::kernel::static_lock_class!(),
+            $crate::abstractions::owned_queue::lock_class!("" $(, $name)?),
         )
     };
 }
@@ -549,8 +594,8 @@ impl OwnedQueue {
 
     /// Queues a closure, in memory of its own that its run frees: what [`spawn!`] expands to.
     ///
-    /// `name` and `key` are its lock class, one for each kind of closure: lockdep takes it that
-    /// what one closure of a class waits for, any other may wait for. So the key comes from the
+    /// `class` is one for each kind of closure: lockdep takes it that
+    /// what one closure of a class waits for, any other may wait for. So it comes from the
     /// place that knows what the closure does; a static in here would be one for all of them, as
     /// that of `Queue::try_spawn()` is, which two modules even share, under a name in each.
     ///
@@ -566,8 +611,7 @@ impl OwnedQueue {
         &self,
         flags: Flags,
         func: F,
-        name: &'static CStr,
-        key: Pin<&'static LockClassKey>,
+        class: LockClass,
     ) -> Result<(), NotSpawned<F>>
     where
         F: FnOnce() + Send + 'static,
@@ -575,7 +619,7 @@ impl OwnedQueue {
         let Ok(memory) = KBox::<ClosureWork<F>>::new_uninit(flags) else {
             return Err(NotSpawned(func));
         };
-        let Ok(work) = memory.write_pin_init(ClosureWork::new(func, name, key));
+        let Ok(work) = memory.write_pin_init(ClosureWork::new(func, class));
         self.enqueue(work);
         Ok(())
     }

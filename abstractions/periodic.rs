@@ -7,7 +7,10 @@
 use kernel::{
     new_spinlock,
     prelude::*,
-    sync::SpinLock,
+    sync::{
+        Mutex,
+        SpinLock, //
+    },
     time::{
         Delta,
         Instant,
@@ -17,18 +20,15 @@ use kernel::{
 
 use super::{
     delayed_work::{
-        jiffies_at_least,
-        Control,
         DelayedHandler,
-        DelayedWorkHandle,
-        LockClasses,
-        Rearm, //
+        DelayedWorkHandle, //
     },
     jiffies::{
         JIFFY,
         LONGEST_DELAY, //
     },
     owned_queue::{
+        LockClass,
         QueueOwner,
         SystemQueue, //
     }, //
@@ -68,8 +68,8 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     /// same time.
     fn tick(&self);
 
-    /// It starts to tick every `period`. Called with the item under control, as is
-    /// [`stopped`](Self::stopped): so the one called last is what holds. May sleep.
+    /// It starts to tick every `period`. This and [`stopped`](Self::stopped) are called under one
+    /// mutex: so the one called last is what holds. May sleep.
     fn started(&self, _period: Delta) {}
 
     /// It has stopped: no tick runs. May sleep.
@@ -83,17 +83,6 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     /// The tick that was armed last, or was about to be, will not come. May sleep.
     fn cancelled(&self) {}
 }
-
-/// The longest period: 24 days, or less where C's timer wheel holds no more (12 at 1,000 Hz).
-const LONGEST_PERIOD: Delta = {
-    let wheel = JIFFY.as_nanos() * LONGEST_DELAY as i64;
-    let days = Delta::from_secs(24 * 24 * 60 * 60);
-    if days.as_nanos() < wheel {
-        days
-    } else {
-        Delta::from_nanos(wheel)
-    }
-};
 
 /// The shortest period. Ticks that come faster would leave the processor to nobody.
 const SHORTEST_PERIOD: Delta = JIFFY;
@@ -145,9 +134,12 @@ impl Grid {
     }
 }
 
-/// The delayed item's handler: ticks, and arms the item again.
+/// The delayed item's handler: ticks, and has the item armed again.
 #[pin_data]
 struct Loop<T: Ticker> {
+    /// Held by whoever starts and stops it.
+    #[pin]
+    control: Mutex<()>,
     /// `None`: stopped.
     #[pin]
     grid: SpinLock<Option<Grid>>,
@@ -156,11 +148,12 @@ struct Loop<T: Ticker> {
 }
 
 impl<T: Ticker> Loop<T> {
-    fn new<E>(ticker: impl PinInit<T, E>) -> impl PinInit<Self, Error>
+    fn new<E>(ticker: impl PinInit<T, E>, control: LockClass) -> impl PinInit<Self, Error>
     where
         Error: From<E>,
     {
         try_pin_init!(Self {
+            control <- Mutex::new((), control.0, control.1),
             // One class for all: nothing else is taken or waited for under this lock.
             grid <- new_spinlock!(None, "Periodic::grid"),
             ticker <- ticker,
@@ -175,32 +168,27 @@ impl<T: Ticker> Loop<T> {
             .as_mut()
             .map(|grid| grid.advance(Instant::now()))
     }
-
-    fn arm(&self, delay: Delta, arm: impl FnOnce(Delta) -> bool) {
-        // Before it is armed, for it may tick before `arm` returns.
-        self.ticker.arming(delay);
-        if !arm(delay) {
-            self.ticker.cancelled();
-        }
-    }
 }
 
 impl<T: Ticker> DelayedHandler for Loop<T> {
-    fn run(&self, rearm: &Rearm<'_, Self>) {
+    fn run(&self) -> Option<Delta> {
         self.ticker.tick();
-        if let Some(delay) = self.advance() {
-            // Refused if the item is being stopped.
-            self.arm(delay, |delay| rearm.after(jiffies_at_least(delay)));
-        }
+        let delay = self.advance()?;
+        // Before it is armed, for it may tick at once.
+        self.ticker.arming(delay);
+        Some(delay)
+    }
+
+    fn not_rearmed(&self) {
+        // It is being stopped.
+        self.ticker.cancelled();
     }
 }
 
-/// An initialiser of a [`Periodic`] with newly-created lock classes and, if one is given, this name
-/// for them: [`Periodic::new`]. May sleep.
+/// Makes a [`Periodic`] with newly-created lock classes and, if one is given, this name for them:
+/// [`Periodic::new`]. May sleep.
 ///
 /// # Examples
-///
-/// In a struct of one's own:
 ///
 /// ```
 /// use crate::abstractions::{
@@ -214,16 +202,14 @@ impl<T: Ticker> DelayedHandler for Loop<T> {
 ///     fn tick(&self) {}
 /// }
 ///
-/// #[pin_data]
 /// struct Driver {
-///     #[pin]
 ///     blink: Periodic<Blink>,
 /// }
 ///
-/// let driver = try_pin_init!(Driver {
-///     blink <- new_periodic!(system_percpu(), Blink, "blink"),
-/// });
-/// # drop(KBox::pin_init(driver, GFP_KERNEL)?);
+/// let driver = Driver {
+///     blink: new_periodic!(system_percpu(), Blink, "blink")?,
+/// };
+/// # drop(driver);
 /// # Ok::<(), Error>(())
 /// ```
 macro_rules! new_periodic {
@@ -231,7 +217,11 @@ macro_rules! new_periodic {
         $crate::abstractions::periodic::Periodic::new(
             $queue,
             $ticker,
-            $crate::abstractions::delayed_work::new_lock_classes!($($name)?),
+            [
+                $crate::abstractions::owned_queue::lock_class!("" $(, $name)?),
+                $crate::abstractions::owned_queue::lock_class!("_timer" $(, $name)?),
+                $crate::abstractions::owned_queue::lock_class!("_control" $(, $name)?),
+            ],
         )
     };
 }
@@ -245,10 +235,10 @@ pub(crate) use new_periodic;
 ///
 /// # Locking and context
 ///
-/// `start`, `stop` and the destructor sleep; `period` and `ticker` do not. The former take a mutex
-/// and, under it, wait for the tick that runs, so the ticker must not call them (lockdep tells, as
-/// soon as one of them has once found a tick queued or running). What [`WorkHandle`] says of the
-/// items of other handles, and of handles that are forgotten, holds here too.
+/// `start`, `stop` and the destructor sleep. They take a mutex and, under it, wait for the tick
+/// that runs: so the ticker must not call them (lockdep tells, as soon as one of them has once
+/// found a tick queued or running). What [`WorkHandle`] says of the items of other handles, and of
+/// handles that are forgotten, holds here too.
 ///
 /// # Examples
 ///
@@ -267,8 +257,7 @@ pub(crate) use new_periodic;
 ///     }
 /// }
 ///
-/// let heartbeat = new_periodic!(system_percpu(), Heartbeat, "heartbeat");
-/// let heartbeat = KBox::pin_init(heartbeat, GFP_KERNEL)?;
+/// let heartbeat = new_periodic!(system_percpu(), Heartbeat, "heartbeat")?;
 /// heartbeat.start(Delta::from_secs(1));
 /// heartbeat.stop();
 /// // No tick runs or will run.
@@ -276,15 +265,14 @@ pub(crate) use new_periodic;
 /// ```
 ///
 /// [`WorkHandle`]: super::work::WorkHandle
-#[pin_data]
 pub(crate) struct Periodic<T: Ticker, Q: QueueOwner = SystemQueue> {
-    #[pin]
     item: DelayedWorkHandle<Loop<T>, Q>,
 }
 
 impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
     /// Makes periodic work that ticks on `queue`: what [`new_periodic!`] expands to. `ticker` is
-    /// one, or an initialiser of one. May sleep.
+    /// one, or an initialiser of one. The lock classes are those of its item, of the item's timer,
+    /// and of the mutex under which it is started and stopped. May sleep.
     ///
     /// # Errors
     ///
@@ -292,14 +280,14 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
     pub(crate) fn new<E>(
         queue: Q,
         ticker: impl PinInit<T, E>,
-        classes: LockClasses,
-    ) -> impl PinInit<Self, Error>
+        [class, timer, control]: [LockClass; 3],
+    ) -> Result<Self>
     where
         Error: From<E>,
     {
-        try_pin_init!(Self {
-            item <- DelayedWorkHandle::new::<Error>(queue, Loop::new(ticker), classes),
-        })
+        let handler = Loop::new(ticker, control);
+        let item = DelayedWorkHandle::new::<Error>(queue, handler, class, timer)?;
+        Ok(Self { item })
     }
 
     /// Starts to tick every `period`, for the first time in one period. Changes nothing if it does
@@ -312,34 +300,43 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
     ///
     /// C: `enable_delayed_work()`, `queue_delayed_work()`.
     pub(crate) fn start(&self, period: Delta) {
-        let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
-        let mut control = self.item.lock();
+        let period = period.clamp(SHORTEST_PERIOD, LONGEST_DELAY);
+        let _control = self.item.control.lock();
         if self.period() == Some(period) {
             return;
         }
-        self.stop_with(&mut control);
+        self.stop_controlled();
         *self.item.grid.lock() = Some(Grid::new(period, Instant::now()));
         self.item.ticker.started(period);
-        self.item
-            .arm(period, |delay| control.arm(jiffies_at_least(delay)));
+        // Before it is armed, for it may tick at once.
+        self.item.ticker.arming(period);
+        // It is disabled, once, unless it has never been stopped; and idle.
+        self.item.enable();
+        self.item.enqueue_delayed(period);
     }
 
     /// Stops the ticks, and waits for one that runs. Sleeps.
     ///
     /// C: `disable_delayed_work_sync()`.
     pub(crate) fn stop(&self) {
-        self.stop_with(&mut self.item.lock());
+        let _control = self.item.control.lock();
+        self.stop_controlled();
     }
 
-    fn stop_with(&self, control: &mut Control<'_, Loop<T>>) {
-        if control.stop() {
+    /// To be called with `control` held.
+    fn stop_controlled(&self) {
+        // A tick that runs arms no other from here on.
+        if self.item.grid.lock().take().is_none() {
+            return;
+        }
+        if self.item.disable_sync() {
             self.item.ticker.cancelled();
         }
-        *self.item.grid.lock() = None;
         self.item.ticker.stopped();
     }
 
-    /// The period at which it ticks, or `None` if it is stopped. Process context; does not sleep.
+    /// The period at which it ticks, or `None` if it is stopped. Process context; sleeps on
+    /// PREEMPT_RT alone, as a spinlock does there.
     pub(crate) fn period(&self) -> Option<Delta> {
         self.item.grid.lock().as_ref().map(|at| at.period)
     }

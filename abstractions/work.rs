@@ -7,11 +7,9 @@
 use core::ops::Deref;
 
 use kernel::{
+    impl_has_work,
     prelude::*,
-    sync::{
-        Arc,
-        LockClassKey, //
-    },
+    sync::Arc,
     workqueue::{
         Queue,
         Work,
@@ -21,10 +19,11 @@ use kernel::{
 
 use super::{
     cancel::{
-        impl_has_plain_work,
-        CancelWork, //
+        CancelWork,
+        Disabled, //
     },
     owned_queue::{
+        LockClass,
         QueueOwner,
         SystemQueue, //
     }, //
@@ -76,11 +75,13 @@ struct Item<H: Handler> {
     #[pin]
     work: Work<Item<H>>,
     #[pin]
+    disabled: Disabled,
+    #[pin]
     handler: H,
 }
 
-impl_has_plain_work! {
-    impl{H: Handler} HasPlainWork<Self> for Item<H> { self.work }
+impl_has_work! {
+    impl{H: Handler} HasWork<Self> for Item<H> { self.work }
 }
 
 impl<H: Handler> WorkItem for Item<H> {
@@ -128,8 +129,7 @@ macro_rules! new_work_handle {
         $crate::abstractions::work::WorkHandle::new(
             $queue,
             $handler,
-            ::kernel::optional_name!($($name)?),
-            ::kernel::static_lock_class!(),
+            $crate::abstractions::owned_queue::lock_class!("" $(, $name)?),
         )
     };
 }
@@ -141,8 +141,8 @@ pub(crate) use new_work_handle;
 ///
 /// # Locking and context
 ///
-/// [`enqueue`](Self::enqueue) may be called in any context; all else sleeps. `cancel_sync`,
-/// `flush` and the destructor wait for the item, so the item's own handler must not call them
+/// [`enqueue`](Self::enqueue) may be called in any context. `cancel_sync`, `disable_sync`, `flush`
+/// and the destructor sleep: they wait for the item, so the item's own handler must not call them
 /// (lockdep tells). It may wait for the item of another handle: [`new_work_handle!`] gives each
 /// line that makes handles a lock class of its own. On an ordered queue one of them may return
 /// while the item still runs: [`OwnedQueue::ordered`] says when, and what holds all the same.
@@ -197,8 +197,8 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     /// Makes an item that runs `handler` on `queue`: what [`new_work_handle!`] expands to. May
     /// sleep.
     ///
-    /// `handler` is one, or an initialiser of one. `name` and `key` are the item's lock class.
-    /// Items of one class must not wait for each other.
+    /// `handler` is one, or an initialiser of one. Items of one lock class must not wait for each
+    /// other.
     ///
     /// # Errors
     ///
@@ -206,15 +206,16 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     pub(crate) fn new<E>(
         queue: Q,
         handler: impl PinInit<H, E>,
-        name: &'static CStr,
-        key: Pin<&'static LockClassKey>,
+        class: LockClass,
     ) -> Result<Self>
     where
         Error: From<E>,
     {
         let item = Arc::pin_init::<Error>(
             try_pin_init!(Item {
-                work <- Work::new(name, key),
+                work <- Work::new(class.0, class.1),
+                // INVARIANT: A new item is not disabled.
+                disabled <- Disabled::new(),
                 handler <- handler,
             }),
             GFP_KERNEL,
@@ -223,8 +224,8 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
         Ok(Self { item, queue })
     }
 
-    /// Queues the item; `false` if it is pending already, and then one run does for both. Any
-    /// context.
+    /// Queues the item; `false` if it is pending already, and then one run does for both, or
+    /// disabled. Any context.
     ///
     /// C: `queue_work()`.
     pub(crate) fn enqueue(&self) -> bool {
@@ -241,14 +242,31 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     ///
     /// C: `cancel_work_sync()`.
     pub(crate) fn cancel_sync(&self) -> bool {
-        self.item.cancel_sync().is_some()
+        self.item.work.cancel_sync().is_some()
+    }
+
+    /// Like [`cancel_sync`](Self::cancel_sync), and from then on the item cannot be queued, until
+    /// [`enable`](Self::enable) has been called as often. (What is disabled more than 32,768 times
+    /// counts as disabled so often.) Sleeps.
+    ///
+    /// C: `disable_work_sync()`.
+    pub(crate) fn disable_sync(&self) -> bool {
+        self.item.disabled.disable_sync(&self.item.work)
+    }
+
+    /// Takes back what [`disable_sync`](Self::disable_sync) did once; whether the item can be
+    /// queued again by that. Nothing is queued that was refused meanwhile. Process context.
+    ///
+    /// C: `enable_work()`.
+    pub(crate) fn enable(&self) -> bool {
+        self.item.disabled.enable(&self.item.work)
     }
 
     /// Waits until the item, if it is queued or running, has run; `false` if it was idle. Sleeps.
     ///
     /// C: `flush_work()`.
     pub(crate) fn flush(&self) -> bool {
-        self.item.flush()
+        self.item.work.flush()
     }
 }
 
@@ -258,7 +276,7 @@ impl<H: Handler, Q: QueueOwner> Drop for WorkHandle<H, Q> {
     /// C: `disable_work_sync()`, because `cancel_work_sync()` forbids queueing only while it
     /// waits.
     fn drop(&mut self) {
-        drop(self.item.disable_sync());
+        drop(self.item.work.disable_sync());
     }
 }
 

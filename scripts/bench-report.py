@@ -58,7 +58,7 @@ def echo_lines():
 
 
 def way_lines(what, row):
-    for way in ("arc", "handle", "boxed", "closure", "delayed", "controlled"):
+    for way in ("arc", "handle", "boxed", "closure", "delayed"):
         yield Line(f"{what}: {way}", row, ratio=1.05, way=way)
         if way in ("boxed", "closure"):
             yield Line(f"{what}: {way}, C by krealloc()", row, ratio=1.05, way=way,

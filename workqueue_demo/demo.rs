@@ -38,11 +38,8 @@ use crate::abstractions::{
 /// All of the module but its way in. Comes down in the order of these fields: first what queues
 /// itself, then what others queue, then the queue, which by then is empty or runs its last
 /// handlers.
-#[pin_data]
 pub(crate) struct Demo {
-    #[pin]
     periodic: periodic::Ticks,
-    #[pin]
     delayed: delayed::Delayed,
     immediate: immediate::Immediate,
     queue: OwnedQueue,
@@ -52,16 +49,14 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let ledger = Ledger::new()?;
-        Arc::pin_init(
-            try_pin_init!(Self {
-                periodic <- periodic::new(ledger.clone()),
-                delayed <- delayed::new(ledger.clone()),
-                immediate: immediate::new(ledger.clone())?,
-                queue: custom::queue()?,
-                ledger,
-            }),
-            GFP_KERNEL,
-        )
+        let demo = Self {
+            periodic: periodic::new(ledger.clone())?,
+            delayed: delayed::new(ledger.clone())?,
+            immediate: immediate::new(ledger.clone())?,
+            queue: custom::queue()?,
+            ledger,
+        };
+        Ok(Arc::new(demo, GFP_KERNEL)?)
     }
 
     pub(crate) fn close_on_drop(&self) -> CloseOnDrop {

@@ -371,17 +371,13 @@ impl Ledger {
     }
 
     /// Takes the one item of a kind back by means of `cancel`, which says whether it was pending.
-    /// `control` is what nobody queues the item without: it is kept until this is counted. Sleeps
-    /// if `cancel` does.
-    pub(crate) fn take_back<C>(
-        &self,
-        kind: Kind,
-        mut control: C,
-        cancel: impl FnOnce(&mut C) -> bool,
-    ) {
-        if cancel(&mut control) {
+    /// `lock` is what nobody queues the item without: it is held until this is counted. Sleeps if
+    /// `cancel` does.
+    pub(crate) fn take_back<L>(&self, kind: Kind, lock: L, cancel: impl FnOnce() -> bool) {
+        if cancel() {
             self.cancelled(kind);
         }
+        drop(lock);
     }
 
     /// Counts the one item of a kind, which was taken back.
@@ -621,12 +617,12 @@ mod tests {
     }
 
     /// What nobody queues the item without. When it goes the ledger has to know what was done.
-    struct Control<'a> {
+    struct Lock<'a> {
         ledger: &'a Ledger,
         pending_when_dropped: &'a mut u64,
     }
 
-    impl Drop for Control<'_> {
+    impl Drop for Lock<'_> {
         fn drop(&mut self) {
             *self.pending_when_dropped = self.ledger.snapshot().row(Kind::Delayed).pending;
         }
@@ -637,11 +633,11 @@ mod tests {
         let ledger = Ledger::new()?;
         ledger.queue(Kind::Delayed, Times::due_now(), || true)?;
         let mut pending_when_dropped = 9;
-        let control = Control {
+        let lock = Lock {
             ledger: &ledger,
             pending_when_dropped: &mut pending_when_dropped,
         };
-        ledger.take_back(Kind::Delayed, control, |_| true);
+        ledger.take_back(Kind::Delayed, lock, || true);
         assert_eq!(pending_when_dropped, 0);
         assert_eq!(ledger.snapshot().row(Kind::Delayed).cancelled, 1);
         Ok(())

@@ -33,7 +33,7 @@ mod abstractions {
     pub(crate) mod cancel;
 }
 
-use abstractions::cancel::CancelDelayedWork;
+use abstractions::cancel::CancelWork;
 
 #[pin_data]
 struct Item {
@@ -78,7 +78,7 @@ fn broken() -> Result {
 fn fixed() -> Result {
     for _ in 0..8 {
         // Returns the `Arc` that queueing gave away.
-        drop(armed()?.cancel_delayed_sync());
+        drop(armed()?.work.cancel_sync());
     }
     Ok(())
 }

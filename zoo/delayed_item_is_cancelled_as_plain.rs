@@ -31,7 +31,7 @@ mod abstractions {
     pub(crate) mod cancel;
 }
 
-use abstractions::cancel::CancelDelayedWork;
+use abstractions::cancel::CancelWork;
 
 #[pin_data]
 struct Item {
@@ -72,7 +72,8 @@ fn broken() -> Result {
 }
 
 fn fixed() -> Result {
-    armed()?.cancel_delayed_sync();
+    // The item's type says that it has a timer.
+    drop(armed()?.work.cancel_sync());
     Ok(())
 }
 

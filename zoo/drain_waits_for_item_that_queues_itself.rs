@@ -17,7 +17,6 @@ use kernel::{
     sync::Arc,
     time::{
         delay::fsleep,
-        msecs_to_jiffies,
         Delta, //
     },
     workqueue::{
@@ -40,8 +39,7 @@ mod raw_queue;
 use abstractions::{
     delayed_work::{
         new_delayed_work_handle,
-        DelayedHandler,
-        Rearm, //
+        DelayedHandler, //
     },
     owned_queue::OwnedQueue, //
 };
@@ -85,15 +83,15 @@ fn broken() -> Result {
 struct Again;
 
 impl DelayedHandler for Again {
-    fn run(&self, rearm: &Rearm<'_, Self>) {
-        rearm.after(0);
+    fn run(&self) -> Option<Delta> {
+        Some(Delta::ZERO)
     }
 }
 
 fn fixed() -> Result {
     let queue = Arc::new(OwnedQueue::unbound(c"zoo_drain").build()?, GFP_KERNEL)?;
-    let handle = KBox::pin_init(new_delayed_work_handle!(queue, Again), GFP_KERNEL)?;
-    handle.lock().arm(msecs_to_jiffies(0));
+    let handle = new_delayed_work_handle!(queue, Again)?;
+    handle.enqueue_delayed(Delta::ZERO);
     fsleep(Delta::from_millis(100));
     // The handle goes here: it disables the item first, and only then lets go of the queue.
     Ok(())

@@ -41,11 +41,10 @@ mod abstractions {
 }
 
 use abstractions::{
-    cancel::CancelDelayedWork,
+    cancel::CancelWork,
     delayed_work::{
         new_delayed_work_handle,
-        DelayedHandler,
-        Rearm, //
+        DelayedHandler, //
     },
     owned_queue::system_percpu, //
 };
@@ -107,7 +106,7 @@ impl<'a> Guard<'a> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.item.disable_delayed_sync();
+        drop(self.item.work.disable_sync());
     }
 }
 
@@ -122,18 +121,16 @@ fn broken() -> Result {
 struct Owner(KBox<Data>);
 
 impl DelayedHandler for Owner {
-    fn run(&self, _: &Rearm<'_, Self>) {
+    fn run(&self) -> Option<Delta> {
         look_at(&self.0);
+        None
     }
 }
 
 fn fixed() -> Result {
     let data = KBox::new([0x5a; 100], GFP_KERNEL)?;
-    let handle = KBox::pin_init(
-        new_delayed_work_handle!(system_percpu(), Owner(data)),
-        GFP_KERNEL,
-    )?;
-    handle.lock().arm(msecs_to_jiffies(1000));
+    let handle = new_delayed_work_handle!(system_percpu(), Owner(data))?;
+    handle.enqueue_delayed(Delta::from_secs(1));
     // Forgotten until after the run: the item owns what it looks at, and is there to be run.
     let forgotten = mem::ManuallyDrop::new(handle);
     fsleep(Delta::from_millis(2000));

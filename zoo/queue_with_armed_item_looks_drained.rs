@@ -40,8 +40,7 @@ mod raw_queue;
 use abstractions::{
     delayed_work::{
         new_delayed_work_handle,
-        DelayedHandler,
-        Rearm, //
+        DelayedHandler, //
     },
     owned_queue::OwnedQueue, //
 };
@@ -85,15 +84,15 @@ fn broken() -> Result {
 struct Again;
 
 impl DelayedHandler for Again {
-    fn run(&self, rearm: &Rearm<'_, Self>) {
-        rearm.after(msecs_to_jiffies(1000));
+    fn run(&self) -> Option<Delta> {
+        Some(Delta::from_secs(1))
     }
 }
 
 fn fixed() -> Result {
     let queue = Arc::new(OwnedQueue::unbound(c"zoo_again").build()?, GFP_KERNEL)?;
-    let handle = KBox::pin_init(new_delayed_work_handle!(queue, Again), GFP_KERNEL)?;
-    handle.lock().arm(msecs_to_jiffies(0));
+    let handle = new_delayed_work_handle!(queue, Again)?;
+    handle.enqueue_delayed(Delta::ZERO);
     fsleep(Delta::from_millis(100));
     // The handle goes here: it takes the timer back, and only then lets go of the queue.
     Ok(())

@@ -39,7 +39,7 @@ use abstractions::{
     }, //
 };
 
-type Ticks = Mutex<Option<Pin<KBox<Periodic<Stopper>>>>>;
+type Ticks = Mutex<Option<Periodic<Stopper>>>;
 
 struct Stopper {
     ticks: Arc<Ticks>,
@@ -63,8 +63,7 @@ fn start(stops: bool) -> Result<Arc<Ticks>> {
         ticks: ticks.clone(),
         stops,
     };
-    let periodic = new_periodic!(system_percpu(), ticker, "zoo_ticks");
-    let periodic = KBox::pin_init(periodic, GFP_KERNEL)?;
+    let periodic = new_periodic!(system_percpu(), ticker, "zoo_ticks")?;
     periodic.start(Delta::from_millis(10));
     *ticks.lock() = Some(periodic);
     fsleep(Delta::from_millis(500));

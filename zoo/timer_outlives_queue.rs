@@ -15,7 +15,10 @@ use kernel::{
     new_delayed_work,
     prelude::*,
     sync::Arc,
-    time::msecs_to_jiffies,
+    time::{
+        msecs_to_jiffies,
+        Delta, //
+    },
     workqueue::{
         DelayedWork,
         Queue,
@@ -36,8 +39,7 @@ mod raw_queue;
 use abstractions::{
     delayed_work::{
         new_delayed_work_handle,
-        DelayedHandler,
-        Rearm, //
+        DelayedHandler, //
     },
     owned_queue::OwnedQueue, //
 };
@@ -75,13 +77,15 @@ fn broken() -> Result {
 struct Nothing;
 
 impl DelayedHandler for Nothing {
-    fn run(&self, _: &Rearm<'_, Self>) {}
+    fn run(&self) -> Option<Delta> {
+        None
+    }
 }
 
 fn fixed() -> Result {
     let queue = Arc::new(OwnedQueue::unbound(c"zoo_timer").build()?, GFP_KERNEL)?;
-    let handle = KBox::pin_init(new_delayed_work_handle!(queue, Nothing), GFP_KERNEL)?;
-    handle.lock().arm(msecs_to_jiffies(1000));
+    let handle = new_delayed_work_handle!(queue, Nothing)?;
+    handle.enqueue_delayed(Delta::from_secs(1));
     // The handle goes here, and takes the timer back before it lets go of the queue.
     Ok(())
 }

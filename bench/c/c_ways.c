@@ -15,7 +15,6 @@
 
 #include <linux/ktime.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -51,15 +50,6 @@ static int enqueue_delayed(unsigned int i)
 {
 	queue_delayed_work(queue, &delayed_works[i], 0);
 	return 0;
-}
-
-/* As those do who keep counts of an item, so that nobody cancels it meanwhile. */
-static struct mutex controls[BATCH];
-
-static int enqueue_controlled(unsigned int i)
-{
-	guard(mutex)(&controls[i]);
-	return enqueue_delayed(i);
 }
 
 struct job {
@@ -152,7 +142,6 @@ static int measure_all(void)
 	for (i = 0; i < BATCH; i++) {
 		INIT_WORK(&works[i], note);
 		INIT_DELAYED_WORK(&delayed_works[i], note);
-		mutex_init(&controls[i]);
 	}
 	/* What rust_ways calls these, and queues in two ways. */
 	err = measure("arc", enqueue_work);
@@ -166,8 +155,6 @@ static int measure_all(void)
 		err = measure("krealloc", enqueue_krealloc_job);
 	if (!err)
 		err = measure("delayed", enqueue_delayed);
-	if (!err)
-		err = measure("controlled", enqueue_controlled);
 	return err;
 }
 

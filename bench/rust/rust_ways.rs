@@ -15,6 +15,7 @@ use kernel::{
         },
         Arc, //
     },
+    time::Delta,
     workqueue::{
         Work,
         WorkItem, //
@@ -36,8 +37,7 @@ use abstractions::{
     jiffies::JIFFY,
     delayed_work::{
         new_delayed_work_handle,
-        DelayedHandler,
-        Rearm, //
+        DelayedHandler, //
     },
     owned_queue::{
         spawn,
@@ -120,8 +120,9 @@ impl Handler for Noted {
 }
 
 impl DelayedHandler for Noted {
-    fn run(&self, _: &Rearm<'_, Self>) {
+    fn run(&self) -> Option<Delta> {
         note();
+        None
     }
 }
 
@@ -189,19 +190,9 @@ fn measure_all(queue: &Arc<OwnedQueue>) -> Result {
         Ok(spawn!(queue, GFP_KERNEL, job)?)
     })?;
 
-    let delayed = batch(|| {
-        KBox::pin_init(
-            new_delayed_work_handle!(queue.clone(), Noted),
-            GFP_KERNEL,
-        )
-    })?;
+    let delayed = batch(|| new_delayed_work_handle!(queue.clone(), Noted))?;
     measure("delayed", queue, &delayed, |item| {
-        item.enqueue_delayed(0);
-        Ok(())
-    })?;
-
-    measure("controlled", queue, &delayed, |item| {
-        item.lock().arm(0);
+        item.enqueue_delayed(Delta::ZERO);
         Ok(())
     })
 }
@@ -234,7 +225,7 @@ module! {
 }
 
 struct RustWays {
-    ticks: Option<Pin<KBox<Ticks>>>,
+    ticks: Option<Ticks>,
 }
 
 impl kernel::Module for RustWays {
@@ -249,7 +240,7 @@ impl kernel::Module for RustWays {
             since: now(),
             ticks: Atomic::new(0),
         };
-        let ticks = KBox::pin_init(new_periodic!(queue, ticker), GFP_KERNEL)?;
+        let ticks = new_periodic!(queue, ticker)?;
         // As often as the twin, whose delay of a jiffy takes up to two.
         ticks.start(JIFFY * 2);
         Ok(Self { ticks: Some(ticks) })

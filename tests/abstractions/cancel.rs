@@ -3,6 +3,7 @@
 //! Plain items: who gets them back, and when.
 
 use kernel::{
+    impl_has_work,
     new_work,
     prelude::*,
     sync::Arc,
@@ -14,10 +15,7 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::cancel::{
-        impl_has_plain_work,
-        CancelWork, //
-    },
+    abstractions::cancel::CancelWork,
     probe::{
         Probe,
         Subject, //
@@ -33,8 +31,8 @@ struct Job {
     restless: bool,
 }
 
-impl_has_plain_work! {
-    impl HasPlainWork<Self> for Job { self.work }
+impl_has_work! {
+    impl HasWork<Self> for Job { self.work }
 }
 
 impl WorkItem for Job {
@@ -61,7 +59,7 @@ impl Job {
     }
 }
 
-type Take = fn(&Arc<Job>) -> Option<Arc<Job>>;
+type Take = fn(&Work<Job>) -> Option<Arc<Job>>;
 
 #[kunit_tests(abstractions_cancel)]
 mod tests {
@@ -105,8 +103,8 @@ mod tests {
             let job = Job::new(&probe, false)?;
             let blocked = BlockedQueue::new()?;
             ensure!(blocked.queue.enqueue(job.clone()).is_ok());
-            ensure!(take(&job).is_some_and(|taken| Arc::ptr_eq(&taken, &job)));
-            ensure!(take(&job).is_none());
+            ensure!(take(&job.work).is_some_and(|taken| Arc::ptr_eq(&taken, &job)));
+            ensure!(take(&job.work).is_none());
             // Which runs what is left on it.
             drop(blocked);
             ensure!(probe.started.get() == 0);
@@ -120,8 +118,8 @@ mod tests {
         for take in TAKES {
             let probe = Probe::opened()?;
             let job = Job::new(&probe, false)?;
-            ensure!(take(&job).is_none());
-            ensure!(!job.flush());
+            ensure!(take(&job.work).is_none());
+            ensure!(!job.work.flush());
             ensure!(is_last(job, &probe));
         }
         Ok(())
@@ -134,8 +132,8 @@ mod tests {
             let job = Job::new(&probe, false)?;
             ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.finished.wait_for(1)?;
-            job.flush();
-            ensure!(take(&job).is_none());
+            job.work.flush();
+            ensure!(take(&job.work).is_none());
             ensure!(is_last(job, &probe));
         }
         Ok(())
@@ -147,10 +145,10 @@ mod tests {
         let job = Job::new(&probe, false)?;
         ensure!(system_long().enqueue(job.clone()).is_ok());
         probe.started.wait_for(1)?;
-        let taken = job.cancel();
+        let taken = job.work.cancel();
         let finished = probe.finished.get();
         probe.open();
-        job.flush();
+        job.work.flush();
         ensure!(taken.is_none());
         ensure!(finished == 0);
         ensure!(is_last(job, &probe));
@@ -165,7 +163,7 @@ mod tests {
             ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.started.wait_for(1)?;
             probe.open();
-            ensure!(take(&job).is_none());
+            ensure!(take(&job.work).is_none());
             ensure!(probe.finished.get() == 1);
             ensure!(is_last(job, &probe));
         }
@@ -182,7 +180,7 @@ mod tests {
                 probe.started.wait_for(1)?;
                 ensure!(system_long().enqueue(job.clone()).is_ok());
                 probe.open();
-                let in_time = take(&job).is_some();
+                let in_time = take(&job.work).is_some();
                 ensure!(probe.started.get() == if in_time { 1 } else { 2 });
                 ensure!(probe.finished.get() == probe.started.get());
                 ensure!(is_last(job, &probe));
@@ -215,7 +213,7 @@ mod tests {
         let blocked = BlockedQueue::new()?;
         for take in [CancelWork::cancel, CancelWork::cancel_sync] as [Take; 2] {
             ensure!(blocked.queue.enqueue(job.clone()).is_ok());
-            ensure!(take(&job).is_some());
+            ensure!(take(&job.work).is_some());
         }
         ensure!(blocked.queue.enqueue(job.clone()).is_ok());
         drop(blocked);
@@ -228,9 +226,9 @@ mod tests {
     fn a_disabled_item_cannot_be_queued_again() -> Result {
         let probe = Probe::opened()?;
         let job = Job::new(&probe, false)?;
-        ensure!(job.disable_sync().is_none());
+        ensure!(job.work.disable_sync().is_none());
         ensure!(system_long().enqueue(job.clone()).is_err());
-        ensure!(!job.flush());
+        ensure!(!job.work.flush());
         ensure!(probe.started.get() == 0);
         ensure!(is_last(job, &probe));
         Ok(())
@@ -243,10 +241,10 @@ mod tests {
             let job = Job::new(&probe, true)?;
             ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.started.wait_for(3)?;
-            drop(job.disable_sync());
+            drop(job.work.disable_sync());
             let runs = probe.finished.get();
             ensure!(probe.started.get() == runs);
-            ensure!(!job.flush());
+            ensure!(!job.work.flush());
             ensure!(probe.started.get() == runs);
             ensure!(is_last(job, &probe));
         }
@@ -268,12 +266,12 @@ mod tests {
         };
         spawn!(others, GFP_KERNEL, try_again)?;
         probe.started.wait_for(2)?;
-        drop(job.disable_sync());
+        drop(job.work.disable_sync());
         let runs = probe.finished.get();
         tries.wait_for(tries.get() + 3)?;
         enough.increment();
         drop(others);
-        ensure!(!job.flush());
+        ensure!(!job.work.flush());
         ensure!(probe.started.get() == runs);
         ensure!(is_last(job, &probe));
         Ok(())
@@ -286,7 +284,7 @@ mod tests {
         let blocked = BlockedQueue::new()?;
         ensure!(blocked.queue.enqueue(job.clone()).is_ok());
         blocked.unblock();
-        job.flush();
+        job.work.flush();
         ensure!(probe.finished.get() == 1);
         ensure!(is_last(job, &probe));
         Ok(())
@@ -300,7 +298,7 @@ mod tests {
             ensure!(system_long().enqueue(job.clone()).is_ok());
             probe.started.wait_for(1)?;
             probe.open();
-            let waited = job.flush();
+            let waited = job.work.flush();
             ensure!(probe.finished.get() == 1);
             ensure!(is_last(job, &probe));
             Ok(waited)

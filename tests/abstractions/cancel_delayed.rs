@@ -7,6 +7,7 @@ use kernel::{
     new_delayed_work,
     prelude::*,
     sync::Arc,
+    time::Jiffies,
     workqueue::{
         system_long,
         DelayedWork,
@@ -15,11 +16,14 @@ use kernel::{
 };
 
 use crate::{
-    abstractions::cancel::CancelDelayedWork,
+    abstractions::{
+        cancel::CancelWork,
+        jiffies, //
+    },
     probe::{
-        an_hour,
         Probe,
-        Subject, //
+        Subject,
+        AN_HOUR, //
     }, //
 };
 
@@ -60,7 +64,11 @@ impl Alarm {
     }
 }
 
-type Take = fn(&Arc<Alarm>) -> Option<Arc<Alarm>>;
+fn an_hour() -> Jiffies {
+    jiffies::at_least(AN_HOUR)
+}
+
+type Take = fn(&DelayedWork<Alarm>) -> Option<Arc<Alarm>>;
 
 #[kunit_tests(abstractions_cancel_delayed)]
 mod tests {
@@ -71,14 +79,11 @@ mod tests {
     };
 
     const TAKES: [Take; 3] = [
-        CancelDelayedWork::cancel_delayed,
-        CancelDelayedWork::cancel_delayed_sync,
-        CancelDelayedWork::disable_delayed_sync,
+        CancelWork::cancel,
+        CancelWork::cancel_sync,
+        CancelWork::disable_sync,
     ];
-    const WAITING_TAKES: [Take; 2] = [
-        CancelDelayedWork::cancel_delayed_sync,
-        CancelDelayedWork::disable_delayed_sync,
-    ];
+    const WAITING_TAKES: [Take; 2] = [CancelWork::cancel_sync, CancelWork::disable_sync];
 
     /// Nobody else has a reference, and with this one goes what the item owns, once.
     fn is_last(alarm: Arc<Alarm>, probe: &Probe) -> bool {
@@ -95,8 +100,8 @@ mod tests {
             ensure!(system_long()
                 .enqueue_delayed(alarm.clone(), an_hour())
                 .is_ok());
-            ensure!(take(&alarm).is_some_and(|taken| Arc::ptr_eq(&taken, &alarm)));
-            ensure!(take(&alarm).is_none());
+            ensure!(take(&alarm.work).is_some_and(|taken| Arc::ptr_eq(&taken, &alarm)));
+            ensure!(take(&alarm.work).is_none());
             ensure!(probe.started.get() == 0);
             ensure!(is_last(alarm, &probe));
         }
@@ -110,8 +115,8 @@ mod tests {
             let alarm = Alarm::new(&probe, false)?;
             let blocked = BlockedQueue::new()?;
             ensure!(blocked.queue.enqueue(alarm.clone()).is_ok());
-            ensure!(take(&alarm).is_some_and(|taken| Arc::ptr_eq(&taken, &alarm)));
-            ensure!(take(&alarm).is_none());
+            ensure!(take(&alarm.work).is_some_and(|taken| Arc::ptr_eq(&taken, &alarm)));
+            ensure!(take(&alarm.work).is_none());
             drop(blocked);
             ensure!(probe.started.get() == 0);
             ensure!(is_last(alarm, &probe));
@@ -127,7 +132,7 @@ mod tests {
             ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
             probe.started.wait_for(1)?;
             probe.open();
-            ensure!(take(&alarm).is_none());
+            ensure!(take(&alarm.work).is_none());
             ensure!(probe.finished.get() == 1);
             ensure!(is_last(alarm, &probe));
         }
@@ -135,15 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn cancel_delayed_does_not_wait_for_a_run() -> Result {
+    fn cancel_does_not_wait_for_a_run_of_a_delayed_item() -> Result {
         let probe = Probe::closed()?;
         let alarm = Alarm::new(&probe, false)?;
         ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
         probe.started.wait_for(1)?;
-        let taken = alarm.cancel_delayed();
+        let taken = alarm.work.cancel();
         let finished = probe.finished.get();
         probe.open();
-        alarm.flush_queued();
+        alarm.work.flush();
         ensure!(taken.is_none());
         ensure!(finished == 0);
         ensure!(is_last(alarm, &probe));
@@ -155,7 +160,7 @@ mod tests {
         for take in TAKES {
             let probe = Probe::opened()?;
             let alarm = Alarm::new(&probe, false)?;
-            ensure!(take(&alarm).is_none());
+            ensure!(take(&alarm.work).is_none());
             ensure!(is_last(alarm, &probe));
         }
         Ok(())
@@ -172,7 +177,7 @@ mod tests {
                 .enqueue_delayed(alarm.clone(), an_hour())
                 .is_ok());
             probe.open();
-            ensure!(take(&alarm).is_some());
+            ensure!(take(&alarm.work).is_some());
             ensure!(probe.finished.get() == 1);
             ensure!(is_last(alarm, &probe));
         }
@@ -186,7 +191,7 @@ mod tests {
             let alarm = Alarm::new(&probe, true)?;
             ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
             probe.started.wait_for(3)?;
-            drop(alarm.disable_delayed_sync());
+            drop(alarm.work.disable_sync());
             ensure!(probe.started.get() == probe.finished.get());
             ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_err());
             // An armed timer would hold a reference.
@@ -196,35 +201,29 @@ mod tests {
     }
 
     #[test]
-    fn flush_queued_waits_for_a_run_and_leaves_an_armed_timer_alone() -> Result {
-        let probe = Probe::closed()?;
+    fn flush_runs_an_armed_item_now_and_waits_for_it() -> Result {
+        let probe = Probe::opened()?;
         let alarm = Alarm::new(&probe, false)?;
+        ensure!(!alarm.work.flush());
         ensure!(system_long()
             .enqueue_delayed(alarm.clone(), an_hour())
             .is_ok());
-        ensure!(!alarm.flush_queued());
-        ensure!(alarm.cancel_delayed().is_some());
-        ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_ok());
-        probe.started.wait_for(1)?;
-        probe.open();
-        alarm.flush_queued();
+        alarm.work.flush();
         ensure!(probe.finished.get() == 1);
+        // Its timer has been stopped.
+        ensure!(alarm.work.cancel().is_none());
         ensure!(is_last(alarm, &probe));
         Ok(())
     }
 
     #[test]
-    fn flush_delayed_runs_an_armed_item_now() -> Result {
+    fn an_item_can_be_disabled_more_often_than_c_counts() -> Result {
         let probe = Probe::opened()?;
         let alarm = Alarm::new(&probe, false)?;
-        ensure!(!alarm.flush_delayed());
-        ensure!(system_long()
-            .enqueue_delayed(alarm.clone(), an_hour())
-            .is_ok());
-        alarm.flush_delayed();
-        ensure!(probe.finished.get() == 1);
-        // Its timer has been stopped.
-        ensure!(alarm.cancel_delayed().is_none());
+        for _ in 0..70_000 {
+            ensure!(alarm.work.disable_sync().is_none());
+        }
+        ensure!(system_long().enqueue_delayed(alarm.clone(), 1).is_err());
         ensure!(is_last(alarm, &probe));
         Ok(())
     }

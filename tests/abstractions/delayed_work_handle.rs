@@ -11,8 +11,7 @@ mod tests {
         sync::Arc,
         time::{
             delay::fsleep,
-            Delta,
-            Jiffies, //
+            Delta, //
         }, //
     };
 
@@ -21,10 +20,12 @@ mod tests {
             delayed_work::{
                 new_delayed_work_handle,
                 DelayedHandler,
-                DelayedWorkHandle,
-                Rearm, //
+                DelayedWorkHandle, //
             },
-            jiffies::LONGEST_DELAY,
+            jiffies::{
+                JIFFY,
+                LONGEST_DELAY, //
+            },
             owned_queue::{
                 spawn,
                 system_percpu,
@@ -32,32 +33,45 @@ mod tests {
             }, //
         },
         probe::{
-            an_hour,
             ensure,
             patience,
             BlockedQueue,
             Count,
             Probe,
-            Subject, //
+            Subject,
+            AN_HOUR, //
         }, //
     };
 
-    /// Arms itself again, and again.
-    struct Restless(Subject);
+    /// Has itself armed again, and again.
+    #[pin_data]
+    struct Restless {
+        subject: Subject,
+        #[pin]
+        refusals: Count,
+    }
 
     impl DelayedHandler for Restless {
-        fn run(&self, rearm: &Rearm<'_, Self>) {
-            self.0.run();
-            rearm.after(1);
+        fn run(&self) -> Option<Delta> {
+            self.subject.run();
+            Some(JIFFY)
+        }
+
+        fn not_rearmed(&self) {
+            self.refusals.increment();
         }
     }
 
-    fn restless(probe: &Arc<Probe>) -> Result<Pin<KBox<DelayedWorkHandle<Restless>>>> {
-        let handler = Restless(Subject::new(probe));
-        KBox::pin_init(
-            new_delayed_work_handle!(system_percpu(), handler, "restless"),
-            GFP_KERNEL,
-        )
+    fn restless(probe: &Arc<Probe>) -> Result<DelayedWorkHandle<Restless>> {
+        let handler = pin_init!(Restless {
+            subject: Subject::new(probe),
+            refusals <- Count::new(),
+        });
+        new_delayed_work_handle!(system_percpu(), handler, "restless")
+    }
+
+    fn item(probe: &Arc<Probe>) -> Result<DelayedWorkHandle<Subject>> {
+        new_delayed_work_handle!(system_percpu(), Subject::new(probe))
     }
 
     fn own_queue() -> Result<Arc<OwnedQueue>> {
@@ -69,29 +83,27 @@ mod tests {
     fn the_table_of_what_cancel_sync_returns_holds() -> Result {
         let probe = Probe::closed()?;
         let blocked = BlockedQueue::new()?;
-        let on_blocked = new_delayed_work_handle!(blocked.queue.clone(), Subject::new(&probe));
-        let on_blocked = KBox::pin_init(on_blocked, GFP_KERNEL)?;
-        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
-        let item = KBox::pin_init(item, GFP_KERNEL)?;
+        let on_blocked = new_delayed_work_handle!(blocked.queue.clone(), Subject::new(&probe))?;
+        let item = item(&probe)?;
 
         // Idle.
-        ensure!(!item.lock().cancel_sync());
+        ensure!(!item.cancel_sync());
         // Armed.
-        ensure!(item.lock().arm(an_hour()));
-        ensure!(item.lock().cancel_sync());
+        ensure!(item.enqueue_delayed(AN_HOUR));
+        ensure!(item.cancel_sync());
         // Queued, its timer expired.
-        ensure!(on_blocked.lock().arm(1));
+        ensure!(on_blocked.enqueue_delayed(JIFFY));
         while on_blocked.is_armed() {
             fsleep(Delta::from_millis(1));
         }
-        ensure!(!on_blocked.lock().arm(1));
-        ensure!(on_blocked.lock().cancel_sync());
+        ensure!(!on_blocked.enqueue_delayed(JIFFY));
+        ensure!(on_blocked.cancel_sync());
         ensure!(probe.started.get() == 0);
         // Running.
-        ensure!(item.lock().arm(1));
+        ensure!(item.enqueue_delayed(JIFFY));
         probe.started.wait_for(1)?;
         probe.open();
-        ensure!(!item.lock().cancel_sync());
+        ensure!(!item.cancel_sync());
         ensure!(probe.finished.get() == 1);
         Ok(())
     }
@@ -99,13 +111,16 @@ mod tests {
     #[test]
     fn a_delay_that_no_timer_holds_is_the_longest_there_is() -> Result {
         let probe = Probe::opened()?;
-        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
-        let item = KBox::pin_init(item, GFP_KERNEL)?;
-        for delay in [LONGEST_DELAY + 1, Jiffies::MAX / 2, 1 << 63, Jiffies::MAX] {
-            ensure!(item.lock().arm(delay));
+        let item = item(&probe)?;
+        for delay in [
+            LONGEST_DELAY + JIFFY,
+            Delta::from_secs(1 << 32),
+            Delta::from_nanos(i64::MAX),
+        ] {
+            ensure!(item.enqueue_delayed(delay));
             fsleep(patience());
             ensure!(item.is_armed());
-            ensure!(item.lock().cancel_sync());
+            ensure!(item.cancel_sync());
             ensure!(!item.is_armed());
         }
         ensure!(probe.started.get() == 0);
@@ -113,78 +128,127 @@ mod tests {
     }
 
     #[test]
-    fn an_armed_item_is_not_armed_twice() -> Result {
+    fn a_delay_of_less_than_no_time_is_over_at_once() -> Result {
         let probe = Probe::opened()?;
-        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
-        let item = KBox::pin_init(item, GFP_KERNEL)?;
-        let mut control = item.lock();
-        ensure!(control.arm(an_hour()));
-        ensure!(!control.arm(1));
-        ensure!(control.cancel_sync());
+        let item = item(&probe)?;
+        for (delay, runs) in [(Delta::from_nanos(i64::MIN), 1), (Delta::from_millis(-1), 2)] {
+            item.enqueue_delayed(delay);
+            probe.finished.wait_for(runs)?;
+            item.flush();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_armed_item_is_not_armed_twice_and_its_time_stands() -> Result {
+        let probe = Probe::opened()?;
+        let item = item(&probe)?;
+        ensure!(item.enqueue_delayed(AN_HOUR));
+        ensure!(!item.enqueue_delayed(JIFFY));
+        fsleep(patience());
+        ensure!(item.is_armed());
+        ensure!(item.cancel_sync());
         ensure!(probe.started.get() == 0);
         Ok(())
     }
 
     #[test]
-    fn a_stopped_item_is_started_again_by_whoever_queues_it() -> Result {
+    fn flush_runs_an_armed_item_now() -> Result {
         let probe = Probe::opened()?;
-        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
-        let item = KBox::pin_init(item, GFP_KERNEL)?;
-        ensure!(!item.lock().stop());
-        ensure!(item.enqueue_delayed(an_hour()));
-        ensure!(!item.enqueue_delayed(1));
-        ensure!(item.lock().stop());
-        ensure!(item.enqueue_delayed(0));
+        let item = item(&probe)?;
+        ensure!(!item.flush());
+        ensure!(item.enqueue_delayed(AN_HOUR));
+        item.flush();
+        ensure!(probe.finished.get() == 1);
+        ensure!(!item.is_armed());
+        Ok(())
+    }
+
+    #[test]
+    fn a_disabled_item_is_refused_until_it_has_been_enabled_as_often() -> Result {
+        let probe = Probe::opened()?;
+        let item = item(&probe)?;
+        ensure!(item.enqueue_delayed(AN_HOUR));
+        ensure!(item.disable_sync());
+        ensure!(!item.disable_sync());
+        ensure!(!item.enqueue_delayed(Delta::ZERO));
+        ensure!(!item.enable());
+        ensure!(!item.enqueue_delayed(Delta::ZERO));
+        ensure!(item.enable());
+        ensure!(probe.started.get() == 0);
+        ensure!(item.enqueue_delayed(Delta::ZERO));
         probe.finished.wait_for(1)?;
         Ok(())
     }
 
     #[test]
-    fn what_is_queued_while_the_item_is_being_cancelled_is_not_lost() -> Result {
-        let probe = Probe::closed()?;
-        let item = new_delayed_work_handle!(system_percpu(), Subject::new(&probe));
-        let item = Arc::pin_init(item, GFP_KERNEL)?;
-        ensure!(item.enqueue_delayed(0));
-        probe.started.wait_for(1)?;
+    fn an_item_that_is_not_disabled_is_left_alone_by_enable() -> Result {
+        let probe = Probe::opened()?;
+        let blocked = BlockedQueue::new()?;
+        let item = new_delayed_work_handle!(blocked.queue.clone(), Subject::new(&probe))?;
+        // Of an armed one C would wait for the timer, and a queued one it would forget.
+        ensure!(item.enqueue_delayed(AN_HOUR));
+        ensure!(!item.enable());
+        ensure!(item.is_armed());
+        ensure!(item.cancel_sync());
+        ensure!(item.enqueue_delayed(Delta::ZERO));
+        ensure!(!item.enable());
+        blocked.unblock();
+        item.flush();
+        ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
 
+    #[test]
+    fn a_handle_can_be_disabled_more_often_than_c_counts() -> Result {
+        let probe = Probe::opened()?;
+        let item = item(&probe)?;
+        for _ in 0..70_000 {
+            ensure!(!item.disable_sync());
+        }
+        ensure!(!item.enqueue_delayed(Delta::ZERO));
+        let mut enabled = 1;
+        while !item.enable() {
+            enabled += 1;
+        }
+        ensure!(enabled == 1 << 15);
+        ensure!(item.enqueue_delayed(Delta::ZERO));
+        probe.finished.wait_for(1)?;
+        Ok(())
+    }
+
+    #[test]
+    fn an_item_is_refused_while_it_is_being_cancelled() -> Result {
+        let probe = Probe::closed()?;
+        let item = Arc::new(item(&probe)?, GFP_KERNEL)?;
+        ensure!(item.enqueue_delayed(Delta::ZERO));
+        probe.started.wait_for(1)?;
+        let (canceller, cancelled) = (item.clone(), Count::new_shared()?);
+        let of_canceller = cancelled.clone();
         let queue = own_queue()?;
-        let (locked, taken_back) = (Count::new_shared()?, Count::new_shared()?);
-        let (canceller, has_locked, was_taken_back) =
-            (item.clone(), locked.clone(), taken_back.clone());
         spawn!(queue, GFP_KERNEL, move || {
-            let mut control = canceller.lock();
-            has_locked.increment();
-            if control.cancel_sync() {
-                was_taken_back.increment();
-            }
+            canceller.cancel_sync();
+            of_canceller.increment();
         })?;
-        locked.wait_for(1)?;
-        let accepted = Count::new_shared()?;
-        let (other, is_accepted) = (item.clone(), accepted.clone());
-        spawn!(queue, GFP_KERNEL, move || {
-            if other.enqueue_delayed(an_hour()) {
-                is_accepted.increment();
-            }
-        })?;
-        // For C to have refused it by now. If not, it is accepted all the same, and taken back.
-        fsleep(Delta::from_millis(20));
+        // As long as the other has not come so far it is accepted, and then taken back.
+        while item.enqueue_delayed(AN_HOUR) || item.is_armed() {
+            fsleep(Delta::from_millis(1));
+        }
+        ensure!(cancelled.get() == 0);
         probe.open();
-        queue.flush();
-        ensure!(accepted.get() == 1);
-        ensure!(probe.started.get() == 1);
-        let is_armed = taken_back.get() == 0;
-        ensure!(item.lock().cancel_sync() == is_armed);
+        cancelled.wait_for(1)?;
+        ensure!(!item.is_armed());
+        ensure!(item.enqueue_delayed(AN_HOUR));
         Ok(())
     }
 
     #[test]
     fn dropping_the_handle_takes_an_armed_timer_back_before_the_queue_goes() -> Result {
-        for delay in [an_hour(), 2, 1, 0, 1, 2] {
+        for delay in [AN_HOUR, JIFFY * 2, JIFFY, Delta::ZERO, JIFFY, JIFFY * 2] {
             let probe = Probe::opened()?;
             // The handle's is the only share in the queue.
-            let item = new_delayed_work_handle!(own_queue()?, Subject::new(&probe));
-            let item = KBox::pin_init(item, GFP_KERNEL)?;
-            ensure!(item.lock().arm(delay));
+            let item = new_delayed_work_handle!(own_queue()?, Subject::new(&probe))?;
+            ensure!(item.enqueue_delayed(delay));
             drop(item);
             ensure!(probe.started.get() == probe.finished.get());
             ensure!(probe.dropped.get() == 1);
@@ -198,9 +262,8 @@ mod tests {
     fn the_handle_gives_up_its_share_in_the_queue() -> Result {
         let probe = Probe::opened()?;
         let queue = own_queue()?;
-        let item = new_delayed_work_handle!(queue.clone(), Subject::new(&probe));
-        let item = KBox::pin_init(item, GFP_KERNEL)?;
-        ensure!(item.lock().arm(an_hour()));
+        let item = new_delayed_work_handle!(queue.clone(), Subject::new(&probe))?;
+        ensure!(item.enqueue_delayed(AN_HOUR));
         drop(item);
         ensure!(Arc::into_unique_or_drop(queue).is_some());
         ensure!(probe.started.get() == 0);
@@ -212,7 +275,7 @@ mod tests {
         for _ in 0..10 {
             let probe = Probe::opened()?;
             let item = restless(&probe)?;
-            item.lock().arm(0);
+            item.enqueue_delayed(Delta::ZERO);
             probe.started.wait_for(2)?;
             drop(item);
             ensure!(probe.started.get() == probe.finished.get());
@@ -222,21 +285,40 @@ mod tests {
     }
 
     #[test]
-    fn stop_is_final_until_the_item_is_armed_again() -> Result {
+    fn disabling_is_final_until_the_item_is_enabled_again() -> Result {
         let probe = Probe::opened()?;
         let item = restless(&probe)?;
         for _ in 0..10 {
             let before = probe.started.get();
-            ensure!(item.lock().arm(0));
+            ensure!(item.enqueue_delayed(Delta::ZERO));
             probe.started.wait_for(before + 2)?;
-            item.lock().stop();
+            item.disable_sync();
             let runs = probe.started.get();
             ensure!(probe.finished.get() == runs);
             ensure!(!item.flush());
             fsleep(Delta::from_millis(10));
             ensure!(probe.started.get() == runs);
-            ensure!(!item.lock().stop());
+            ensure!(item.enable());
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_handler_is_told_when_it_is_not_armed_again() -> Result {
+        let probe = Probe::closed()?;
+        let item = Arc::new(restless(&probe)?, GFP_KERNEL)?;
+        ensure!(item.enqueue_delayed(Delta::ZERO));
+        probe.started.wait_for(1)?;
+        // Somebody else arms it first.
+        ensure!(item.enqueue_delayed(AN_HOUR));
+        probe.open();
+        item.refusals.wait_for(1)?;
+        ensure!(item.cancel_sync());
+        ensure!(probe.finished.get() == 1);
+        // Nobody refuses it.
+        ensure!(item.enqueue_delayed(Delta::ZERO));
+        probe.finished.wait_for(3)?;
+        ensure!(item.refusals.get() == 1);
         Ok(())
     }
 }

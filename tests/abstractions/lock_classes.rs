@@ -46,8 +46,7 @@ mod tests {
         abstractions::{
             delayed_work::{
                 new_delayed_work_handle,
-                DelayedHandler,
-                Rearm, //
+                DelayedHandler, //
             },
             owned_queue::{
                 spawn,
@@ -58,12 +57,12 @@ mod tests {
             work::new_work_handle, //
         },
         probe::{
-            an_hour,
             at_last,
             ensure,
             lockdep_is_content,
             Probe,
-            Subject, //
+            Subject,
+            AN_HOUR, //
         }, //
     };
 
@@ -115,8 +114,9 @@ mod tests {
     struct Stopper<F>(F);
 
     impl<F: Fn() + Send + Sync + 'static> DelayedHandler for Stopper<F> {
-        fn run(&self, _rearm: &Rearm<'_, Self>) {
+        fn run(&self) -> Option<Delta> {
             (self.0)();
+            None
         }
     }
 
@@ -124,23 +124,20 @@ mod tests {
     fn a_delayed_handler_may_stop_another_delayed_item() -> Result {
         let probe = Probe::closed()?;
         let stopped = Count::new_shared()?;
-        let other = new_delayed_work_handle!(system_percpu(), Subject::new(&probe), "stopped");
-        let other = Arc::pin_init(other, GFP_KERNEL)?;
-        other.lock().arm(0);
+        let other = new_delayed_work_handle!(system_percpu(), Subject::new(&probe), "stopped")?;
+        other.enqueue_delayed(Delta::ZERO);
         probe.started.wait_for(1)?;
         probe.open();
         let by_handler = stopped.clone();
         let stopper = Stopper(move || {
-            other.lock().stop();
+            other.disable_sync();
             by_handler.increment();
         });
-        let stopper = new_delayed_work_handle!(system_percpu(), stopper, "stopper");
-        let stopper = KBox::pin_init(stopper, GFP_KERNEL)?;
-        stopper.lock().arm(0);
+        let stopper = new_delayed_work_handle!(system_percpu(), stopper, "stopper")?;
+        stopper.enqueue_delayed(Delta::ZERO);
         stopped.wait_for(1)?;
-        // Its own control, held while it is waited for.
-        stopper.lock().arm(an_hour());
-        stopper.lock().stop();
+        stopper.enqueue_delayed(AN_HOUR);
+        stopper.disable_sync();
         ensure!(probe.finished.get() == 1);
         ensure!(lockdep_is_content());
         Ok(())
@@ -149,8 +146,7 @@ mod tests {
     #[test]
     fn a_handler_may_stop_periodic_work() -> Result {
         let probe = Probe::opened()?;
-        let ticks = new_periodic!(system_percpu(), Nothing, "ticks");
-        let ticks = Arc::pin_init(ticks, GFP_KERNEL)?;
+        let ticks = new_periodic!(system_percpu(), Nothing, "ticks")?;
         ticks.start(Delta::from_millis(1));
         ensure!(wait_while_it_runs(&probe, move || {
             ticks.stop();

@@ -102,8 +102,11 @@ mod tests {
 
     use crate::{
         abstractions::{
-            delayed_work::jiffies_at_least,
-            jiffies::JIFFY,
+            jiffies::{
+                self,
+                JIFFY,
+                LONGEST_DELAY, //
+            },
             owned_queue::{
                 system_percpu,
                 OwnedQueue, //
@@ -170,7 +173,7 @@ mod tests {
         let mut ticks = 0;
         loop {
             let late = Delta::from_micros(20 + 37 * ticks % 130);
-            now = match jiffies_at_least(delay) {
+            now = match jiffies::at_least(delay) {
                 // Queued without a timer.
                 0 => now + late,
                 jiffies => JIFFY * fires_at(now / JIFFY, jiffies as i64) + late,
@@ -226,7 +229,7 @@ mod tests {
             longest: Atomic::new(i64::MIN),
             ticks: Atomic::new(0),
         };
-        let clock = KBox::pin_init(new_periodic!(system_percpu(), slow), GFP_KERNEL)?;
+        let clock = new_periodic!(system_percpu(), slow)?;
         clock.start(Delta::from_millis(100));
         while clock.ticker().ticks.load(Relaxed) < 3 {
             fsleep(Delta::from_millis(10));
@@ -239,10 +242,10 @@ mod tests {
 
     #[test]
     fn a_delay_takes_no_more_jiffies_than_in_c() -> Result {
-        ensure!(jiffies_at_least(Delta::ZERO) == 0);
-        ensure!(jiffies_at_least(Delta::from_nanos(1)) == msecs_to_jiffies(1));
+        ensure!(jiffies::at_least(Delta::ZERO) == 0);
+        ensure!(jiffies::at_least(Delta::from_nanos(1)) == msecs_to_jiffies(1));
         for ms in [1, 2, 3, 4, 5, 9, 10, 11, 999, 3_600_000] {
-            ensure!(jiffies_at_least(Delta::from_millis(ms.into())) == msecs_to_jiffies(ms));
+            ensure!(jiffies::at_least(Delta::from_millis(ms.into())) == msecs_to_jiffies(ms));
         }
         Ok(())
     }
@@ -250,8 +253,7 @@ mod tests {
     #[test]
     fn stop_is_final_under_a_tick_that_arms_itself() -> Result {
         let told = Told::new()?;
-        let clock = new_periodic!(system_percpu(), Clock(told.clone()), "clock");
-        let clock = KBox::pin_init(clock, GFP_KERNEL)?;
+        let clock = new_periodic!(system_percpu(), Clock(told.clone()), "clock")?;
         for _ in 0..50 {
             let before = told.ticks.get();
             clock.start(SHORT);
@@ -270,8 +272,7 @@ mod tests {
     #[test]
     fn a_tick_that_is_armed_for_later_is_cancelled_by_stop() -> Result {
         let told = Told::new()?;
-        let clock = new_periodic!(system_percpu(), Clock(told.clone()), "clock");
-        let clock = KBox::pin_init(clock, GFP_KERNEL)?;
+        let clock = new_periodic!(system_percpu(), Clock(told.clone()), "clock")?;
         clock.start(Delta::from_secs(3600));
         clock.stop();
         clock.stop();
@@ -284,10 +285,9 @@ mod tests {
     #[test]
     fn a_period_that_no_timer_takes_is_the_longest_or_shortest_there_is() -> Result {
         let told = Told::new()?;
-        let clock = new_periodic!(system_percpu(), Clock(told.clone()), "clock");
-        let clock = KBox::pin_init(clock, GFP_KERNEL)?;
+        let clock = new_periodic!(system_percpu(), Clock(told.clone()), "clock")?;
         clock.start(Delta::from_secs(i64::MAX));
-        ensure!(clock.period() == Some(Delta::from_secs(24 * 24 * 60 * 60)));
+        ensure!(clock.period() == Some(LONGEST_DELAY));
         clock.start(Delta::from_secs(i64::MIN));
         ensure!(clock.period() == Some(JIFFY));
         told.ticks.wait_for(2)?;
@@ -302,8 +302,7 @@ mod tests {
             let told = Told::new()?;
             let queue = OwnedQueue::unbound(c"kunit_ticks").build()?;
             let queue = Arc::new(queue, GFP_KERNEL)?;
-            let clock = new_periodic!(queue, Clock(told.clone()), "clock");
-            let clock = KBox::pin_init(clock, GFP_KERNEL)?;
+            let clock = new_periodic!(queue, Clock(told.clone()), "clock")?;
             clock.start(SHORT);
             told.ticks.wait_for(1)?;
             drop(clock);

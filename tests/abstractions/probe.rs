@@ -18,16 +18,12 @@ use kernel::{
     time::{
         delay::fsleep,
         msecs_to_jiffies,
-        Delta,
-        Jiffies, //
+        Delta, //
     }, //
 };
 
 use crate::abstractions::{
-    delayed_work::{
-        DelayedHandler,
-        Rearm, //
-    },
+    delayed_work::DelayedHandler,
     owned_queue::{
         spawn,
         OwnedQueue, //
@@ -78,9 +74,7 @@ pub(crate) fn patience() -> Delta {
 }
 
 /// Longer than any test takes.
-pub(crate) fn an_hour() -> Jiffies {
-    msecs_to_jiffies(3_600_000)
-}
+pub(crate) const AN_HOUR: Delta = Delta::from_secs(3600);
 
 /// A number that grows, and that one can wait for.
 #[pin_data]
@@ -232,8 +226,9 @@ impl Handler for Subject {
 }
 
 impl DelayedHandler for Subject {
-    fn run(&self, _rearm: &Rearm<'_, Self>) {
+    fn run(&self) -> Option<Delta> {
         self.0.run();
+        None
     }
 }
 

@@ -98,6 +98,39 @@ mod tests {
     }
 
     #[test]
+    fn a_disabled_item_is_refused_until_it_has_been_enabled_as_often() -> Result {
+        let probe = Probe::opened()?;
+        let blocked = BlockedQueue::new()?;
+        let handle = new_work_handle!(blocked.queue.clone(), Subject::new(&probe))?;
+        ensure!(handle.enqueue());
+        ensure!(handle.disable_sync());
+        ensure!(!handle.disable_sync());
+        ensure!(!handle.enable());
+        ensure!(!handle.enqueue());
+        ensure!(handle.enable());
+        ensure!(!handle.enable());
+        ensure!(handle.enqueue());
+        // Which leaves one alone that is not disabled.
+        ensure!(!handle.enable());
+        blocked.unblock();
+        handle.flush();
+        ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn disabling_waits_for_a_run() -> Result {
+        let probe = Probe::closed()?;
+        let handle = new_work_handle!(system_percpu(), Subject::new(&probe))?;
+        ensure!(handle.enqueue());
+        probe.started.wait_for(1)?;
+        probe.open();
+        ensure!(!handle.disable_sync());
+        ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
+
+    #[test]
     fn dropping_the_handle_takes_a_pending_item_back_and_drops_its_handler() -> Result {
         let probe = Probe::opened()?;
         let blocked = BlockedQueue::new()?;

@@ -6,6 +6,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 use kernel::{
+    impl_has_work,
     prelude::*,
     workqueue::{
         Work,
@@ -21,10 +22,7 @@ mod abstractions {
 }
 
 use abstractions::{
-    cancel::{
-        impl_has_plain_work,
-        CancelWork, //
-    },
+    cancel::CancelWork,
     owned_queue::OwnedQueue, //
 };
 
@@ -34,8 +32,8 @@ struct Item {
     work: Work<Item>,
 }
 
-impl_has_plain_work! {
-    impl HasPlainWork<Self> for Item { self.work }
+impl_has_work! {
+    impl HasWork<Self> for Item { self.work }
 }
 
 impl WorkItem for Item {

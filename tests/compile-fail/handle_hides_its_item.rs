@@ -4,7 +4,10 @@
 
 #![allow(dead_code, unreachable_pub)]
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    time::Delta, //
+};
 
 #[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
@@ -20,8 +23,7 @@ use abstractions::{
     delayed_work::{
         new_delayed_work_handle,
         DelayedHandler,
-        DelayedWorkHandle,
-        Rearm, //
+        DelayedWorkHandle, //
     },
     owned_queue::{
         system_percpu,
@@ -33,10 +35,12 @@ use abstractions::{
 struct Handler;
 
 impl DelayedHandler for Handler {
-    fn run(&self, _: &Rearm<'_, Self>) {}
+    fn run(&self) -> Option<Delta> {
+        None
+    }
 }
 
-fn handle() -> impl PinInit<DelayedWorkHandle<Handler>, Error> {
+fn handle() -> Result<DelayedWorkHandle<Handler>> {
     new_delayed_work_handle!(system_percpu(), Handler)
 }
 

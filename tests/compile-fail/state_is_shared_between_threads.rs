@@ -11,10 +11,7 @@ use kernel::{
     seq_file::SeqFile,
     uaccess::UserSliceReader, //
 };
-use kernel::{
-    prelude::*,
-    static_lock_class, //
-};
+use kernel::prelude::*;
 
 #[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
@@ -28,6 +25,7 @@ mod abstractions {
 
 use abstractions::{
     owned_queue::{
+        lock_class,
         spawn,
         OwnedQueue, //
     },
@@ -88,7 +86,7 @@ impl ProcOperations for Counter {
 #[cfg(misuse)]
 fn borrows(queue: &OwnedQueue, number: &mut u32) {
     let add = || *number += 1;
-    let _ = queue.spawn(GFP_KERNEL, add, c"add", static_lock_class!()); //~ E0521 borrowed data escapes outside of function
+    let _ = queue.spawn(GFP_KERNEL, add, lock_class!("")); //~ E0521 borrowed data escapes outside of function
 }
 
 #[cfg(misuse)]

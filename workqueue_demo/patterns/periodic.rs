@@ -33,7 +33,7 @@ pub(crate) struct CountedTick {
     ledger: Arc<Ledger>,
 }
 
-pub(crate) fn new(ledger: Arc<Ledger>) -> impl PinInit<Ticks, Error> {
+pub(crate) fn new(ledger: Arc<Ledger>) -> Result<Ticks> {
     new_periodic!(
         system_percpu(),
         CountedTick { ledger },
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn nothing_starts_to_tick_once_the_ledger_is_closed() -> Result {
         let ledger = Ledger::new()?;
-        let ticks = KBox::pin_init(new(ledger.clone()), GFP_KERNEL)?;
+        let ticks = new(ledger.clone())?;
         start(&ticks, 3_600_000)?;
         stop(&ticks);
         drop(CloseOnDrop(ledger.clone()));
