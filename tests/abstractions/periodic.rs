@@ -269,6 +269,47 @@ mod tests {
         Ok(())
     }
 
+    /// Takes its time to note that its next tick is about to be armed.
+    struct Hesitant(Clock);
+
+    impl Ticker for Hesitant {
+        fn tick(&self) {
+            self.0.tick();
+        }
+
+        fn started(&self, period: Delta) {
+            self.0.started(period);
+        }
+
+        fn stopped(&self) {
+            self.0.stopped();
+        }
+
+        fn arming(&self, delay: Delta) {
+            self.0.arming(delay);
+            if self.0 .0.ticks.get() > 0 {
+                fsleep(Delta::from_millis(100));
+            }
+        }
+
+        fn cancelled(&self) {
+            self.0.cancelled();
+        }
+    }
+
+    #[test]
+    fn a_tick_that_was_to_be_armed_when_stop_came_is_cancelled() -> Result {
+        let told = Told::new()?;
+        let clock = new_periodic!(system_percpu(), Hesitant(Clock(told.clone())), "hesitant")?;
+        clock.start(SHORT);
+        told.armed.wait_for(2)?;
+        clock.stop();
+        ensure!(told.ticks.get() == 1);
+        ensure!(told.cancelled.get() == 1);
+        ensure!(told.balances());
+        Ok(())
+    }
+
     #[test]
     fn a_tick_that_is_armed_for_later_is_cancelled_by_stop() -> Result {
         let told = Told::new()?;
