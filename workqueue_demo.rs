@@ -23,6 +23,7 @@ mod abstractions {
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
+    pub(crate) mod module_param;
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod procfs;
@@ -50,7 +51,11 @@ mod workqueue_demo {
     }
 }
 
-use abstractions::procfs;
+use abstractions::{
+    module_param::module_params,
+    procfs,
+    ratelimit::RateLimit, //
+};
 use workqueue_demo::{
     demo::Demo,
     ledger::CloseOnDrop, //
@@ -62,6 +67,11 @@ module! {
     authors: ["The workqueue-rs authors"],
     description: "Shows the workqueue patterns through /proc/workqueue_demo",
     license: "GPL",
+}
+
+module_params! {
+    refusals_logged: u32 = RateLimit::DEFAULT_BURST, 0o444,
+        "How many refused writes are logged in 5 seconds at most";
 }
 
 /// The module's state. It comes down in the order of these fields:
@@ -78,7 +88,7 @@ struct WorkqueueDemoModule {
 
 impl kernel::Module for WorkqueueDemoModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let demo = Demo::new()?;
+        let demo = Demo::new(parameters::refusals_logged.get())?;
         Ok(Self {
             _close: demo.close_on_drop(),
             // Last: from here on the node can be opened, and nothing may fail any more.

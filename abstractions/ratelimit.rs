@@ -4,27 +4,126 @@
 //!
 //! C header: [`include/linux/ratelimit.h`](srctree/include/linux/ratelimit.h)
 
-use kernel::{bindings, prelude::*};
+use kernel::{
+    bindings,
+    prelude::*,
+    types::Opaque,
+    ModuleMetadata, //
+};
 
-/// Whether `caller` may log a line now, within the limits that the sysctls
-/// `kernel.printk_ratelimit` and `kernel.printk_ratelimit_burst` set (10 lines in 5 seconds). Any
-/// context.
+/// A budget of log lines: so many in five seconds, and no more.
 ///
-/// The budget is one for all callers in the kernel. C drivers have one of their own each, in a
-/// `struct ratelimit_state`; its initialiser is a macro, out of the reach of Rust.
+/// It is its owner's alone: nobody else's lines use it up. C says how many lines were kept back
+/// when the first one comes after the five seconds, in the name of the module:
+/// `my_driver: 7 callbacks suppressed`.
+///
+/// C: `struct ratelimit_state`.
 ///
 /// # Examples
 ///
 /// ```
-/// use crate::abstractions::ratelimit::printk_ratelimit;
+/// use crate::abstractions::ratelimit::RateLimit;
 ///
-/// if printk_ratelimit(c"my_driver") {
-///     pr_warn!("bad request\n");
+/// struct Driver {
+///     bad_requests: RateLimit,
 /// }
+///
+/// impl Driver {
+///     fn refuse(&self) -> Error {
+///         if self.bad_requests.may_log() {
+///             pr_warn!("bad request\n");
+///         }
+///         EINVAL
+///     }
+/// }
+///
+/// let driver = Driver {
+///     bad_requests: RateLimit::new(RateLimit::DEFAULT_BURST)?,
+/// };
+/// let refused = driver.refuse();
+/// # let _ = refused;
+/// # Ok::<(), Error>(())
 /// ```
 ///
-/// C: `printk_ratelimit()`.
-pub(crate) fn printk_ratelimit(caller: &'static CStr) -> bool {
-    // SAFETY: The argument is a string that lives as long as C might use it.
-    unsafe { bindings::__printk_ratelimit(caller.as_char_ptr()) != 0 }
+/// # Invariants
+///
+/// The state has been initialised.
+pub(crate) struct RateLimit(Pin<KBox<Opaque<bindings::ratelimit_state>>>);
+
+// SAFETY: A budget belongs to no thread: all of it but the lock is plain numbers.
+unsafe impl Send for RateLimit {}
+
+// SAFETY: `___ratelimit()`, which is all that `&RateLimit` offers, is serialised by the lock in it.
+unsafe impl Sync for RateLimit {}
+
+impl RateLimit {
+    /// What C allows where nobody says otherwise, in five seconds.
+    ///
+    /// C: `DEFAULT_RATELIMIT_BURST`.
+    pub(crate) const DEFAULT_BURST: u32 = bindings::DEFAULT_RATELIMIT_BURST;
+
+    /// A budget of `burst` lines in five seconds; 0 is for none at all. May sleep.
+    ///
+    /// C: `ratelimit_state_init()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(burst: u32) -> Result<Self> {
+        let state = Opaque::ffi_init(move |state: *mut bindings::ratelimit_state| {
+            // SAFETY: `state` is memory for one, which is pinned; all zeroes are a value of its
+            // type, in which the lock is still to be initialised.
+            unsafe {
+                state.write(pin_init::zeroed());
+                (*state).interval = bindings::DEFAULT_RATELIMIT_INTERVAL as c_int;
+                // CAST: It is not negative after that.
+                (*state).burst = burst.min(c_int::MAX as u32) as c_int;
+                init_lock(&raw mut (*state).lock);
+            }
+        });
+        // INVARIANT: It is initialised before it is there.
+        Ok(Self(KBox::pin_init(state, GFP_KERNEL)?))
+    }
+
+    /// Whether a line may be logged now; if so, it counts. Any context.
+    ///
+    /// C: `__ratelimit()`.
+    pub(crate) fn may_log(&self) -> bool {
+        let name = <crate::LocalModule as ModuleMetadata>::NAME;
+        // SAFETY: By the type invariants the state is initialised. The name lives for as long as
+        // the module, and C uses it in the call alone.
+        unsafe { bindings::___ratelimit(self.0.get(), name.as_char_ptr()) != 0 }
+    }
 }
+
+/// Makes an unlocked lock of zeroes.
+///
+/// C: `raw_spin_lock_init()`, a macro.
+///
+/// # Safety
+///
+/// `lock` must be pinned, all zeroes and not in use.
+#[cfg(CONFIG_DEBUG_SPINLOCK)]
+unsafe fn init_lock(lock: *mut bindings::raw_spinlock_t) {
+    // One class for all of a module's budgets, as in C. No other lock is taken under such a lock.
+    let class = kernel::static_lock_class!();
+    // SAFETY: By this function's contract. The class and the name are static.
+    unsafe {
+        bindings::__raw_spin_lock_init(
+            lock,
+            c"RateLimit".as_char_ptr(),
+            class.as_ptr(),
+            // CAST: It is a small number, of which lockdep keeps a byte.
+            bindings::lockdep_wait_type_LD_WAIT_SPIN as c_short,
+        )
+    }
+}
+
+/// As above. Where C does not debug them, such a lock is the architecture's and nothing else, and
+/// unlocked it is all zeroes on all that know Rust (`__ARCH_SPIN_LOCK_UNLOCKED`).
+///
+/// # Safety
+///
+/// As above.
+#[cfg(not(CONFIG_DEBUG_SPINLOCK))]
+unsafe fn init_lock(_lock: *mut bindings::raw_spinlock_t) {}

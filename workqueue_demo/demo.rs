@@ -32,7 +32,7 @@ use super::{
 use crate::abstractions::{
     owned_queue::OwnedQueue,
     procfs,
-    ratelimit::printk_ratelimit, //
+    ratelimit::RateLimit, //
 };
 
 /// All of the module but its way in. Comes down in the order of these fields: first what queues
@@ -44,10 +44,12 @@ pub(crate) struct Demo {
     immediate: immediate::Immediate,
     queue: OwnedQueue,
     ledger: Arc<Ledger>,
+    refusals: RateLimit,
 }
 
 impl Demo {
-    pub(crate) fn new() -> Result<Arc<Self>> {
+    /// `refusals_logged` is how many are logged in five seconds at most.
+    pub(crate) fn new(refusals_logged: u32) -> Result<Arc<Self>> {
         let ledger = Ledger::new()?;
         let demo = Self {
             periodic: periodic::new(ledger.clone())?,
@@ -55,6 +57,7 @@ impl Demo {
             immediate: immediate::new(ledger.clone())?,
             queue: custom::queue()?,
             ledger,
+            refusals: RateLimit::new(refusals_logged)?,
         };
         Ok(Arc::new(demo, GFP_KERNEL)?)
     }
@@ -94,7 +97,7 @@ impl Demo {
     /// That of the first command, or of the text. If a later command fails, the lines before it
     /// have been run and are what is returned.
     fn run_all(&self, text: &[u8]) -> Result<usize> {
-        let lines = command::parse(text).inspect_err(log_refusal)?;
+        let lines = command::parse(text).inspect_err(|refusal| self.log(refusal))?;
         let mut done = 0;
         for line in &lines {
             match self.run(line.command) {
@@ -105,11 +108,11 @@ impl Demo {
         }
         Ok(text.len())
     }
-}
 
-fn log_refusal(refusal: &Refusal<'_>) {
-    if printk_ratelimit(c"workqueue_demo") {
-        pr_warn!("{refusal}\n");
+    fn log(&self, refusal: &Refusal<'_>) {
+        if self.refusals.may_log() {
+            pr_warn!("{refusal}\n");
+        }
     }
 }
 
@@ -123,7 +126,7 @@ impl procfs::ProcOperations for Demo {
         let len = data.len();
         if len > command::MAX_LEN {
             let refusal = Refusal::TooLong { len };
-            log_refusal(&refusal);
+            self.log(&refusal);
             return Err(refusal.into());
         }
         let mut text = KVec::new();

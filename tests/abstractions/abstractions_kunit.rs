@@ -19,6 +19,7 @@ mod abstractions {
     pub(crate) mod owned_queue;
     pub(crate) mod periodic;
     pub(crate) mod procfs;
+    pub(crate) mod ratelimit;
     pub(crate) mod user_result;
     pub(crate) mod work;
     pub(crate) mod worker;
@@ -35,6 +36,7 @@ mod module_param;
 mod owned_queue;
 mod periodic;
 mod probe;
+mod ratelimit;
 mod work_handle;
 
 module! {

@@ -2,11 +2,13 @@
 
 //! What the node takes and refuses.
 //!
-//! The line on a refusal is one of those that the kernel lets through ten at
-//! a time (`kernel.printk_ratelimit`). Cases that expect it turn that off, so
-//! that it does not matter what was refused shortly before.
+//! Ten refusals are logged in five seconds, unless the parameter `refusals_logged` says
+//! otherwise. Cases that expect lines load the module anew, so that it does not matter what was
+//! refused shortly before.
 
 use std::io::IoSlice;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::uio::writev;
@@ -14,8 +16,8 @@ use nix::sys::uio::writev;
 use super::cases;
 use crate::demo_node;
 use crate::harness::demo::{changed_kinds, send, send_expecting, table};
-use crate::harness::demo_log::DemoLog;
-use crate::harness::restore::unlimited_log_lines;
+use crate::harness::demo_log::{DemoLog, EARLY};
+use crate::harness::loaded::{every_refusal_logged, loaded_with};
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::raw::PageEdge;
 
@@ -33,7 +35,9 @@ cases! {
     demo_does_nothing_if_any_line_is_bad,
     demo_quotes_the_offending_word,
     demo_escapes_the_offending_word,
-    demo_logs_refusals_at_a_limited_rate,
+    demo_logs_ten_refusals_in_five_seconds,
+    demo_logs_as_many_refusals_as_it_is_told,
+    demo_says_how_many_refusals_it_kept_back,
     demo_takes_4096_bytes_and_not_one_more,
     demo_refuses_a_bad_pointer,
 }
@@ -58,8 +62,8 @@ fn demo_takes_one_line_without_a_line_end(_: &Harness) -> Outcome {
     Ok(())
 }
 
-fn demo_refuses_several_lines_that_end_within_one(_: &Harness) -> Outcome {
-    let _unlimited = unlimited_log_lines()?;
+fn demo_refuses_several_lines_that_end_within_one(harness: &Harness) -> Outcome {
+    let reload = every_refusal_logged(harness)?;
     let before = table()?;
     for (text, line, last) in [
         ("data 1\ndata 2", 2, "data 2"),
@@ -74,7 +78,7 @@ fn demo_refuses_several_lines_that_end_within_one(_: &Harness) -> Outcome {
         ensure!(said.ends_with(&expected), "{text:?}: the log says {said:?}");
     }
     ensure_eq!(table()?, before, "the table");
-    Ok(())
+    reload.finish()
 }
 
 /// What a program hands over that writes lines through a buffer: pieces of 1,024 bytes.
@@ -184,16 +188,16 @@ fn demo_refuses_what_it_does_not_know(_: &Harness) -> Outcome {
     Ok(())
 }
 
-fn demo_refuses_a_carriage_return(_: &Harness) -> Outcome {
+fn demo_refuses_a_carriage_return(harness: &Harness) -> Outcome {
     let before = table()?;
     for bad in ["stop\r\n", "\r\n", "\r", "data 1\r\n", "data\r1\n", "\rdata 1\n", "data \r1\n"] {
         send_expecting(bad, Errno::EINVAL)?;
     }
     ensure_eq!(table()?, before, "the table");
-    let _unlimited = unlimited_log_lines()?;
+    let reload = every_refusal_logged(harness)?;
     let line = refusal_line("stop\r\n")?;
     ensure!(line.contains(r#""stop\r""#), "the word is not quoted: {line:?}");
-    Ok(())
+    reload.finish()
 }
 
 fn demo_does_nothing_if_any_line_is_bad(_: &Harness) -> Outcome {
@@ -216,8 +220,8 @@ fn refusal_line(text: impl AsRef<[u8]>) -> Outcome<String> {
     Ok(lines.remove(0))
 }
 
-fn demo_quotes_the_offending_word(_: &Harness) -> Outcome {
-    let _unlimited = unlimited_log_lines()?;
+fn demo_quotes_the_offending_word(harness: &Harness) -> Outcome {
+    let reload = every_refusal_logged(harness)?;
     for (text, word) in [
         ("frob\n", "frob"),
         ("data 1\nfrob 2\n", "frob"),
@@ -233,11 +237,11 @@ fn demo_quotes_the_offending_word(_: &Harness) -> Outcome {
         let line = refusal_line(text)?;
         ensure!(line.contains(&format!("\"{word}\"")), "the word {word:?} is not quoted: {line:?}");
     }
-    Ok(())
+    reload.finish()
 }
 
-fn demo_escapes_the_offending_word(_: &Harness) -> Outcome {
-    let _unlimited = unlimited_log_lines()?;
+fn demo_escapes_the_offending_word(harness: &Harness) -> Outcome {
+    let reload = every_refusal_logged(harness)?;
     for (text, word) in [
         (&b"frob\x1b[2J\n"[..], r"frob\x1b[2J"),
         (b"a\"b\n", r#"a\"b"#),
@@ -264,23 +268,65 @@ fn demo_escapes_the_offending_word(_: &Harness) -> Outcome {
     // A word that no record could hold still makes one line.
     let line = refusal_line([b'\x1b'; 4000])?;
     ensure!(line.contains(r#""\x1b\x1b"#), "the start of the word is not quoted: {line:?}");
-    Ok(())
+    reload.finish()
 }
 
-fn demo_logs_refusals_at_a_limited_rate(_: &Harness) -> Outcome {
-    const REFUSALS: usize = 200;
+/// C's name for it is `DEFAULT_RATELIMIT_INTERVAL`.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// How many of `refusals` are logged by a module that has been loaded anew with `parameters`. They
+/// have to come within one window.
+fn logged_of(harness: &Harness, refusals: usize, parameters: &str) -> Outcome<usize> {
+    let reload = loaded_with(&harness.demo, parameters)?;
     let mut log = DemoLog::from_now()?;
-    for _ in 0..REFUSALS {
+    let started = Instant::now();
+    for _ in 0..refusals {
         send_expecting("frob\n", Errno::EINVAL)?;
     }
-    // How many depends on what was refused before and on how long this took,
-    // at ten in five seconds.
+    let took = started.elapsed();
     let lines = log.lines_already()?.len();
-    ensure!(lines <= REFUSALS / 4, "{lines} lines logged for {REFUSALS} refusals");
+    reload.finish()?;
+    ensure!(took < WINDOW, "{refusals} refusals took {took:?}");
+    Ok(lines)
+}
+
+fn demo_logs_ten_refusals_in_five_seconds(harness: &Harness) -> Outcome {
+    ensure_eq!(logged_of(harness, 10, "")?, 10, "lines for 10 refusals");
+    ensure_eq!(logged_of(harness, 11, "")?, 10, "lines for 11 refusals");
+    ensure_eq!(logged_of(harness, 200, "")?, 10, "lines for 200 refusals");
     Ok(())
 }
 
-fn demo_takes_4096_bytes_and_not_one_more(_: &Harness) -> Outcome {
+fn demo_logs_as_many_refusals_as_it_is_told(harness: &Harness) -> Outcome {
+    for (parameters, lines) in [
+        ("refusals_logged=0", 0),
+        ("refusals_logged=3", 3),
+        ("refusals_logged=3 refusals_logged=4", 4),
+        ("refusals_logged=4294967295", 20),
+    ] {
+        ensure_eq!(logged_of(harness, 20, parameters)?, lines, "lines with {parameters}");
+    }
+    Ok(())
+}
+
+fn demo_says_how_many_refusals_it_kept_back(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "refusals_logged=1")?;
+    let mut log = DemoLog::from_now()?;
+    for _ in 0..4 {
+        send_expecting("frob\n", Errno::EINVAL)?;
+    }
+    sleep(WINDOW + EARLY);
+    send_expecting("last\n", Errno::EINVAL)?;
+    let expected = [
+        r#"line 1: unknown command "frob""#,
+        "3 callbacks suppressed",
+        r#"line 1: unknown command "last""#,
+    ];
+    ensure_eq!(log.lines_already()?, expected, "the log");
+    reload.finish()
+}
+
+fn demo_takes_4096_bytes_and_not_one_more(harness: &Harness) -> Outcome {
     let before = table()?;
     // Commands that do something, for the one byte too much to prevent it.
     let fits = format!("{}reset\n", "stop\n".repeat(818));
@@ -292,8 +338,9 @@ fn demo_takes_4096_bytes_and_not_one_more(_: &Harness) -> Outcome {
         send_expecting(&text, Errno::EINVAL)?;
     }
     ensure_eq!(table()?.rows, before.rows, "the table");
-    let _unlimited = unlimited_log_lines()?;
-    refusal_line([b'x'; 4097]).map(drop)
+    let reload = every_refusal_logged(harness)?;
+    refusal_line([b'x'; 4097])?;
+    reload.finish()
 }
 
 fn demo_refuses_a_bad_pointer(_: &Harness) -> Outcome {

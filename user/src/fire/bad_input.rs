@@ -17,8 +17,8 @@ use crate::harness::demo::{send, table};
 use crate::harness::demo_log::DemoLog;
 use crate::harness::echo::counters_at_rest;
 use crate::harness::echo_log::EchoLog;
-use crate::harness::loaded::loaded_with;
-use crate::harness::restore::{unlimited_log_lines, Setting};
+use crate::harness::loaded::{every_refusal_logged, loaded_with};
+use crate::harness::restore::Setting;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome, Stop};
 use crate::model;
 use crate::raw::{PageEdge, Part};
@@ -352,9 +352,8 @@ impl Lines {
 fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Outcome {
     /// So many inputs between two looks at the table.
     const RUN: u64 = 3200;
-    let reload = loaded_with(&harness.demo, "")?;
+    let reload = every_refusal_logged(harness)?;
     let _quiet = quiet_console()?;
-    let _unlimited = unlimited_log_lines()?;
     let mut thrower = Thrower::new(harness.load.random("bad input for workqueue_demo"));
     let edge = PageEdge::new()?;
     let node = demo_node::open()?;

@@ -44,6 +44,11 @@ pub fn loaded_with<'a>(module: &'a Module, parameters: &str) -> Outcome<Reload<'
     Ok(guard)
 }
 
+/// Loads `workqueue_demo` anew for a case that expects each of its refusals to be logged.
+pub fn every_refusal_logged(harness: &Harness) -> Outcome<Reload<'_>> {
+    loaded_with(&harness.demo, "refusals_logged=4294967295")
+}
+
 /// Removes `module` for the time of a case.
 pub fn removed(module: &Module) -> Outcome<Reload<'_>> {
     need_file(module)?;

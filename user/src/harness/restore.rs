@@ -42,12 +42,6 @@ impl Drop for Setting {
     }
 }
 
-/// Lets every line through that the kernel would keep back as too many: with
-/// it a case may expect each of its refusals to be logged.
-pub fn unlimited_log_lines() -> Outcome<Setting> {
-    Setting::change("/proc/sys/kernel/printk_ratelimit", "0")
-}
-
 /// One limit for all of the demo's queue: C otherwise lets each NUMA node run as
 /// many as max_active says, where that is as small as here.
 pub fn one_limit_for_all_nodes() -> Outcome<Setting> {
