@@ -91,7 +91,7 @@ impl kernel::Module for WorkqueueDemoModule {
         let demo = Demo::new(parameters::refusals_logged.get())?;
         Ok(Self {
             _close: demo.close_on_drop(),
-            // Last: from here on the node can be opened, and nothing may fail any more.
+            // Last: from here on the node can be opened, and all has to be there.
             _node: procfs::Entry::new(c"workqueue_demo", 0o644, demo.clone())?,
             _demo: demo,
         })

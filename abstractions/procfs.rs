@@ -94,9 +94,9 @@ pub(crate) trait ProcOperations: Send + Sync + 'static {
 /// under a lock that one of them takes: it would wait for ever, and nothing says so, because C
 /// waits on a completion that lockdep does not know.
 ///
-/// It must not be forgotten by a module: the file would stay, and its functions would be gone. For
-/// the same reason make it last in an init function, or let nothing after it fail: C frees a
-/// module whose init fails even if it is in use.
+/// It must not be forgotten by a module: the file would stay, and its functions would be gone. An
+/// init function may fail after it has made one: dropping it then waits for the calls in flight, as
+/// ever.
 ///
 /// # Examples
 ///
