@@ -308,7 +308,8 @@ impl<K: Kind> Builder<K> {
     }
 
     /// Takes part in the freeze of a system suspend (`WQ_FREEZABLE`): its items do not run until
-    /// the system is thawed.
+    /// the system is thawed. Until then whoever flushes or drops the queue waits, if anything is
+    /// pending on it.
     pub(crate) fn freezable(self) -> Self {
         self.flag(bindings::wq_flags_WQ_FREEZABLE)
     }
