@@ -31,6 +31,10 @@ use super::{
 
 /// What a work item does when its turn comes.
 ///
+/// A handler must not panic. That is C's `BUG()`: with `panic_on_oops` the machine goes down.
+/// Without, the worker dies, and the run never ends: flushing the item or its queue, dropping the
+/// handle and removing the module wait for ever, and an ordered queue runs nothing any more.
+///
 /// # Examples
 ///
 /// ```
