@@ -6,6 +6,9 @@
 //! or destroy one. [`OwnedQueue`] does, and [`Builder`] makes the choices that C leaves to flag
 //! words: what cannot be combined cannot be written.
 //!
+//! *Any context* is any but NMI, here and in the other files: queueing takes raw spinlocks with
+//! interrupts off, and an NMI may have interrupted their holder.
+//!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use core::{
