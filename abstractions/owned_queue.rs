@@ -477,6 +477,11 @@ pub(crate) use lock_class;
 /// Queues a closure on an [`OwnedQueue`], with a newly-created lock class and, if one is given,
 /// this name for it: [`OwnedQueue::spawn`]. May sleep if the flags say so.
 ///
+/// Whatever the flags, it is not for hard interrupts, nor for where a raw spinlock is held: it
+/// allocates memory, and the allocator takes locks that sleep on `PREEMPT_RT`. (Lockdep says so
+/// without it as well.) `GFP_ATOMIC` is for softirqs and under spinlocks. In a hard interrupt
+/// queue an item that is there already: [`OwnedQueue::enqueue`].
+///
 /// All closures that one such line queues are of one class.
 ///
 /// # Examples
@@ -517,7 +522,7 @@ pub(crate) use spawn;
 ///
 /// # Locking and context
 ///
-/// [`enqueue`] may be called in any context. [`flush`], [`spawn!`] and the destructor may sleep.
+/// [`enqueue`] may be called in any context. [`flush`] and the destructor sleep; [`spawn!`] may.
 /// Neither `flush` nor the destructor may be called from an item of this very queue: they would
 /// wait for themselves (lockdep tells). Items must therefore never own their queue. Nor must an
 /// `Arc` of it be anywhere but in the module's state and in what that drops: what is queued is
@@ -596,7 +601,8 @@ impl OwnedQueue {
         self.queue().enqueue(work)
     }
 
-    /// Queues a closure, in memory of its own that its run frees: what [`spawn!`] expands to.
+    /// Queues a closure, in memory of its own that its run frees: what [`spawn!`] expands to, and
+    /// for the same contexts.
     ///
     /// `class` is one for each kind of closure: lockdep takes it that
     /// what one closure of a class waits for, any other may wait for. So it comes from the
