@@ -341,7 +341,7 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
         self.item.grid.lock().as_ref().map(|at| at.period)
     }
 
-    /// The ticker, whose state it is.
+    /// The ticker, whose state it is. Any context.
     pub(crate) fn ticker(&self) -> &T {
         &self.item.ticker
     }

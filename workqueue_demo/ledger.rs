@@ -311,7 +311,8 @@ struct Run {
 /// # Locking
 ///
 /// One spinlock, held for a few instructions and for C's queueing functions, which may be called
-/// in any context. Process context only; no method but [`flush`](Self::flush) sleeps.
+/// in any context. Process context only: on `PREEMPT_RT` the lock sleeps. No method but
+/// [`flush`](Self::flush) waits for anything else.
 #[pin_data]
 pub(crate) struct Ledger {
     #[pin]
