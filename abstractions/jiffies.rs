@@ -22,14 +22,22 @@ use kernel::{
 /// C: `TICK_NSEC`.
 pub(crate) const JIFFY: Delta = Delta::from_nanos(bindings::TICK_NSEC as i64);
 
-/// The longest delay of a timer: 24 days, or less where C's timer wheel holds no more (12 days at
-/// 1,000 Hz, 15 at 100 Hz). The wheel takes a longer one for that, and so it would come early.
+/// What C's timer wheel holds: 48 days at 250 Hz. It takes a longer delay for this one, and so that
+/// would come early.
 ///
-/// C: `WHEEL_TIMEOUT_MAX` in `kernel/time/timer.c`, and the `int` of `msecs_to_jiffies()`.
-pub(crate) const LONGEST_DELAY: Delta = {
+/// C: `WHEEL_TIMEOUT_MAX` in `kernel/time/timer.c`.
+pub(crate) const WHEEL_HOLDS: Jiffies = {
     let levels = if bindings::CONFIG_HZ > 100 { 9 } else { 8 };
-    let wheel = (63 << (3 * (levels - 1))) - (1 << (3 * (levels - 1)));
-    let wheel = wheel * JIFFY.as_nanos() / 1_000_000;
+    (63 << (3 * (levels - 1))) - (1 << (3 * (levels - 1)))
+};
+
+/// The longest delay of a timer: 24 days, or less where C's timer wheel holds no more (12 days at
+/// 1,000 Hz, 15 at 100 Hz).
+///
+/// C: `WHEEL_TIMEOUT_MAX`, and the `int` of `msecs_to_jiffies()`.
+pub(crate) const LONGEST_DELAY: Delta = {
+    // CAST: It is far less.
+    let wheel = WHEEL_HOLDS as i64 * JIFFY.as_nanos() / 1_000_000;
     let days = 24 * 24 * 60 * 60 * 1_000;
     Delta::from_millis(if days < wheel { days } else { wheel })
 };
