@@ -20,6 +20,7 @@ use kernel::{
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
 #[allow(dead_code, unused_imports, unused_macros)]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -62,7 +63,7 @@ use workqueue_demo::{
 };
 
 module! {
-    type: WorkqueueDemoModule,
+    type: abstractions::alive::Guarded<WorkqueueDemoModule>,
     name: "workqueue_demo",
     authors: ["The workqueue-rs authors"],
     description: "Shows the workqueue patterns through /proc/workqueue_demo",

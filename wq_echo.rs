@@ -21,6 +21,7 @@ use kernel::{
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
 #[allow(dead_code, unused_imports, unused_macros)]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod escaped;
     pub(crate) mod jiffies;
     pub(crate) mod log_line;
@@ -51,7 +52,7 @@ use wq_echo::{
 };
 
 module! {
-    type: WqEchoModule,
+    type: abstractions::alive::Guarded<WqEchoModule>,
     name: "wq_echo",
     authors: ["The workqueue-rs authors"],
     description: "Prints what is written to /dev/wq_echo from a workqueue",

@@ -27,6 +27,10 @@ use kernel::{
 };
 
 use super::{
+    alive::{
+        Alive,
+        Kind, //
+    },
     cancel::{
         CancelWork,
         Disabled,
@@ -228,6 +232,8 @@ pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = SystemQue
     item: Arc<Item<H>>,
     // Declared last and dropped last: the item is not on it any more by then.
     _queue: Q,
+    // Declared last and dropped last: the item has been stopped by then.
+    _alive: Alive,
 }
 
 impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
@@ -265,6 +271,7 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
         Ok(Self {
             item,
             _queue: queue,
+            _alive: Alive::new(Kind::Item, class.0),
         })
     }
 

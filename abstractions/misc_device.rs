@@ -33,7 +33,13 @@ use kernel::{
     ModuleMetadata, //
 };
 
-use super::user_result::count_for_user;
+use super::{
+    alive::{
+        Alive,
+        Kind, //
+    },
+    user_result::count_for_user, //
+};
 
 /// What a device that is only written to does.
 ///
@@ -66,8 +72,8 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
 ///
 /// The module cannot be removed while the device is open: C takes a reference to it in open(2).
 ///
-/// Dropping it sleeps (`misc_deregister()`), but waits for nobody. It must not be forgotten by a
-/// module: the device would stay, and its functions would be gone.
+/// Dropping it sleeps (`misc_deregister()`), but waits for nobody. A module that has forgotten it
+/// cannot be unloaded: see [`Alive`].
 ///
 /// # Examples
 ///
@@ -101,6 +107,8 @@ pub(crate) struct Device<T: FileOperations> {
     #[pin]
     registration: MiscDeviceRegistration<OpenDevice<T>>,
     state: Arc<T>,
+    // Declared last and dropped last: the device is not registered any more by then.
+    _alive: Alive,
 }
 
 impl<T: FileOperations> Device<T> {
@@ -122,6 +130,7 @@ impl<T: FileOperations> Device<T> {
             _: {
                 check_name(name.to_bytes())?;
             },
+            _alive: Alive::new(Kind::Device, name),
             // Before the registration, which makes it reachable.
             state,
             // INVARIANT: `OpenDevice` is registered here and nowhere else, in this very field.

@@ -33,6 +33,11 @@ use kernel::{
     }, //
 };
 
+use super::alive::{
+    self,
+    Alive, //
+};
+
 /// One of the queues that are there from boot on, for the handles of items.
 ///
 /// It is not the `kernel` crate's [`Queue`], which offers more than can be waited for before the
@@ -139,7 +144,7 @@ unsafe impl QueueOwner for SystemQueue {
 // not before this `Arc` is. None of its kinds is `WQ_BH`.
 unsafe impl QueueOwner for Arc<OwnedQueue> {
     fn as_raw(&self) -> *mut bindings::workqueue_struct {
-        self.0.as_ptr()
+        self.queue.as_ptr()
     }
 }
 
@@ -342,7 +347,10 @@ impl<K: Kind> Builder<K> {
             )
         };
         // INVARIANT: C returned a new queue, which nobody but `OwnedQueue::drop` destroys.
-        Ok(OwnedQueue(NonNull::new(queue).ok_or(ENOMEM)?))
+        Ok(OwnedQueue {
+            queue: NonNull::new(queue).ok_or(ENOMEM)?,
+            _alive: Alive::new(alive::Kind::Queue, self.name),
+        })
     }
 }
 
@@ -524,10 +532,10 @@ pub(crate) use spawn;
 ///
 /// [`enqueue`] may be called in any context. [`flush`] and the destructor sleep; [`spawn!`] may.
 /// Neither `flush` nor the destructor may be called from an item of this very queue: they would
-/// wait for themselves (lockdep tells). Items must therefore never own their queue. Nor must an
-/// `Arc` of it be anywhere but in the module's state and in what that drops: what is queued is
-/// waited for when the last one goes, and a closure that keeps one keeps nobody waiting, and ends
-/// in code that is gone. The same holds for a queue that is forgotten.
+/// wait for themselves (lockdep tells). Items must therefore never own their queue. Keep it, and
+/// each `Arc` of it, in the module's state and in what that drops: what is queued is waited for
+/// when the last one goes. A module that cannot drop its queue, because it is in a static, is
+/// shared with a closure, or is forgotten, cannot be unloaded: see [`Alive`].
 ///
 /// # Examples
 ///
@@ -550,7 +558,11 @@ pub(crate) use spawn;
 /// [`DelayedWorkHandle`]: super::delayed_work::DelayedWorkHandle
 /// [`enqueue`]: OwnedQueue::enqueue
 /// [`flush`]: OwnedQueue::flush
-pub(crate) struct OwnedQueue(NonNull<bindings::workqueue_struct>);
+pub(crate) struct OwnedQueue {
+    queue: NonNull<bindings::workqueue_struct>,
+    // Declared last and dropped last: the queue has been destroyed by then.
+    _alive: Alive,
+}
 
 // SAFETY: A workqueue belongs to no thread: by the type invariants it stays valid wherever the
 // owner goes, and `destroy_workqueue()` may be called by any of them.
@@ -587,7 +599,7 @@ impl OwnedQueue {
 
     fn queue(&self) -> &Queue {
         // SAFETY: By the type invariants the queue is valid for as long as `self` is.
-        unsafe { Queue::from_raw(self.0.as_ptr()) }
+        unsafe { Queue::from_raw(self.queue.as_ptr()) }
     }
 
     /// Queues a work item. What comes back where it is pending already is up to its pointer type:
@@ -641,7 +653,7 @@ impl OwnedQueue {
     /// C: `flush_workqueue()`.
     pub(crate) fn flush(&self) {
         // SAFETY: By the type invariants the queue is valid.
-        unsafe { bindings::__flush_workqueue(self.0.as_ptr()) }
+        unsafe { bindings::__flush_workqueue(self.queue.as_ptr()) }
     }
 }
 
@@ -654,6 +666,6 @@ impl Drop for OwnedQueue {
         // be queued any more, because that takes a reference to `self`; no timer is aimed at it,
         // because those who arm one keep the queue (`QueueOwner`) until they have taken it back;
         // and C waits for what is queued.
-        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) }
+        unsafe { bindings::destroy_workqueue(self.queue.as_ptr()) }
     }
 }

@@ -24,9 +24,15 @@ use kernel::{
     }, //
 };
 
-use super::user_result::{
-    count_for_user,
-    error_for_user, //
+use super::{
+    alive::{
+        Alive,
+        Kind, //
+    },
+    user_result::{
+        count_for_user,
+        error_for_user, //
+    }, //
 };
 
 /// What bindgen makes of `procfs_helper.h`.
@@ -94,9 +100,8 @@ pub(crate) trait ProcOperations: Send + Sync + 'static {
 /// under a lock that one of them takes: it would wait for ever, and nothing says so, because C
 /// waits on a completion that lockdep does not know.
 ///
-/// It must not be forgotten by a module: the file would stay, and its functions would be gone. An
-/// init function may fail after it has made one: dropping it then waits for the calls in flight, as
-/// ever.
+/// An init function may fail after it has made one: dropping it then waits for the calls in flight,
+/// as ever. A module that has forgotten it cannot be unloaded: see [`Alive`].
 ///
 /// # Examples
 ///
@@ -139,8 +144,10 @@ pub(crate) trait ProcOperations: Send + Sync + 'static {
 /// is that of `_state`, and it is removed by [`Drop`] alone.
 pub(crate) struct Entry<T: ProcOperations> {
     entry: NonNull<bindings::proc_dir_entry>,
-    // Declared last and dropped last: after `drop`, that is, when no call is in flight any more.
+    // Dropped after `drop`, that is, when no call is in flight any more.
     _state: Arc<T>,
+    // Declared last and dropped last.
+    _alive: Alive,
 }
 
 // SAFETY: An entry belongs to no thread: `proc_remove()` may be called by any, and the state is
@@ -183,6 +190,7 @@ impl<T: ProcOperations> Entry<T> {
         Ok(Self {
             entry: NonNull::new(entry).ok_or(ENOMEM)?,
             _state: state,
+            _alive: Alive::new(Kind::File, name),
         })
     }
 }

@@ -18,6 +18,10 @@ use kernel::{
 };
 
 use super::{
+    alive::{
+        Alive,
+        Kind, //
+    },
     cancel::{
         CancelWork,
         Disabled, //
@@ -154,9 +158,9 @@ pub(crate) use new_work_handle;
 /// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 ///
 /// If the handle is forgotten, the item and its queue stay, and the item may still run: correct
-/// for built-in code, but a module must drop its handles before it goes, because `'static` does
-/// not keep its code in memory. Keep them in the module's state and not in something that can be
-/// leaked.
+/// for built-in code, but a module that has not dropped its handles cannot be unloaded: see
+/// [`Alive`]. Keep them in the module's state and not in something that can be leaked. A handler
+/// must not own what owns its handle: neither is ever dropped then.
 ///
 /// # Examples
 ///
@@ -193,8 +197,10 @@ pub(crate) use new_work_handle;
 /// being dropped.
 pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = SystemQueue> {
     item: Arc<Item<H>>,
-    // Declared last and dropped last: the item is not on it any more by then.
+    // Declared behind the item and dropped behind it, which is not on it any more by then.
     queue: Q,
+    // Declared last and dropped last: the item has been stopped by then.
+    _alive: Alive,
 }
 
 impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
@@ -225,7 +231,11 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
             GFP_KERNEL,
         )?;
         // INVARIANT: Nothing has queued the item yet, and it is private to this handle.
-        Ok(Self { item, queue })
+        Ok(Self {
+            item,
+            queue,
+            _alive: Alive::new(Kind::Item, class.0),
+        })
     }
 
     /// Queues the item; `false` if it is pending already, and then one run does for both, or

@@ -7,7 +7,7 @@ the errors that its comments name, and no others:
 
     queue.drain(); //~ E0599 no method named `drain`
 
-`//~^` means the line above. Prints KTAP.
+`//~^` means the line above, `//~?` that the error is in another file. Prints KTAP.
 
 usage: compile-fail.py OBJECT_DIR MAKE_ARG...
 """
@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 CASES = pathlib.Path(__file__).resolve().parent.parent / "tests" / "compile-fail"
-EXPECTED = re.compile(r"//~(\^*) (E\d+) (.*)$")
+EXPECTED = re.compile(r"//~(\^*|\?) (E\d+) (.*)$")
 ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)\n( +--> .*\n(?:.*\n)*?)(?=error|$|make)", re.M)
 
 
@@ -36,13 +36,13 @@ def build(objects, make, goal, misuse):
 def expected_errors(case):
     for number, line in enumerate(case.read_text(encoding="utf-8").splitlines(), 1):
         if found := EXPECTED.search(line):
-            above, code, text = found.groups()
-            yield number - len(above), code, text
+            where, code, text = found.groups()
+            yield 0 if where == "?" else number - len(where), code, text
 
 
 def actual_errors(case, output):
     # The first line of the case that the error is at: it may be in a macro used there.
-    # One that has nothing to do with the case is at none, where none is expected.
+    # One in another file is at line 0, and so is one that has nothing to do with the case.
     place = re.compile(rf"(?:-->|:::) .*/{re.escape(case.name)}:(\d+):")
     for code, text, where in ERROR.findall(output):
         found = place.search(where)

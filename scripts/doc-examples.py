@@ -31,7 +31,7 @@ mod abstractions {{
 use kernel::prelude::*;
 
 module! {{
-    type: DocExamples,
+    type: abstractions::alive::Guarded<DocExamples>,
     name: "doc_examples",
     authors: ["The workqueue-rs authors"],
     description: "The examples of abstractions/",

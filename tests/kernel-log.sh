@@ -35,6 +35,12 @@ reports 'a queue that does not become empty' \
 [   11.234567] workqueue zoo: drain_workqueue() isn't complete after 10 tries
 END
 
+reports 'a module that cannot be unloaded' \
+	'[    6.285290] workqueue_demo: cannot be unloaded: still alive: item "", item "" and 3 more' <<'END'
+[    6.285290] workqueue_demo: cannot be unloaded: still alive: item "immediate", item "poll" and 3 more
+[    7.285290] workqueue_demo: can be unloaded: nothing is alive any more
+END
+
 reports 'that nobody looks any more' '[    9.000000] ODEBUG: Out of memory. ODEBUG disabled' <<'END'
 [    9.000000] ODEBUG: Out of memory. ODEBUG disabled
 END

@@ -22,6 +22,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 mod raw_queue;
@@ -67,7 +68,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "bottom_half_sleeps",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: an item of a bottom-half queue sleeps",

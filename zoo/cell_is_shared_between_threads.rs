@@ -26,6 +26,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 
@@ -116,7 +117,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "cell_is_shared_between_threads",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a type that must stay on one thread is sent to another",

@@ -24,6 +24,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 
@@ -51,7 +52,7 @@ fn fixed() -> Result<Option<OwnedQueue>> {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "closure_outlives_module",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a closure is still to run when its module goes",

@@ -32,6 +32,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod misc_device;
     pub(crate) mod user_result;
 }
@@ -82,7 +83,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "device_is_open_when_init_fails",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a device is open when the init of its module fails",

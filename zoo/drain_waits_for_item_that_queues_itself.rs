@@ -29,6 +29,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -98,7 +99,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "drain_waits_for_item_that_queues_itself",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a queue is drained on which an item queues itself",

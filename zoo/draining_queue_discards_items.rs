@@ -39,6 +39,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 mod raw_queue;
@@ -113,7 +114,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "draining_queue_discards_items",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: an item is queued on a queue that is being drained",

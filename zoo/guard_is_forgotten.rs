@@ -34,6 +34,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -139,7 +140,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "guard_is_forgotten",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a guard whose destructor has to run is forgotten",

@@ -19,6 +19,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 
@@ -47,7 +48,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "handler_flushes_its_own_queue",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: an item waits for the queue that it runs on",

@@ -25,6 +25,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod owned_queue;
     pub(crate) mod work;
@@ -79,7 +80,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "idle_item_is_taken_back",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: an item is taken back though C said that it was not pending",

@@ -23,6 +23,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 
@@ -50,7 +51,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "item_owns_its_queue",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: the last owner of a queue is one of its own items",

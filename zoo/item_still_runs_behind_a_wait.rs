@@ -27,6 +27,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod misc_device;
     pub(crate) mod user_result;
@@ -158,7 +159,7 @@ impl FileOperations for Stop {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "item_still_runs_behind_a_wait",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: data is freed behind a wait for the item that uses it",

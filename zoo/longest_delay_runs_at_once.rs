@@ -30,6 +30,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -114,7 +115,7 @@ fn fixed(limit: Option<Delta>) -> Result<Option<Handle>> {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "longest_delay_runs_at_once",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: the longest delay there is, taken for never",

@@ -26,6 +26,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod owned_queue;
     pub(crate) mod work;
@@ -101,7 +102,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "opaque_data_is_never_dropped",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: what an item wraps in Opaque loses its destructor",

@@ -17,6 +17,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 mod raw_queue;
@@ -41,7 +42,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "queue_is_of_no_kind_or_both",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a queue is neither per CPU nor unbound, and another is both",

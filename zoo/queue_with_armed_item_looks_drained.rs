@@ -30,6 +30,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -99,7 +100,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "queue_with_armed_item_looks_drained",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a queue goes between two runs of an item that arms itself",

@@ -29,6 +29,7 @@ use kernel::{
 #[allow(unused)]
 #[path = "../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -91,7 +92,7 @@ fn fixed() -> Result {
 }
 
 module! {
-    type: Specimen,
+    type: abstractions::alive::Guarded<Specimen>,
     name: "timer_outlives_queue",
     authors: ["The workqueue-rs authors"],
     description: "Broken on purpose: a delayed item's timer outlives its queue",

@@ -25,6 +25,7 @@ use kernel::{
 #[allow(dead_code)]
 #[path = "../../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -211,7 +212,7 @@ impl Ticker for CountTicks {
 type Ticks = Periodic<CountTicks, Arc<OwnedQueue>>;
 
 module! {
-    type: RustWays,
+    type: abstractions::alive::Guarded<RustWays>,
     name: "rust_ways",
     authors: ["The workqueue-rs authors"],
     description: "Measures ways of queueing through the abstractions",

@@ -14,6 +14,8 @@ report_patterns=(
 	# A queue that the kernel wants nobody to use any more; one that is destroyed and
 	# does not become empty, which is how an item shows that queues itself for ever.
 	'(is|are) deprecated' "isn't complete after"
+	# A module whose code would be run when it has gone (abstractions/alive.rs).
+	'cannot be unloaded: still alive'
 	# Whoever looks for mistakes has stopped.
 	'ODEBUG disabled' 'turning off the locking correctness validator'
 )

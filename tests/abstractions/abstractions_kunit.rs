@@ -11,6 +11,7 @@ compile_error!("these are KUnit tests, for a kernel with CONFIG_KUNIT: scripts/k
 #[allow(dead_code)]
 #[path = "../../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
@@ -27,6 +28,7 @@ mod abstractions {
 
 use abstractions::module_param::module_params;
 
+mod alive;
 mod cancel;
 mod cancel_delayed;
 mod delayed_work_handle;
@@ -40,7 +42,7 @@ mod ratelimit;
 mod work_handle;
 
 module! {
-    type: AbstractionsKunit,
+    type: abstractions::alive::Guarded<AbstractionsKunit>,
     name: "abstractions_kunit",
     authors: ["The workqueue-rs authors"],
     description: "KUnit suites of the workqueue abstractions",

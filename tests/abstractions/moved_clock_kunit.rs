@@ -39,6 +39,7 @@ compile_error!("these are KUnit tests, for a kernel with CONFIG_KUNIT: scripts/k
 #[allow(dead_code)]
 #[path = "../../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod jiffies;
 }
 
@@ -49,7 +50,7 @@ use abstractions::jiffies::{
 };
 
 module! {
-    type: MovedClockKunit,
+    type: abstractions::alive::Guarded<MovedClockKunit>,
     name: "moved_clock_kunit",
     authors: ["The workqueue-rs authors"],
     description: "KUnit suite of the longest delays, which moves the clock",

@@ -14,9 +14,14 @@ use kernel::{
     }, //
 };
 
+// What a `module!` makes.
+const __LOG_PREFIX: &[u8] = b"compile_fail\0";
+type LocalModule = abstractions::alive::Guarded<()>;
+
 #[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod owned_queue;
 }

@@ -4,9 +4,14 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+// What a `module!` makes.
+const __LOG_PREFIX: &[u8] = b"compile_fail\0";
+type LocalModule = abstractions::alive::Guarded<()>;
+
 #[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod owned_queue;
 }
 

@@ -16,6 +16,7 @@ use kernel::prelude::*;
 #[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
 mod abstractions {
+    pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod owned_queue;
     pub(crate) mod procfs;
@@ -38,7 +39,7 @@ use abstractions::{
 
 // What the abstractions log begins with its name.
 module! {
-    type: Shared,
+    type: abstractions::alive::Guarded<Shared>,
     name: "shared",
     authors: ["The workqueue-rs authors"],
     description: "What can be shared between threads",
