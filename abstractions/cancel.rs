@@ -131,7 +131,8 @@ pub(super) use raw_item::RawItem;
 /// ```
 pub(crate) trait CancelWork: RawItem {
     /// Takes the item back if it is armed or queued. It may be running, and still be when this
-    /// returns. Any context.
+    /// returns. Any context, but a hard interrupt must not drop what comes back if that is the last
+    /// reference.
     ///
     /// C: `cancel_work()`, `cancel_delayed_work()`.
     fn cancel(&self) -> Option<Self::Pointer> {

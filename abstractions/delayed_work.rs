@@ -65,11 +65,14 @@ use super::{
 /// }
 /// ```
 pub(crate) trait DelayedHandler: Send + Sync + 'static {
-    /// Runs in process context, on a worker thread, and may sleep.
+    /// Runs in process context, on a worker thread, and may sleep. It must not panic: see
+    /// [`Handler`].
     ///
     /// Returns after which delay the item is to run again; `None` leaves that to whoever queues
     /// it. C refuses to arm an item that is being cancelled, or that is disabled: so those who stop
     /// it have stopped this as well.
+    ///
+    /// [`Handler`]: super::work::Handler
     fn run(&self) -> Option<Delta>;
 
     /// The delay that the run has returned was to no avail: C refuses the item, or somebody else
