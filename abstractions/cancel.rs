@@ -35,7 +35,11 @@ use kernel::{
     }, //
 };
 
-use raw_item::Functions;
+use raw_item::{
+    Function,
+    Functions, //
+};
+
 pub(super) use raw_item::RawItem;
 
 /// A work item behind an `Arc`, which can be taken back and waited for: the [`Work`] or the
@@ -136,7 +140,8 @@ pub(crate) trait CancelWork: RawItem {
     ///
     /// C: `cancel_work()`, `cancel_delayed_work()`.
     fn cancel(&self) -> Option<Self::Pointer> {
-        self.take_back(Self::C.cancel)
+        // SAFETY: It is that function.
+        unsafe { take_back(self, Self::C.cancel) }
     }
 
     /// Takes the item back if it is armed or queued, and waits for it if it runs. Sleeps.
@@ -153,7 +158,8 @@ pub(crate) trait CancelWork: RawItem {
     ///
     /// C: `cancel_work_sync()`, `cancel_delayed_work_sync()`.
     fn cancel_sync(&self) -> Option<Self::Pointer> {
-        self.take_back(Self::C.cancel_sync)
+        // SAFETY: It is that function.
+        unsafe { take_back(self, Self::C.cancel_sync) }
     }
 
     /// Like [`cancel_sync`](Self::cancel_sync), and the item cannot be queued any more, not even
@@ -161,10 +167,11 @@ pub(crate) trait CancelWork: RawItem {
     ///
     /// C: `disable_work_sync()`, `disable_delayed_work_sync()`.
     fn disable_sync(&self) -> Option<Self::Pointer> {
-        if self.times_disabled() >= MAX_DISABLED {
+        if times_disabled(self) >= MAX_DISABLED {
             return self.cancel_sync();
         }
-        self.take_back(Self::C.disable_sync)
+        // SAFETY: It is that function.
+        unsafe { take_back(self, Self::C.disable_sync) }
     }
 
     /// Waits until the item has run; `false` if there was nothing left to wait for. An armed item
@@ -182,14 +189,14 @@ pub(crate) trait CancelWork: RawItem {
 impl<W: RawItem> CancelWork for W {}
 
 /// How often an item is disabled at most. C counts to 65,535, and warns of more; the other half is
-/// for those who cancel, of whom C counts each while it waits.
+/// for those who cancel, of whom C counts each while it waits. There are never as many of them.
 const MAX_DISABLED: usize = 1 << 15;
 
 /// What is behind [`CancelWork`]. Nobody else implements it.
 mod raw_item {
     use super::*;
 
-    type Function<R, T = bool> = unsafe extern "C" fn(*mut R) -> T;
+    pub(super) type Function<R> = unsafe extern "C" fn(*mut R) -> bool;
 
     /// C's functions for items of one kind.
     pub(crate) struct Functions<R> {
@@ -211,7 +218,7 @@ mod raw_item {
     ///
     /// Whenever C says that the item was pending, there must be a reference that queueing has
     /// leaked, and `pointer` must make it one again.
-    pub(crate) unsafe trait RawItem {
+    pub(crate) unsafe trait RawItem: Sized {
         /// What is queued, and comes back.
         type Pointer;
 
@@ -234,31 +241,35 @@ mod raw_item {
         /// C must have said that it took this item off, and nobody else must take that answer for
         /// leave to call this.
         unsafe fn pointer(&self) -> Self::Pointer;
-
-        /// Has C take the item off, and takes back what was queued exactly if C did.
-        fn take_back(&self, function: Function<Self::Raw>) -> Option<Self::Pointer> {
-            // SAFETY: The item is valid, and all that is passed as `function` is of `C`. An `Arc`
-            // copes with C refusing it from now on.
-            let taken = unsafe { function(self.as_raw()) };
-            // SAFETY: It is the answer of C, and used once.
-            taken.then(|| unsafe { self.pointer() })
-        }
-
-        /// How often it has been disabled. Those who cancel it and wait count too.
-        fn times_disabled(&self) -> usize {
-            // SAFETY: The item is valid. C writes this as one word, whenever it likes, and so is
-            // it read.
-            let data = unsafe { ptr::read_volatile(&raw const (*self.as_work()).data.counter) };
-            // CAST: To C too it is a word of flags and numbers without a sign.
-            let data = data as usize;
-            if data & bindings::work_flags_WORK_STRUCT_PWQ as usize != 0 {
-                // A queued item has a pointer there. Those that are disabled are not queued.
-                return 0;
-            }
-            let count = data >> bindings::work_bits_WORK_OFFQ_DISABLE_SHIFT;
-            count & ((1 << bindings::work_bits_WORK_OFFQ_DISABLE_BITS) - 1)
-        }
     }
+}
+
+/// Has C take the item off by one of its functions, and takes back what was queued exactly if C
+/// did.
+///
+/// # Safety
+///
+/// The function must be one of `W::C`, and return whether it took the item off.
+unsafe fn take_back<W: RawItem>(item: &W, function: Function<W::Raw>) -> Option<W::Pointer> {
+    // SAFETY: The item is valid, and the function is C's for it. An `Arc` copes with C refusing it
+    // from now on.
+    let taken = unsafe { function(item.as_raw()) };
+    // SAFETY: It is the answer of C, and used once.
+    taken.then(|| unsafe { item.pointer() })
+}
+
+/// How often C has been told to refuse the item. Those who cancel it and wait count too.
+fn times_disabled(item: &impl RawItem) -> usize {
+    // SAFETY: The item is valid. C writes this as one word, whenever it likes, and so is it read.
+    let data = unsafe { ptr::read_volatile(&raw const (*item.as_work()).data.counter) };
+    // CAST: To C too it is a word of flags and numbers without a sign.
+    let data = data as usize;
+    if data & bindings::work_flags_WORK_STRUCT_PWQ as usize != 0 {
+        // A queued item has a pointer there. Those that are disabled are not queued.
+        return 0;
+    }
+    let count = data >> bindings::work_bits_WORK_OFFQ_DISABLE_SHIFT;
+    count & ((1 << bindings::work_bits_WORK_OFFQ_DISABLE_BITS) - 1)
 }
 
 // SAFETY: A `Work` is a transparent wrapper of a `work_struct`, which is initialised when it is
@@ -341,7 +352,7 @@ where
 ///
 /// # Invariants
 ///
-/// While nobody holds the lock, C has disabled the item as often.
+/// While nobody holds the lock, C has disabled the item at least as often.
 #[pin_data]
 pub(super) struct Disabled {
     #[pin]
@@ -361,9 +372,12 @@ impl Disabled {
     ///
     /// C: `disable_work_sync()`, `disable_delayed_work_sync()`.
     pub(super) fn disable_sync<W: RawItem>(&self, item: &W) -> bool {
-        let taken = self.disable(item);
-        // It waits for the run, without the lock.
-        item.cancel_sync().or(taken).is_some()
+        let taken = self.disable(item).is_some();
+        // It waits for the run. To cancel the item once more would take off what has been queued
+        // behind an `enable` of somebody else's.
+        // SAFETY: The item is valid.
+        unsafe { bindings::flush_work(item.as_work()) };
+        taken
     }
 
     fn disable<W: RawItem>(&self, item: &W) -> Option<W::Pointer> {
@@ -373,7 +387,8 @@ impl Disabled {
         }
         // INVARIANT: C disables it here, once more.
         *times += 1;
-        item.take_back(W::C.disable)
+        // SAFETY: It is that function.
+        unsafe { take_back(item, W::C.disable) }
     }
 
     /// Takes back what [`disable_sync`](Self::disable_sync) did once; whether the item can be

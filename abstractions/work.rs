@@ -252,7 +252,7 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     /// back. Sleeps.
     ///
     /// [`enqueue`](Self::enqueue) returns `false` meanwhile, as for an item that is pending. Where
-    /// nothing may be lost, keep the two apart.
+    /// nothing may be lost, keep the two apart, by a mutex for example.
     ///
     /// C: `cancel_work_sync()`.
     pub(crate) fn cancel_sync(&self) -> bool {

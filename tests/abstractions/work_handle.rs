@@ -16,12 +16,17 @@ mod tests {
             },
             Arc,
             Mutex, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
         }, //
     };
 
     use crate::{
         abstractions::{
             owned_queue::{
+                spawn,
                 system_percpu,
                 OwnedQueue, //
             },
@@ -33,6 +38,7 @@ mod tests {
         probe::{
             ensure,
             BlockedQueue,
+            Count,
             Probe,
             Subject, //
         }, //
@@ -115,6 +121,34 @@ mod tests {
         blocked.unblock();
         handle.flush();
         ensure!(probe.finished.get() == 1);
+        Ok(())
+    }
+
+    #[test]
+    fn who_enables_an_item_can_queue_it_while_another_waits_for_its_run() -> Result {
+        let probe = Probe::closed()?;
+        let item = new_work_handle!(system_percpu(), Subject::new(&probe))?;
+        let item = Arc::new(item, GFP_KERNEL)?;
+        ensure!(item.enqueue());
+        probe.started.wait_for(1)?;
+        let disablers = OwnedQueue::unbound(c"kunit_disablers").build()?;
+        let (of_disabler, taken_back) = (item.clone(), Count::new_shared()?);
+        let by_disabler = taken_back.clone();
+        spawn!(disablers, GFP_KERNEL, move || {
+            if of_disabler.disable_sync() {
+                by_disabler.increment();
+            }
+        })?;
+        // Until the other has disabled it there is nothing to enable.
+        while !item.enable() {
+            fsleep(Delta::from_millis(1));
+        }
+        ensure!(item.enqueue());
+        probe.open();
+        disablers.flush();
+        item.flush();
+        ensure!(taken_back.get() == 0);
+        ensure!(probe.finished.get() == 2);
         Ok(())
     }
 
