@@ -20,6 +20,7 @@ use kernel::{
         Relaxed,
         Release, //
     },
+    task::Task,
     time::{
         delay::fsleep,
         Delta, //
@@ -134,6 +135,12 @@ static NAMES: [[Slot; SLOTS]; Kind::ALL.len()] =
 /// How many owners are alive, in a slot or not.
 static COUNT: Atomic<usize> = Atomic::new(0);
 
+/// The task that removes the module, from the beginning of its exit on.
+static REMOVER: Atomic<*mut bindings::task_struct> = Atomic::new(ptr::null_mut());
+
+/// Whether another task has ever dropped an owner: it may be in the module's code yet.
+static DROPPED_ELSEWHERE: Atomic<bool> = Atomic::new(false);
+
 /// How many owners are alive in this module. Any context.
 ///
 /// # Examples
@@ -186,6 +193,9 @@ impl Drop for Alive {
     fn drop(&mut self) {
         if let Some(slot) = self.0 {
             slot.free();
+        }
+        if REMOVER.load(Relaxed) != Task::current_raw() {
+            DROPPED_ELSEWHERE.store(true, Relaxed);
         }
         // Behind all that the owner's destructor has done.
         COUNT.fetch_sub(1, Release);
@@ -265,6 +275,8 @@ impl fmt::Display for Owners {
 /// ```
 #[pin_data]
 pub(crate) struct Guarded<M> {
+    // Declared first and dropped first: before the module's exit.
+    _leave: Leave,
     #[pin]
     module: M,
     // Declared last and dropped last: behind the module's exit.
@@ -277,6 +289,7 @@ impl<M: InPlaceModule> InPlaceModule for Guarded<M> {
             // First: if the module's init fails this is dropped, behind all that the init has made.
             _guard: Guard,
             module <- M::init(module),
+            _leave: Leave,
         })
     }
 }
@@ -294,6 +307,15 @@ impl<M> IsGuarded for Guarded<M> {}
 const fn check_that_it_is_guarded<M: IsGuarded>() {}
 
 const _: () = check_that_it_is_guarded::<crate::LocalModule>();
+
+/// Notes, when it is dropped, who removes the module.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        REMOVER.store(Task::current_raw(), Relaxed);
+    }
+}
 
 /// Waits, when it is dropped, until nothing is alive.
 struct Guard;
@@ -333,8 +355,7 @@ impl Guard {
     /// where a task that was preempted in its tail may be missed. Nothing can be known of a tail
     /// that sleeps.
     ///
-    /// Where there was no need to wait, nobody else can have dropped an owner but the module's own
-    /// exit, and what that has waited for.
+    /// Where nobody but the module's exit has dropped an owner, there is no tail to wait for.
     ///
     /// [`OwnedQueue`]: super::owned_queue::OwnedQueue
     fn wait_for_the_tail() {
@@ -359,10 +380,15 @@ impl Drop for Guard {
     /// parameter, the last function of a module that C calls, some of that is gone; so are, on
     /// some processors, the thunks that the module's indirect calls go through.)
     fn drop(&mut self) {
-        if cfg!(MODULE) && count() != 0 {
+        if !cfg!(MODULE) {
+            return;
+        }
+        if count() != 0 {
             Self::wait_for_owners();
-            Self::wait_for_the_tail();
             pr_info!("can be unloaded: nothing is alive any more\n");
+        }
+        if DROPPED_ELSEWHERE.load(Relaxed) {
+            Self::wait_for_the_tail();
         }
     }
 }

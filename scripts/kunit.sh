@@ -25,7 +25,8 @@ guest_line='echo "kunit begins" >/dev/kmsg
 insmod /lib/modules/wq_echo.ko &&
 insmod /lib/modules/workqueue_demo.ko &&
 insmod /abstractions_kunit.ko &&
-rmmod abstractions_kunit workqueue_demo wq_echo || exit
+rmmod abstractions_kunit && dmesg | grep -q "who dropped the last owner ends" &&
+rmmod workqueue_demo wq_echo || exit
 for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
 	[ ! -e "$cpu" ] || echo 0 >"$cpu"
 done

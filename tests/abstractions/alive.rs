@@ -2,22 +2,34 @@
 
 //! The account of what may still run the module's code.
 
+use core::hint::spin_loop;
+
 use kernel::{
     iov::IovIterSource,
     prelude::*,
     seq_file::SeqFile,
     str::CString,
-    uaccess::UserSliceReader, //
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+    uaccess::UserSliceReader,
+    workqueue::system_long, //
 };
 
-use crate::abstractions::{
-    alive::{
-        self,
-        Owners, //
+use crate::{
+    abstractions::{
+        alive::{
+            self,
+            Owners, //
+        },
+        misc_device,
+        owned_queue::OwnedQueue,
+        periodic::Ticker,
+        procfs, //
     },
-    misc_device,
-    periodic::Ticker,
-    procfs, //
+    probe::Count, //
 };
 
 struct Nothing;
@@ -57,6 +69,26 @@ fn is_counted<T>(shown: &str, make: impl FnOnce() -> Result<T>) -> Result<bool> 
     Ok(while_there && alive::count() == before && !shows(shown)?)
 }
 
+/// Has a closure on a queue of the system's drop an owner, and returns when it has, and is still
+/// at work.
+pub(crate) fn drop_an_owner_elsewhere() -> Result {
+    let queue = OwnedQueue::unbound(c"kunit_elsewhere").build()?;
+    let dropped = Count::new_shared()?;
+    let by_closure = dropped.clone();
+    system_long().try_spawn(GFP_KERNEL, move || {
+        drop(queue);
+        by_closure.increment();
+        drop(by_closure);
+        let begin = Instant::<Monotonic>::now();
+        while begin.elapsed() < Delta::from_millis(300) {
+            spin_loop();
+        }
+        // scripts/kunit.sh looks for this as soon as the module has been removed.
+        pr_info!("who dropped the last owner ends\n");
+    })?;
+    dropped.wait_for(1)
+}
+
 #[kunit_tests(abstractions_alive)]
 mod tests {
     use super::*;
@@ -75,8 +107,7 @@ mod tests {
             delayed_work::new_delayed_work_handle,
             owned_queue::{
                 spawn,
-                system_percpu,
-                OwnedQueue, //
+                system_percpu, //
             },
             periodic::new_periodic,
             work::new_work_handle, //
