@@ -122,8 +122,8 @@ impl<T: FileOperations> Device<T> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a name that is empty, `.` or `..`, or has a `/` in it. Those of C: `EEXIST` if
-    /// the name is taken, `EBUSY` if the minor numbers are used up,
+    /// `EINVAL` for a name that is empty, `.` or `..`, longer than 255 bytes, or has a `/` in it.
+    /// Those of C: `EEXIST` if the name is taken, `EBUSY` if the minor numbers are used up,
     /// `ENOMEM`.
     pub(crate) fn register(name: &'static CStr, state: Arc<T>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -141,7 +141,8 @@ impl<T: FileOperations> Device<T> {
 
 /// Refuses a name that sysfs or devtmpfs would warn about, or take for a path.
 fn check_name(name: &[u8]) -> Result {
-    if matches!(name, b"" | b"." | b"..") || name.contains(&b'/') {
+    let is_path = name.contains(&b'/') || matches!(name, b"." | b"..");
+    if name.is_empty() || is_path || name.len() > bindings::NAME_MAX as usize {
         return Err(EINVAL);
     }
     Ok(())

@@ -328,13 +328,18 @@ impl<K: Kind> Builder<K> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the name is empty, or `max_active` is 0 or above `WQ_MAX_ACTIVE` (2048), which
-    /// C would clamp with a warning; `ENOMEM` if C returns no queue, which a name that sysfs has
+    /// `EINVAL` if the name is empty, or is a path where sysfs is to show it (`.`, `..`, or with a
+    /// `/`), or if `max_active` is 0 or above `WQ_MAX_ACTIVE` (2048), which C would clamp with a
+    /// warning; `ENOMEM` if C returns no queue, which a name that sysfs has
     /// already leads to as well.
     pub(crate) fn build(self) -> Result<OwnedQueue> {
-        if !(1..=bindings::wq_consts_WQ_MAX_ACTIVE).contains(&self.max_active)
-            || self.name.is_empty()
-        {
+        let name = self.name.to_bytes();
+        let in_sysfs = self.flags & bindings::wq_flags_WQ_SYSFS != 0;
+        let is_path = name.contains(&b'/') || matches!(name, b"." | b"..");
+        if name.is_empty() || (in_sysfs && is_path) {
+            return Err(EINVAL);
+        }
+        if !(1..=bindings::wq_consts_WQ_MAX_ACTIVE).contains(&self.max_active) {
             return Err(EINVAL);
         }
         // SAFETY: The format takes one string, and `name` is one. C copies what it formats.

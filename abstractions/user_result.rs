@@ -41,8 +41,12 @@ const RESTARTS: [Error; 3] = [
 /// assert!(error_for_user(EAGAIN) == EAGAIN);
 /// ```
 pub(crate) fn error_for_user(error: Error) -> Error {
-    if -error.to_errno() <= MAX_USER_ERRNO || RESTARTS.contains(&error) {
+    if -error.to_errno() <= MAX_USER_ERRNO {
         return error;
+    }
+    if RESTARTS.contains(&error) {
+        // Without a signal nobody would translate it.
+        return if current!().signal_pending() { error } else { EINTR };
     }
     pr_err_once!(
         "a file operation failed with {}, which is no error for user space: EIO\n",

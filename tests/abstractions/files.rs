@@ -79,6 +79,16 @@ mod tests {
         procfs::Entry::new(name, mode, Arc::new(Nothing, GFP_KERNEL)?)
     }
 
+    /// A name of 256 bytes.
+    fn too_long() -> Result<&'static CStr> {
+        static NAME: [u8; 257] = {
+            let mut name = [b'x'; 257];
+            name[256] = 0;
+            name
+        };
+        CStr::from_bytes_with_nul(&NAME).map_err(|_| EINVAL)
+    }
+
     #[test]
     fn a_file_in_proc_has_a_name_and_no_path() -> Result {
         let outer = entry(c"abstractions_kunit", 0o644)?;
@@ -96,6 +106,7 @@ mod tests {
             ensure!(entry(name, 0o644).err() == Some(EINVAL));
         }
         drop(outer);
+        ensure!(entry(too_long()?, 0o644).err() == Some(EINVAL));
         drop(entry(c"abstractions_kunit.1", 0)?);
         Ok(())
     }
@@ -113,6 +124,7 @@ mod tests {
         for name in [c"", c".", c"..", c"abstractions/kunit"] {
             ensure!(device(name).err() == Some(EINVAL));
         }
+        ensure!(device(too_long()?).err() == Some(EINVAL));
         drop(device(c"abstractions_kunit")?);
         Ok(())
     }
@@ -127,14 +139,20 @@ mod tests {
     fn a_queue_has_a_name() -> Result {
         ensure!(OwnedQueue::unbound(c"").build().err() == Some(EINVAL));
         ensure!(OwnedQueue::percpu(c"").sysfs().build().err() == Some(EINVAL));
+        for name in [c".", c"..", c"abstractions/kunit"] {
+            ensure!(OwnedQueue::unbound(name).sysfs().build().err() == Some(EINVAL));
+        }
+        drop(OwnedQueue::unbound(c"abstractions/kunit").build()?);
         Ok(())
     }
 
     #[test]
     fn what_is_no_error_for_users_is_an_io_error() -> Result {
-        for error in [EPERM, EAGAIN, code::EHWPOISON, code::ERESTARTSYS] {
+        for error in [EPERM, EAGAIN, code::EHWPOISON] {
             ensure!(error_for_user(error) == error);
         }
+        // No signal is pending here, for whose sake the call were to be taken up again.
+        ensure!(error_for_user(code::ERESTARTSYS) == EINTR);
         for error in [
             code::EIOCBQUEUED,
             code::ENOIOCTLCMD,
