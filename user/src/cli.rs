@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::commands::fire;
 use crate::fire::children;
 use crate::harness::child::{self, Signals};
+use crate::harness::held_cpu;
 use crate::harness::load::Load;
 use crate::harness::random;
 use crate::measure;
@@ -28,6 +29,7 @@ pub enum Action {
     Fire { options: fire::Options, list: bool, modules: PathBuf },
     Bench { options: measure::Options },
     FireChild { words: Vec<String> },
+    ChildSpin { cpu: usize, lines: String },
     ChildWrite { signals: Signals, path: PathBuf, text: OsString },
 }
 
@@ -52,6 +54,7 @@ fn command() -> Command {
         .subcommand(test())
         .subcommand(fire_command())
         .subcommand(bench())
+        .subcommand(child_spin())
         .subcommand(child_write())
         .subcommand(fire_child())
 }
@@ -213,6 +216,14 @@ fn fire_child() -> Command {
         .arg(Arg::new("words").required(true).num_args(1..).allow_hyphen_values(true))
 }
 
+/// For the cases themselves: see `harness::held_cpu`.
+fn child_spin() -> Command {
+    Command::new(held_cpu::COMMAND)
+        .hide(true)
+        .arg(Arg::new("cpu").required(true).value_parser(clap::value_parser!(usize)))
+        .arg(Arg::new("lines").required(true))
+}
+
 /// For the cases themselves: see `harness::child`.
 fn child_write() -> Command {
     Command::new(child::COMMAND)
@@ -271,6 +282,9 @@ fn action(matches: &ArgMatches) -> Action {
         Some((children::COMMAND, args)) => Action::FireChild {
             words: args.get_many("words").into_iter().flatten().cloned().collect(),
         },
+        Some((held_cpu::COMMAND, args)) => {
+            Action::ChildSpin { cpu: one(args, "cpu"), lines: one(args, "lines") }
+        }
         Some((child::COMMAND, args)) => Action::ChildWrite {
             signals: Signals::from_name(&one::<String>(args, "signals"))
                 .expect("clap has checked it"),
@@ -396,7 +410,13 @@ mod tests {
 
     #[test]
     fn hides_what_is_for_the_cases_only() {
-        assert!(!command().render_help().to_string().contains(child::COMMAND));
+        for hidden in [child::COMMAND, held_cpu::COMMAND] {
+            assert!(!command().render_help().to_string().contains(hidden));
+        }
+        assert_eq!(
+            parsed(&[held_cpu::COMMAND, "1", "delayed 1\n"]),
+            Action::ChildSpin { cpu: 1, lines: "delayed 1\n".into() }
+        );
         assert_eq!(
             parsed(&[child::COMMAND, "restart", "/x", "t"]),
             Action::ChildWrite { signals: Signals::Restart, path: "/x".into(), text: "t".into() }

@@ -47,6 +47,10 @@ fn main() -> ExitCode {
         Action::Fire { options, modules, .. } => commands::fire::run(&options, &modules),
         Action::Bench { options } => commands::bench::run(&options),
         Action::FireChild { words } => fire::jobs::main(&words).map(|()| ExitCode::SUCCESS),
+        Action::ChildSpin { cpu, lines } => {
+            harness::held_cpu::child_main(cpu, &lines);
+            Ok(ExitCode::SUCCESS)
+        }
         Action::ChildWrite { signals, path, text } => {
             harness::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS)
         }

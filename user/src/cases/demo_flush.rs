@@ -70,7 +70,7 @@ fn demo_flush_waits_for_a_delayed_item_that_is_due(_: &Harness) -> Outcome {
 
     let cpus = TwoCpus::of_this_machine()?;
     let queueing = Queueing::from_now()?;
-    let mut held = HeldCpu::hold(cpus, || send("delayed 1\n"))?;
+    let mut held = HeldCpu::hold(cpus, "delayed 1\n")?;
     let cpu = queueing.cpu_of_next("workqueue_demo")?;
     ensure_eq!(cpu, cpus.busy, "the CPU whose worker is to run the item");
 

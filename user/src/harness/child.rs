@@ -80,7 +80,8 @@ fn catch(restart: bool) -> Result<(), Errno> {
     SIGNALS.iter().try_for_each(|&signal| raw::count_signals(signal, restart))
 }
 
-fn say(line: &str) {
+/// Tells the parent.
+pub fn say(line: &str) {
     // If nobody listens any more, nobody needs to know.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A CPU on which nobody else runs for a while: a thread of real-time priority
+//! A CPU on which nobody else runs for a while: a process of real-time priority
 //! spins on it. The case works on another CPU meanwhile.
+//!
+//! It is a process of its own, this program itself, started with a command that its
+//! help does not list. User-mode Linux lets only one thread of a process run at a
+//! time: a spinning thread would have to wait for the case.
 
 use std::hint;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+use super::child::say;
 use super::cpus::TwoCpus;
 use super::restore::{Pinned, Setting};
 use super::{fail, skip, Outcome};
+use crate::demo_node;
 use crate::raw;
+
+/// The hidden command: `wqtest child-spin CPU LINES`.
+pub const COMMAND: &str = "child-spin";
 
 /// The spinning ends by itself after this, so that a case that hangs does not
 /// hang the machine. What a case does meanwhile takes a second, and half a minute
@@ -34,16 +44,13 @@ pub struct HeldCpu {
 }
 
 impl HeldCpu {
-    /// The calling thread, and what it starts, stays on the free CPU. `first` runs
-    /// on the busy one, which from then on is never idle: a timer that it arms
-    /// fires there.
-    pub fn hold(
-        cpus: TwoCpus,
-        first: impl FnOnce() -> Outcome + Send + 'static,
-    ) -> Outcome<HeldCpu> {
+    /// The calling thread, and what it starts, stays on the free CPU. The `lines` are
+    /// written to workqueue_demo's node on the busy one, which from then on is never
+    /// idle: a timer that they arm fires there.
+    pub fn hold(cpus: TwoCpus, lines: &str) -> Outcome<HeldCpu> {
         let pinned = Pinned::to(cpus.free)?;
         let settings = let_real_time_threads_be(cpus)?;
-        let spinner = Spinner::start(cpus.busy, first)?;
+        let spinner = Spinner::start(cpus.busy, lines)?;
         Ok(HeldCpu { spinner, _settings: settings, _pinned: pinned })
     }
 
@@ -58,7 +65,7 @@ impl HeldCpu {
 
     /// What another thread needs to let the CPU go.
     pub fn releaser(&self) -> Releaser {
-        Releaser(self.spinner.enough.clone())
+        Releaser(self.spinner.pid())
     }
 }
 
@@ -74,49 +81,55 @@ fn let_real_time_threads_be(cpus: TwoCpus) -> Outcome<Vec<Setting>> {
 }
 
 /// Lets a held CPU go.
-pub struct Releaser(Arc<AtomicBool>);
+#[derive(Clone, Copy)]
+pub struct Releaser(Pid);
 
 impl Releaser {
     pub fn release(&self) {
-        self.0.store(true, Ordering::Release);
+        // Where it has ended already, `Spinner::stop` will see that.
+        let _ = kill(self.0, Signal::SIGTERM);
     }
 }
 
-/// The thread that keeps the CPU busy.
+/// The process that keeps the CPU busy.
 struct Spinner {
-    enough: Arc<AtomicBool>,
-    /// Says whether it was told to stop, and not stopped by its limit.
-    thread: Option<JoinHandle<bool>>,
+    child: Child,
+    is_stopped: bool,
 }
 
 impl Spinner {
-    fn start(cpu: usize, first: impl FnOnce() -> Outcome + Send + 'static) -> Outcome<Spinner> {
-        let enough = Arc::new(AtomicBool::new(false));
-        let (started, start) = mpsc::channel();
-        let thread = thread::spawn({
-            let enough = enough.clone();
-            move || {
-                let ready =
-                    Pinned::to(cpu).and_then(|pinned| Ok((pinned, raw::become_realtime()?)));
-                let is_ready = ready.is_ok();
-                let begun = ready.as_ref().map(|_| first()).map_err(Clone::clone);
-                // The other end waits for this.
-                let _ = started.send(begun);
-                is_ready && spin(&enough)
-            }
-        });
-        let spinner = Spinner { enough, thread: Some(thread) };
-        match start.recv() {
-            Ok(Ok(first)) => first.map(|()| spinner),
-            failure => {
-                skip(format!("no thread of real-time priority on CPU {cpu} to be had: {failure:?}"))
+    fn start(cpu: usize, lines: &str) -> Outcome<Spinner> {
+        let mut child = Command::new("/proc/self/exe")
+            .args([COMMAND, &cpu.to_string(), lines])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().expect("the output is a pipe");
+        // Stopped where it does not come as far as that.
+        let spinner = Spinner { child, is_stopped: false };
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        match line.trim_end().split_once(' ') {
+            None if line == "spinning\n" => Ok(spinner),
+            Some(("failed", why)) => fail(why.to_owned()),
+            other => {
+                skip(format!("no process of real-time priority on CPU {cpu} to be had: {other:?}"))
             }
         }
     }
 
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Whether it spun until it was told to stop, and was not stopped by its limit.
     fn stop(&mut self) -> bool {
-        self.enough.store(true, Ordering::Release);
-        self.thread.take().is_none_or(|thread| thread.join().unwrap_or(false))
+        if self.is_stopped {
+            return true;
+        }
+        self.is_stopped = true;
+        Releaser(self.pid()).release();
+        self.child.wait().is_ok_and(|status| status.code().is_none())
     }
 }
 
@@ -126,13 +139,21 @@ impl Drop for Spinner {
     }
 }
 
-fn spin(enough: &AtomicBool) -> bool {
-    let deadline = Instant::now() + LIMIT;
-    while !enough.load(Ordering::Acquire) {
-        if Instant::now() >= deadline {
-            return false;
+/// The child's side: writes the lines to workqueue_demo's node, says so, and spins until a
+/// signal ends it.
+pub fn child_main(cpu: usize, lines: &str) {
+    let ready = Pinned::to(cpu).and_then(|pinned| Ok((pinned, raw::become_realtime()?)));
+    let Ok(_ready) = ready else {
+        return say(&format!("unable {ready:?}", ready = ready.map(drop)));
+    };
+    if !lines.is_empty() {
+        if let Err(error) = demo_node::write_once(lines) {
+            return say(&format!("failed {error}"));
         }
+    }
+    say("spinning");
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
         hint::spin_loop();
     }
-    true
 }

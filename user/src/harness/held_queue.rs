@@ -39,7 +39,7 @@ impl HeldQueue {
         let cpumask = format!("/sys/devices/virtual/workqueue/{name}/cpumask");
         let cpumask = Setting::change(cpumask, &mask_of(cpus.busy))?;
         before()?;
-        Ok(HeldQueue { cpu: HeldCpu::hold(cpus, || Ok(()))?, _cpumask: cpumask, _pinned: pinned })
+        Ok(HeldQueue { cpu: HeldCpu::hold(cpus, "")?, _cpumask: cpumask, _pinned: pinned })
     }
 
     /// Keeps the calling thread, and what it starts from now on, off the CPU that
