@@ -25,7 +25,7 @@ chart is build/bench.svg. docs/performance.md says how to read them.
   --rounds N        take each figure N times, the median counts. Default 3
   --messages N      write N messages in a round. Default 100000
   --setup           also time a warm rebuild and a set-up from nothing, in a
-                    cache of its own: many minutes, 4 GB
+                    cache of its own: many minutes, 5 GB
   --help
 EOF
 }

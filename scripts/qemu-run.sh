@@ -14,6 +14,10 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 . "$top/scripts/lib/initramfs.sh"
 # shellcheck source=scripts/lib/kernel-log.sh
 . "$top/scripts/lib/kernel-log.sh"
+# shellcheck source=scripts/lib/machine-qemu.sh
+. "$top/scripts/lib/machine-qemu.sh"
+# shellcheck source=scripts/lib/machine-um.sh
+. "$top/scripts/lib/machine-um.sh"
 # shellcheck source=scripts/lib/guest.sh
 . "$top/scripts/lib/guest.sh"
 
@@ -21,7 +25,7 @@ usage() {
 	cat <<'EOF'
 Usage: scripts/qemu-run.sh [OPTIONS] [-- COMMAND [ARG...]]
 
-Boots a kernel in QEMU, loads wq_echo and workqueue_demo and runs COMMAND in the
+Boots a kernel in QEMU (or as a program), loads wq_echo and workqueue_demo and runs COMMAND in the
 guest; without COMMAND, a demonstration of both. COMMAND alone is a line for the
 guest's shell; with ARGs it is a program and its arguments, passed on as they are.
 Its output is the script's output, its exit status the script's: 124 where the
@@ -31,11 +35,14 @@ The run ends where nobody reads its output any more. The kernel's log is in
 build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the modules in
 /lib/modules.
 
-  --shell             an interactive shell instead (Ctrl-D ends it, Ctrl-A X kills it)
+  --shell             an interactive shell instead (Ctrl-D ends it; Ctrl-A X kills it in
+                      QEMU)
   --no-console        with --shell, keep the kernel's lines off the terminal
   --kernel NAME       debian (the default): Debian 13's own, from its backports;
                       plain: a small one, built here; kasan, rt: such that look
-                      for mistakes, built here too (see scripts/configs/)
+                      for mistakes, built here too (see scripts/configs/);
+                      uml, uml-kasan: the same as programs, User-mode Linux, which
+                      need no emulator and are many times as fast
   --no-load           do not load the modules
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
@@ -51,14 +58,15 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
   --timeout S         stop the guest after S seconds; 0: never. Default 600, with
                       --shell and --gdb 0
   --icount            count instructions instead of time: 1 ns each, one CPU
-  --gdb               wait for a debugger on port 1234
+  --gdb               wait for a debugger on port 1234; of uml, say how to attach one
+                      while it runs
   --print-kdir        make what is missing, print the KDIR of the kernel, and end
   --no-install        install nothing on this machine, say what is missing
   --help
 
 Environment:
   KDIR                a kernel build folder of your own, instead of --kernel
-  XDG_CACHE_HOME      where workqueue-rs/ is kept: compilers and kernels, 4 GB.
+  XDG_CACHE_HOME      where workqueue-rs/ is kept: compilers and kernels, 5 GB.
                       Remove it for a newer kernel from the distribution.
 EOF
 }
@@ -155,6 +163,8 @@ check_options() {
 		usage_error "--kernel $kernel: not while KDIR names another ($KDIR)"
 	kernel=${kernel:-debian}
 	kernel_is_known "$kernel" || usage_error "--kernel $kernel: there are $(known_kernels)"
+	[[ $icount == 0 || $(kernel_kind "$kernel") != um ]] ||
+		usage_error "--icount: not for User-mode Linux, whose processor is this machine's"
 	[[ $cpus =~ ^[1-9][0-9]*$ ]] || usage_error "--cpus $cpus: not a number"
 	[[ $memory =~ ^[1-9][0-9]*[MG]?$ ]] || usage_error "--memory $memory: not a size like 512M"
 	[[ $timeout =~ ^[0-9]*$ ]] || usage_error "--timeout $timeout: not a number of seconds"
@@ -237,7 +247,6 @@ extra_module_out() { echo "$modules_out-$(key "$(realpath "$1")")"; }
 boot() {
 	local status ready=$SECONDS
 	local -A what=([command]=COMMAND [demo]="the demo" [shell]="the shell")
-	((!gdb)) || say "waiting for a debugger: gdb -ex 'target remote :1234' '$kdir/vmlinux'"
 	guest_run
 	say "ready in $ready s, ${what[$guest_mode]} took $((SECONDS - ready)) s with the boot," \
 		"status $status"

@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What scripts/qemu-run.sh promises of the guest: its input and output, its terminal,
-# its modules, the demo. Prints KTAP. What the runs have said is in build/guest/.
+# guest.sh [KERNEL]: what scripts/qemu-run.sh promises of the guest: its input and output,
+# its terminal, its modules, the demo. Prints KTAP. What the runs have said is in
+# build/guest/.
 
 set -euo pipefail
 
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 # shellcheck source=tests/points.sh
 . "$top/tests/points.sh"
+kernel=${1:-debian}
 out=$top/build/guest
 
 points=(
@@ -24,7 +26,7 @@ points=(
 	the_demo_comes_to_its_end
 )
 
-guest() { "$top/scripts/qemu-run.sh" --timeout 300 "$@"; }
+guest() { "$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout 60 "$@"; }
 
 prepare() {
 	mkdir -p added/bin tree/etc/guest
@@ -124,8 +126,8 @@ the_run_ends_where_the_reader_is_gone() {
 # terminal OPTION...: plays the steps on stdin in a guest's shell
 terminal() {
 	local status=0
-	TRANSCRIPT=transcript PATIENCE=300 timeout 400 python3 "$top/tests/terminal.py" 33x77 \
-		"$top/scripts/qemu-run.sh" --shell "$@" || status=$?
+	TRANSCRIPT=transcript PATIENCE=60 timeout 100 python3 "$top/tests/terminal.py" 33x77 \
+		"$top/scripts/qemu-run.sh" --kernel "$kernel" --shell "$@" || status=$?
 	((status == 0)) || {
 		cat -v transcript
 		exit 1
@@ -135,7 +137,7 @@ terminal() {
 the_shell_follows_log_and_terminal() {
 	terminal <<'END'
 expect wq_echo and workqueue_demo loaded. There is to try:
-expect Ctrl-A X kills it
+expect Ctrl-D ends the guest
 expect #
 send stty size\r
 expect ^33 77
@@ -164,7 +166,7 @@ END
 no_console_keeps_the_log_off_the_terminal() {
 	terminal --no-console --no-load <<'END'
 expect modprobe -a wq_echo workqueue_demo
-expect Ctrl-A X kills it
+expect Ctrl-D ends the guest
 expect #
 send modprobe wq_echo; echo "silence" > /dev/wq_echo; dmesg | grep -c sile\r
 expect ^1

@@ -15,7 +15,7 @@ cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/workq
 cache=$(realpath -m "$cache")
 
 # What it takes with all kernels in it, in GB. README and qemu-run.sh --help say so too.
-readonly cache_size=4
+readonly cache_size=5
 
 cache_init() {
 	directory_need "$cache" \

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Boots $image in QEMU and says how it went.
+# Boots $image, on the machine of its kind (machine-qemu.sh, machine-um.sh), and says
+# how it went.
 #
 # The guest has four serial ports, one for each thing that must not be mixed:
 # ttyS0 the kernel's log, ttyS1 COMMAND's stdout (the terminal with --shell),
@@ -16,68 +17,39 @@
 #
 # The variables are those that the options of qemu-run.sh set.
 
-# /dev/kvm opens on some machines whose processor cannot run guests.
-kvm_works() {
-	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && { : <>/dev/kvm; } 2>/dev/null
-}
-
-# Sets $qemu, the emulator's command line.
-guest_qemu() {
-	local accel=(-accel "tcg,thread=multi" -cpu max)
-	local outputs=(-add-fd "fd=3,set=1" -chardev "file,id=out,path=/dev/fdset/1,append=on"
-		-add-fd "fd=4,set=2" -chardev "file,id=err,path=/dev/fdset/2,append=on")
-	! kvm_works || accel=(-accel kvm -cpu host)
-	if ((icount)); then
-		# Without the fast string instructions: real ones move many bytes at a
-		# time, while each byte would count as an instruction here.
-		accel=(-accel tcg -cpu "max,-erms,-fsrm,-fsrs,-fzrm" -icount "shift=0,sleep=off")
-		cpus=1
-	fi
-	[[ $guest_mode != shell ]] ||
-		outputs=(-chardev "stdio,id=out,mux=on,signal=off" -mon "chardev=out"
-			-chardev "null,id=err")
-	qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-		"${accel[@]}" -smp "$cpus" -m "$memory"
-		-kernel "$image" -initrd "$run_dir/initramfs" -append "$(guest_boot_args)"
-		-chardev "file,id=log,path=$run_dir/kernel.log" "${outputs[@]}"
-		-chardev "pipe,id=control,path=$run_dir/control"
-		-serial "chardev:log" -serial "chardev:out"
-		-serial "chardev:err" -serial "chardev:control")
-	((!gdb)) || qemu+=(-gdb tcp:127.0.0.1:1234 -S)
-	# A time-out for what should end by itself.
-	((timeout == 0)) || qemu=(timeout --foreground --kill-after=5 "$timeout" "${qemu[@]}")
-}
-
 # What goes wrong in the kernel shall end the run, at once. What only looks wrong,
-# for a busy machine emulates the guest's timers unevenly, shall not.
+# because a busy machine lets the guest's timers run unevenly, shall not.
 guest_boot_args() {
-	local args=(console=ttyS0 loglevel=8 panic=-1 panic_on_warn=1 oops=panic softlockup_panic=1
+	local args=(loglevel=8 panic=-1 panic_on_warn=1 oops=panic softlockup_panic=1
 		hung_task_panic=1 workqueue.watchdog_thresh=10 workqueue.panic_on_stall=1
-		kfence.sample_interval=50 no_timer_check tsc=reliable)
+		kfence.sample_interval=50)
 	local own=$configs/$kernel.cmdline
 	[[ ! -e $own ]] || args+=("$(sed 's/#.*//' "$own" | xargs)")
-	((!gdb)) || args+=(nokaslr)
 	printf '%s' "${args[*]} $append"
 }
 
 # guest_run: boots; sets $status
 guest_run() {
-	local qemu qemu_status=0 control
-	guest_qemu
+	local machine machine_name machine_piece=64K machine_status=0 control
+	"machine_$(machine_of_kind)"
+	# A time-out for what should end by itself.
+	((timeout == 0)) ||
+		machine=(timeout --foreground --kill-after=5 "$timeout" "${machine[@]}")
 	: >"$run_dir/kernel.log"
 	: >"$run_dir/verdict"
 	mkfifo "$run_dir/control.in" "$run_dir/control.out"
 	exec {control}<>"$run_dir/control.in"
 	guest_job listen guest_listen
+	((!gdb)) || guest_job debugger guest_debugger
 	if [[ $guest_mode == shell ]]; then
-		guest_terminal || qemu_status=$?
+		guest_terminal || machine_status=$?
 	else
 		guest_job guest guest_command
-		wait "${job_pid[guest]#-}" || qemu_status=$?
+		wait "${job_pid[guest]#-}" || machine_status=$?
 		unset "job_pid[guest]"
 	fi
 	guest_hang_up
-	guest_verdict "$qemu_status"
+	guest_verdict "$machine_status"
 	mv "$run_dir/kernel.log" "$top/build/kernel.log"
 }
 
@@ -93,15 +65,15 @@ guest_job() {
 	job_pid[$name]=-$!
 }
 
-# stdout and stderr each through a pipe of their own, for they may be of a kind that
-# QEMU cannot open.
+# stdout and stderr each through a pipe of their own, as 3 and 4, for they may be of a kind
+# that QEMU cannot open.
 guest_command() {
 	local stdout
 	exec {stdout}>&1
 	{
 		{
-			in_root "${qemu[@]}" 3>&1 4>&5 \
-				</dev/null >"$run_dir/qemu.log" 2>&1 | guest_deliver "$stdout"
+			in_root "${machine[@]}" 3>&1 4>&5 \
+				</dev/null >"$run_dir/machine.log" 2>&1 | guest_deliver "$stdout"
 		} 5>&1 | guest_deliver 2
 	}
 }
@@ -116,11 +88,12 @@ guest_deliver() {
 	}
 }
 
-# The terminal is QEMU's until it ends. It runs in the background, or a trap would wait
-# for its end.
+# The terminal is the machine's until it ends. It runs in the background, or a trap would
+# wait for its end.
 guest_terminal() {
-	local pid status=0
-	in_root "${qemu[@]}" 2>"$run_dir/qemu.log" <&0 &
+	local pid status=0 settings
+	settings=$(stty -g)
+	in_root "${machine[@]}" 2>"$run_dir/machine.log" <&0 3>&1 4>/dev/null &
 	pid=$!
 	trap guest_resize WINCH
 	# A signal ends a wait.
@@ -129,13 +102,17 @@ guest_terminal() {
 	done
 	wait "$pid" || status=$?
 	trap - WINCH
+	# One that was killed has not done it.
+	stty "$settings"
 	return "$status"
 }
 
 # Before it asks, the guest would lose a part.
 guest_resize() { [[ ! -e $run_dir/shell ]] || stty size <&"$input" >&"$control"; }
 
-# Answers what init says on ttyS3, until QEMU is gone.
+guest_debugger() { say "to debug it: $("machine_$(machine_of_kind)_debugger")"; }
+
+# Answers what init says on ttyS3, until the machine is gone.
 guest_listen() {
 	local word rest
 	while read -r word rest; do
@@ -150,7 +127,7 @@ guest_listen() {
 # A piece of the standard input, as large as there is one now.
 guest_feed() {
 	local piece=$run_dir/piece
-	dd bs=64K count=1 status=none <&"$input" >"$piece" 2>/dev/null || : >"$piece"
+	dd bs="$machine_piece" count=1 status=none <&"$input" >"$piece" 2>/dev/null || : >"$piece"
 	{
 		stat -c %s "$piece"
 		cat "$piece"
@@ -168,7 +145,7 @@ guest_begin_shell() {
 # has begun.
 guest_hang_up() {
 	local pid=${job_pid[listen]#-} ended
-	# For the case that QEMU never opened it.
+	# For the case that the machine never opened it.
 	exec {ended}<>"$run_dir/control.out"
 	exec {ended}>&- {control}>&-
 	wait "$pid" || true
@@ -176,13 +153,13 @@ guest_hang_up() {
 	unset "job_pid[listen]"
 }
 
-# guest_verdict QEMU_STATUS: sets $status from what the guest and its log say
+# guest_verdict MACHINE_STATUS: sets $status from what the guest and its log say
 guest_verdict() {
 	local said reports
 	said=$(tr -dc '0-9a-z_ ' <"$run_dir/verdict")
 	reports=$(kernel_reports <"$run_dir/kernel.log")
 	if (($1 == 124 || $1 == 137)); then
-		trouble "no end after $timeout s: QEMU was stopped (--timeout)"
+		trouble "no end after $timeout s: $machine_name was stopped (--timeout)"
 		status=124
 		return
 	fi
@@ -192,7 +169,7 @@ guest_verdict() {
 	elif [[ -e $run_dir/reader-is-gone ]]; then
 		status=$(<"$run_dir/reader-is-gone")
 	elif (($1)); then
-		trouble "QEMU failed (status $1):" "$(tail -n 5 "$run_dir/qemu.log")"
+		trouble "$machine_name failed (status $1):" "$(tail -n 5 "$run_dir/machine.log")"
 	elif [[ $said == "load "* ]]; then
 		trouble "a module did not load: ${said#load }"
 	elif [[ ! $said =~ ^status\ [0-9]+$ ]]; then

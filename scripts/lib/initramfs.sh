@@ -12,7 +12,8 @@ guest_directories=(/ /bin /etc /lib /lib/modules /root /run /tmp /usr /usr/bin /
 
 # initramfs_make: packs $run_dir/initramfs
 initramfs_make() {
-	local guest=$run_dir/guest
+	local guest=$run_dir/guest guest_kills=''
+	[[ $kind == um ]] || guest_kills=', Ctrl-A X kills it'
 	mkdir -p "$guest/etc/guest" "$guest"/{dev,proc,sys}
 	mkdir -p "${guest_directories[@]/#/$guest}"
 	install -m 755 "$top/scripts/guest/init" "$guest/init"
@@ -30,7 +31,8 @@ initramfs_make() {
 	printf '%s\n' "$guest_command" >"$guest/etc/guest/command"
 	printf '%s\n' "$guest_input" >"$guest/etc/guest/input"
 	printf '%s\n' "${module_args[@]}" >"$guest/etc/guest/modules"
-	printf '%s\n' "$guest_terminal" "console=$console" >"$guest/etc/guest/terminal"
+	printf '%s\n' "$guest_terminal" "console=$console" "kills='$guest_kills'" \
+		>"$guest/etc/guest/terminal"
 	(cd "$guest" && in_root sh -ec '
 		find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet >../initramfs')
 }

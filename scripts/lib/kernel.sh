@@ -7,10 +7,14 @@
 #
 #   debian      the distribution's own binary; here only the Rust metadata is
 #               made again, which its headers package lacks
-#   NAME        (plain, kasan, rt) built here, from the same source, with the options
-#               of configs/base.config and configs/NAME.config and no others;
-#               configs/NAME.cmdline has its boot arguments
+#   NAME        (plain, kasan, rt, uml, uml-kasan) built here, from the same source, with
+#               the options of configs/base.config and configs/NAME.config and no others
+#               (uml-kasan has those of uml, too); configs/NAME.cmdline has its boot
+#               arguments
 #   $KDIR       a build folder that the user has
+#
+# There are three kinds of them: debian, own, and um, which is a program and no kernel for
+# a machine. How each is made stands here; how it is booted, in machine-*.sh.
 
 configs=$top/scripts/configs
 plain_macros=$top/scripts/lib/rustc-plain-macros.sh
@@ -24,28 +28,47 @@ known_kernels() {
 	echo "${names[*]}"
 }
 
+# kernel_kind NAME: or of what $KDIR names
+kernel_kind() {
+	if [[ -n ${KDIR:-} ]]; then
+		if [[ -e $KDIR/linux ]]; then echo um; else echo own; fi
+		return
+	fi
+	case $1 in
+	debian) echo debian ;;
+	uml*) echo um ;;
+	*) echo own ;;
+	esac
+}
+
+# machine_of_kind: what boots $kernel
+machine_of_kind() { if [[ $kind == um ]]; then echo um; else echo qemu; fi; }
+
 kernel_is_known() { [[ " $(known_kernels) " == *" $1 "* ]]; } # NAME
 
-# kernel_find NAME [RELEASE [VERSION]]: sets $linux, $kernel_entry, $kdir and
+# kernel_find NAME [RELEASE [VERSION]]: sets $linux, $kind, $kernel_entry, $kdir and
 # $image, made or not. RELEASE and VERSION are the distribution's, see linux_find.
 kernel_find() {
-	local name=$1 made_from
+	local name=$1 made_from=''
+	kind=$(kernel_kind "$name")
 	if [[ -n ${KDIR:-} ]]; then
 		kernel_entry=$(key "$KDIR")
-		kdir=$KDIR image=$KDIR/arch/x86/boot/bzImage
+		kernel_find_own "$KDIR"
 		return
 	fi
 	linux_find "${2:-}" "${3:-}"
-	if [[ $name == debian ]]; then
-		made_from=$(declare -f kernel_make_debian)
-	else
-		made_from=$(kernel_fragment "$name"; declare -f kernel_make_own)
-	fi
+	[[ $kind == debian ]] || made_from=$(kernel_fragment "$name")$'\n'
+	made_from+=$(declare -f "kernel_make_$kind")
 	made_from+=$(declare -f kernel_forget_path; cat "$plain_macros")
 	made_from+=$root_key$(readlink "$linux" || true)
 	kernel_entry=kernel-$name-$(key "$made_from")
 	kdir=$cache/$kernel_entry/kdir
 	image=$cache/$kernel_entry/image
+}
+
+kernel_find_own() { # KDIR
+	kdir=$1 image=$1/arch/x86/boot/bzImage
+	[[ $kind != um ]] || image=$kdir/linux
 }
 
 kernel_make_debian() { # DIR
@@ -89,8 +112,10 @@ kernel_check_symbols() { # KDIR
 }
 
 # kernel_fragment NAME: prints what is asked for, for allnoconfig to start from. Of an
-# option that base.config and NAME.config both set, the latter counts.
+# option that several of the files set, the last one counts.
 kernel_fragment() {
+	local files=("$configs/base.config" "$configs/$1.config")
+	[[ $1 != *-* ]] || files=("${files[0]}" "$configs/${1%-*}.config" "${files[1]}")
 	awk 'match($0, /CONFIG_[A-Z0-9_]+(=| is not set$)/) {
 			name = substr($0, RSTART, RLENGTH)
 			sub(/[= ].*/, "", name)
@@ -99,7 +124,7 @@ kernel_fragment() {
 			line[name] = $0
 		}
 		END { for (i = 1; i <= count; i++) print line[names[i]] }' \
-		"$configs/base.config" "$configs/$1.config"
+		"${files[@]}"
 }
 
 kernel_make_own() { # DIR NAME
@@ -115,6 +140,26 @@ kernel_make_own() { # DIR NAME
 	"${make[@]}" vmlinux modules
 	kernel_forget_path "$out"
 	ln -s kdir/vmlinux "$1/image"
+}
+
+# Modules that are built against it need to be told two things: its architecture, and to
+# have no relocations but those that its loader knows.
+kernel_make_um() { # DIR NAME
+	local out=$1/kdir fragment=$1/fragment
+	mkdir "$out"
+	kernel_fragment "$2" >"$fragment"
+	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" ARCH=um LLVM=1
+		RUSTC="$plain_macros" KCFLAGS=-w)
+	"${make[@]}" KCONFIG_ALLCONFIG="$fragment" allnoconfig
+	config_check "$fragment" "$out/.config"
+	"${make[@]}" linux modules
+	kernel_forget_path "$out"
+	cat - "$out/Makefile" >"$1/Makefile" <<-'EOF'
+		export ARCH := um
+		export KRUSTFLAGS += -Crelocation-model=static -Ccode-model=large
+	EOF
+	mv "$1/Makefile" "$out/Makefile"
+	ln -s kdir/linux "$1/image"
 }
 
 # allnoconfig drops without a word what depends on something that is not set.
@@ -133,25 +178,22 @@ config_check() { # FRAGMENT CONFIG
 }
 
 kernel_need() { # NAME
-	if [[ $1 == debian ]]; then
-		cached "$kernel_entry" kernel_make_debian
-	else
-		cached "$kernel_entry" kernel_make_own "$1"
-	fi
+	cached "$kernel_entry" "kernel_make_$(kernel_kind "$1")" "$1"
 }
 
 # KDIR in the environment: it has to fit the root's compiler, and to have an image.
 kernel_check_own() {
 	local source
 	kdir=$(realpath "$KDIR") || die "KDIR=$KDIR: no such directory"
-	image=$kdir/arch/x86/boot/bzImage
+	kernel_find_own "$kdir"
 	share "$kdir"
 	source=$(readlink -f "$kdir/source" || true)
 	[[ ! -d $source ]] || share "$source"
 	kdir_check "$kdir" "$(in_root rustc --version)" \
 		"Build it with: scripts/in-root.sh make -C SOURCE O=$kdir LLVM=1"
 	[[ -e $image ]] ||
-		die "$image: no such file. Build it with: scripts/in-root.sh make -C $kdir bzImage"
+		die "$image: no such file. Build it with:" \
+			"scripts/in-root.sh make -C $kdir ${image##*/}"
 }
 
 # Whether anybody tried this version before.

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The machine for kernels that need none: User-mode Linux is a program. Its CPUs are
+# threads of it, and each of its processes is one of this machine's.
+
+# Sets $machine, the command line that runs the kernel.
+machine_um() {
+	local output='fd:8,fd:3' args=(seccomp=on noreboot mem="$memory" ncpus="$cpus"
+		initrd="$run_dir/initramfs" uml_dir=/tmp/uml con=null ssl=null console=tty0)
+	machine_name="User-mode Linux"
+	# A line that has once been full is never read again.
+	machine_piece=2K
+	[[ $guest_mode != shell ]] || output='fd:0,fd:1'
+	# shellcheck disable=SC2054 # the commas are part of the words
+	machine=(sh -c "$(declare -f machine_um_run); machine_um_run \"\$@\"" sh "$run_dir"
+		"$image" "${args[@]}" con0=null,fd:7
+		"ssl1=$output" ssl2=fd:9,fd:4 ssl3=fd:5,fd:6 "$(guest_boot_args)")
+}
+
+# machine_um_run DIR KERNEL ARG...: in the root's shell. All that the kernel reads and writes
+# are pipes, for it polls what it has. Its memory is a file in TMPDIR, which must not be where
+# nothing may be executed. With several CPUs it may live on after a panic.
+machine_um_run() {
+	dir=$1
+	shift
+	mkfifo "$dir/log"
+	cat <"$dir/log" >>"$dir/kernel.log" 3>&- 4>&- &
+	log=$!
+	# A shell gives what it runs in the background no input, but by another number.
+	exec 9<&0
+	TMPDIR=/tmp "$@" <&9 5<"$dir/control.in" 6>"$dir/control.out" 7>"$dir/log" \
+		8<>"$dir/never" 9<>"$dir/never" &
+	kernel=$!
+	{
+		tail -n +1 -F "$dir/kernel.log" | grep -q "Kernel panic - not syncing"
+		sleep 3
+		kill -KILL "$kernel"
+	} </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait "$kernel"
+	status=$?
+	wait "$log"
+	return "$status"
+}
+
+# What a person does who wants to debug it: as any program, while it runs.
+machine_um_debugger() {
+	local pid
+	until pid=$(pgrep -of "^$image seccomp=on "); do
+		pause 0.1
+	done
+	echo "gdb '$(realpath "$image")' -p $pid" \
+		"-ex 'handle SIGSEGV SIGUSR1 SIGALRM SIGIO SIG34 nostop noprint pass'"
+}
