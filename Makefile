@@ -40,7 +40,7 @@ compile-fail:
 	@bash scripts/check.sh misuse_is_refused
 
 kunit:
-	@bash scripts/kunit.sh
+	@bash scripts/kunit.sh $(if $(KERNEL),--kernel '$(KERNEL)')
 
 zoo:
 	@bash zoo/run.sh
@@ -69,7 +69,8 @@ help:
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
-	@echo '                      kernel with KASAN (which is built first: five minutes)'
+	@echo '                      kernel with KASAN (which is built first: five minutes), or in'
+	@echo '                      KERNEL=uml-kasan, which needs no emulator'
 	@echo 'make zoo              broken modules, and the reports that each must get (8 minutes)'
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'

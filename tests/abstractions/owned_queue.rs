@@ -51,18 +51,13 @@ mod tests {
         new_spinlock,
         sync::{
             atomic::{
-                Acquire,
                 Atomic,
-                Relaxed,
-                Release, //
-            },
-            SpinLock, //
+                Relaxed, //
+            }, //
         },
         time::{
             delay::fsleep,
-            Delta,
-            Instant,
-            Monotonic, //
+            Delta, //
         }, //
     };
 
@@ -166,45 +161,6 @@ mod tests {
             queue.flush();
             ensure!(ran_on.load(Relaxed) == queued_on);
         }
-        Ok(())
-    }
-
-    /// Spins until `flag` is set, but not for ever; whether it was.
-    fn spin_until(flag: &Atomic<bool>) -> bool {
-        let begin = Instant::<Monotonic>::now();
-        while begin.elapsed() < Delta::from_secs(5) {
-            if flag.load(Acquire) {
-                return true;
-            }
-        }
-        false
-    }
-
-    // By default C takes any item for such a one that has run for 10 ms. scripts/kunit.sh boots
-    // with workqueue.cpu_intensive_thresh_us= of more than the five seconds above.
-    #[test]
-    fn a_cpu_intensive_item_does_not_hold_up_others_of_its_cpu() -> Result {
-        let intensive = OwnedQueue::percpu(c"kunit_intensive")
-            .cpu_intensive()
-            .build()?;
-        let other = OwnedQueue::percpu(c"kunit_other").build()?;
-        let lock: Pin<KBox<SpinLock<()>>> = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
-        let flag = Arc::new(Atomic::new(false), GFP_KERNEL)?;
-        let seen = Count::new_shared()?;
-        let (awaited, by_spinner) = (flag.clone(), seen.clone());
-        let spin = move || {
-            if spin_until(&awaited) {
-                by_spinner.increment();
-            }
-        };
-        let on_one_cpu = lock.lock();
-        let first = spawn!(intensive, GFP_ATOMIC, spin, "spin");
-        let second = spawn!(other, GFP_ATOMIC, move || flag.store(true, Release), "set");
-        drop(on_one_cpu);
-        first?;
-        second?;
-        intensive.flush();
-        ensure!(seen.get() == 1);
         Ok(())
     }
 

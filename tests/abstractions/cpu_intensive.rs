@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues for items that take long. Not for User-mode Linux, where no interrupt preempts what runs
+//! in the kernel.
+
+use kernel::prelude::*;
+
+#[kunit_tests(abstractions_cpu_intensive)]
+mod tests {
+    use super::*;
+    use kernel::{
+        new_spinlock,
+        sync::{
+            atomic::{
+                Acquire,
+                Atomic,
+                Release, //
+            },
+            Arc,
+            SpinLock, //
+        },
+        time::{
+            Delta,
+            Instant,
+            Monotonic, //
+        }, //
+    };
+
+    use crate::{
+        abstractions::owned_queue::{
+            spawn,
+            OwnedQueue, //
+        },
+        probe::{
+            ensure,
+            Count, //
+        }, //
+    };
+
+    /// Spins until `flag` is set, but not for ever; whether it was.
+    fn spin_until(flag: &Atomic<bool>) -> bool {
+        let begin = Instant::<Monotonic>::now();
+        while begin.elapsed() < Delta::from_secs(5) {
+            if flag.load(Acquire) {
+                return true;
+            }
+        }
+        false
+    }
+
+    // By default C takes any item for such a one that has run for 10 ms. scripts/kunit.sh boots
+    // with workqueue.cpu_intensive_thresh_us= of more than the five seconds above.
+    #[test]
+    fn a_cpu_intensive_item_does_not_hold_up_others_of_its_cpu() -> Result {
+        let intensive = OwnedQueue::percpu(c"kunit_intensive")
+            .cpu_intensive()
+            .build()?;
+        let other = OwnedQueue::percpu(c"kunit_other").build()?;
+        let lock: Pin<KBox<SpinLock<()>>> = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+        let flag = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+        let seen = Count::new_shared()?;
+        let (awaited, by_spinner) = (flag.clone(), seen.clone());
+        let spin = move || {
+            if spin_until(&awaited) {
+                by_spinner.increment();
+            }
+        };
+        let on_one_cpu = lock.lock();
+        let first = spawn!(intensive, GFP_ATOMIC, spin, "spin");
+        let second = spawn!(other, GFP_ATOMIC, move || flag.store(true, Release), "set");
+        drop(on_one_cpu);
+        first?;
+        second?;
+        intensive.flush();
+        ensure!(seen.get() == 1);
+        Ok(())
+    }
+}
