@@ -71,7 +71,7 @@ help:
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
 	@echo '                      kernel with KASAN (which is built first: five minutes), or in'
 	@echo '                      KERNEL=uml-kasan, which needs no emulator'
-	@echo 'make zoo              broken modules, and the reports that each must get (8 minutes)'
+	@echo 'make zoo              broken modules, and the reports that each must get (13 minutes)'
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
 	@echo 'make peers            tools that nobody here wrote, set on both modules (an hour)'
