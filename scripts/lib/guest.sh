@@ -134,11 +134,12 @@ guest_feed() {
 	} >&"$control"
 }
 
-# The kernel's lines come to the terminal, from now on, as they do on a console.
+# The kernel's lines come to the terminal, from now on, as they do on a console. Each comes
+# whole, though it is written in pieces: what the shell says is not to stand within one.
 guest_begin_shell() {
 	: >"$run_dir/shell"
 	guest_resize
-	((!console)) || exec tail -n 0 -f "$run_dir/kernel.log"
+	((!console)) || tail -n 0 -f "$run_dir/kernel.log" | sed -u ''
 }
 
 # Lets guest_listen come to its end, which is that of what it reads, and ends what it
