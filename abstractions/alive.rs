@@ -194,6 +194,7 @@ impl Drop for Alive {
         if let Some(slot) = self.0 {
             slot.free();
         }
+        // Before the count, by which it is seen.
         if REMOVER.load(Relaxed) != Task::current_raw() {
             DROPPED_ELSEWHERE.store(true, Relaxed);
         }
@@ -339,11 +340,11 @@ impl Guard {
         }
     }
 
-    /// Waits for whoever has dropped the last owner, and may be in the module's code yet.
+    /// Waits for those who have dropped an owner, and may be in the module's code yet.
     ///
     /// What runs in an item, a closure on an [`OwnedQueue`], or a file's callback is covered by
     /// an owner: that waits for it, until it has returned to C, before its [`Alive`] goes. So it
-    /// is somebody else who dropped the last one: for example a closure on a queue of the
+    /// is somebody else who is waited for here: for example a closure on a queue of the
     /// system's, which the `kernel` crate has queued, and nobody waits for. All that is left to it
     /// is to return: to free what the owner was in, and to go back to C.
     ///
@@ -373,7 +374,8 @@ impl Guard {
 }
 
 impl Drop for Guard {
-    /// Sleeps, if an owner is alive.
+    /// Sleeps, if an owner is alive, or if any task but the one that removes the module has ever
+    /// dropped one.
     ///
     /// The module is what it was: in exit and init all that C knows of it is still there, the
     /// names for traces, lockdep's classes, the modules that it uses. (In the `free` of a

@@ -140,7 +140,7 @@ pub(crate) trait CancelWork: RawItem {
     ///
     /// C: `cancel_work()`, `cancel_delayed_work()`.
     fn cancel(&self) -> Option<Self::Pointer> {
-        // SAFETY: It is that function.
+        // SAFETY: It is one of `C`, and says whether it took the item off.
         unsafe { take_back(self, Self::C.cancel) }
     }
 
@@ -158,7 +158,7 @@ pub(crate) trait CancelWork: RawItem {
     ///
     /// C: `cancel_work_sync()`, `cancel_delayed_work_sync()`.
     fn cancel_sync(&self) -> Option<Self::Pointer> {
-        // SAFETY: It is that function.
+        // SAFETY: As in `cancel`.
         unsafe { take_back(self, Self::C.cancel_sync) }
     }
 
@@ -170,7 +170,7 @@ pub(crate) trait CancelWork: RawItem {
         if times_disabled(self) >= MAX_DISABLED {
             return self.cancel_sync();
         }
-        // SAFETY: It is that function.
+        // SAFETY: As in `cancel`.
         unsafe { take_back(self, Self::C.disable_sync) }
     }
 
@@ -179,9 +179,10 @@ pub(crate) trait CancelWork: RawItem {
     ///
     /// C: `flush_work()`, `flush_delayed_work()`.
     fn flush(&self) -> bool {
-        // SAFETY: The function is C's for this kind of item, and the item stays valid for as long
-        // as `self` is borrowed. The queue that C puts an armed item on is valid: it is one of the
-        // system's, which stay, or that of a handle, by the invariants of the handle's item.
+        // SAFETY: By the contract of `RawItem` the function is C's for this kind of item, and the
+        // item stays valid for as long as `self` is borrowed. The queue that C puts an armed item
+        // on is valid: it is one of the system's, which stay, or that of a handle, by the
+        // invariants of the handle's item.
         unsafe { (Self::C.flush)(self.as_raw()) }
     }
 }
@@ -251,16 +252,17 @@ mod raw_item {
 ///
 /// The function must be one of `W::C`, and return whether it took the item off.
 unsafe fn take_back<W: RawItem>(item: &W, function: Function<W::Raw>) -> Option<W::Pointer> {
-    // SAFETY: The item is valid, and the function is C's for it. An `Arc` copes with C refusing it
-    // from now on.
+    // SAFETY: By the contract of `RawItem` the item is valid, and by this function's the function
+    // is C's for it. An `Arc` copes with C refusing it from now on.
     let taken = unsafe { function(item.as_raw()) };
-    // SAFETY: It is the answer of C, and used once.
+    // SAFETY: C has said that it took the item off, and its answer is used here alone.
     taken.then(|| unsafe { item.pointer() })
 }
 
 /// How often C has been told to refuse the item. Those who cancel it and wait count too.
 fn times_disabled(item: &impl RawItem) -> usize {
-    // SAFETY: The item is valid. C writes this as one word, whenever it likes, and so is it read.
+    // SAFETY: By the contract of `RawItem` the item is valid. C writes this as one word, whenever
+    // it likes, and so is it read.
     let data = unsafe { ptr::read_volatile(&raw const (*item.as_work()).data.counter) };
     // CAST: To C too it is a word of flags and numbers without a sign.
     let data = data as usize;
@@ -334,7 +336,7 @@ where
     }
 
     fn as_work(&self) -> *mut bindings::work_struct {
-        // SAFETY: The item is valid.
+        // SAFETY: It points into `self`, which is borrowed.
         unsafe { &raw mut (*self.as_raw()).work }
     }
 
@@ -352,7 +354,8 @@ where
 ///
 /// # Invariants
 ///
-/// While nobody holds the lock, C has disabled the item at least as often.
+/// It is used with one item, which lies beside it in what a handle owns. While nobody holds the
+/// lock, C has disabled that item at least as often.
 #[pin_data]
 pub(super) struct Disabled {
     #[pin]
@@ -375,7 +378,7 @@ impl Disabled {
         let taken = self.disable(item).is_some();
         // It waits for the run. To cancel the item once more would take off what has been queued
         // behind an `enable` of somebody else's.
-        // SAFETY: The item is valid.
+        // SAFETY: By the contract of `RawItem` the item is valid.
         unsafe { bindings::flush_work(item.as_work()) };
         taken
     }
@@ -387,7 +390,7 @@ impl Disabled {
         }
         // INVARIANT: C disables it here, once more.
         *times += 1;
-        // SAFETY: It is that function.
+        // SAFETY: As in `CancelWork::cancel`.
         unsafe { take_back(item, W::C.disable) }
     }
 
@@ -402,7 +405,8 @@ impl Disabled {
         }
         // INVARIANT: C enables it below, once.
         *times -= 1;
-        // SAFETY: The item is valid, and by the type invariants disabled.
+        // SAFETY: By the contract of `RawItem` the item is valid, and by the type invariants
+        // disabled.
         unsafe { (W::C.enable)(item.as_raw()) };
         *times == 0
     }

@@ -330,9 +330,9 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     ///
     /// C: `timer_pending()` on the item's timer.
     pub(crate) fn is_armed(&self) -> bool {
-        // SAFETY: The item is valid, and so is its timer, which C initialised with it. C writes
-        // the pointer as one word, whenever it likes, and so is it read: `timer_pending()` does
-        // the same.
+        // SAFETY: By the contract of `RawItem` the item is valid, and so is its timer, which C
+        // initialised with it. C writes the pointer as one word, whenever it likes, and so is it
+        // read: `timer_pending()` does the same.
         let link =
             unsafe { ptr::read_volatile(&raw const (*self.item.work.as_raw()).timer.entry.pprev) };
         !link.is_null()

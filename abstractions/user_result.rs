@@ -30,8 +30,9 @@ const RESTARTS: [Error; 3] = [
     code::ERESTARTNOHAND,
 ];
 
-/// An error as it is where it is for user space, `EIO` with a line in the log where it is not. Any
-/// context.
+/// An error as it is where it is for user space, `EIO` with a line in the log where it is not. To
+/// be asked to take the call up again without a signal is `EINTR`. Process context: it looks at the
+/// calling task.
 ///
 /// # Examples
 ///
@@ -56,7 +57,7 @@ pub(crate) fn error_for_user(error: Error) -> Error {
 }
 
 /// How many bytes were taken of those that were offered, or an error: `EIO` with a line in the log
-/// where they are more, or where the error is not for user space. Any context.
+/// where they are more; [`error_for_user`] says what becomes of an error. Process context.
 ///
 /// # Examples
 ///
