@@ -12,9 +12,12 @@
 //! - [`workqueue_demo::colors`]: what of it a flush waits for;
 //! - [`workqueue_demo::table`]: how they are shown.
 
+use core::ops::RangeInclusive;
+
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::Delta, //
 };
 
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
@@ -72,7 +75,28 @@ module! {
 
 module_params! {
     refusals_logged: u32 = RateLimit::DEFAULT_BURST, 0o444,
-        "How many refused writes are logged in 5 seconds at most";
+        "How many refused writes are logged in each interval at most";
+    refusals_interval_ms: u32 = 5000, 0o444,
+        "How long such an interval is, in milliseconds (1 to 3600000)";
+}
+
+/// The shortest and the longest interval in which refusals are counted, in milliseconds.
+const REFUSALS_INTERVAL_MS: RangeInclusive<u32> = 1..=3_600_000;
+
+/// The budget of refusals that the parameters ask for.
+///
+/// # Errors
+///
+/// `EINVAL` where they make no sense, `ENOMEM`.
+fn refusals() -> Result<RateLimit> {
+    let ms = parameters::refusals_interval_ms.get();
+    if !REFUSALS_INTERVAL_MS.contains(&ms) {
+        let (from, to) = (REFUSALS_INTERVAL_MS.start(), REFUSALS_INTERVAL_MS.end());
+        pr_err!("refusals_interval_ms={ms} is not a number from {from} to {to}\n");
+        return Err(EINVAL);
+    }
+    let interval = Delta::from_millis(ms.into());
+    RateLimit::new(parameters::refusals_logged.get(), interval)
 }
 
 /// The module's state. It comes down in the order of these fields:
@@ -89,7 +113,7 @@ struct WorkqueueDemoModule {
 
 impl kernel::Module for WorkqueueDemoModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let demo = Demo::new(parameters::refusals_logged.get())?;
+        let demo = Demo::new(refusals()?)?;
         Ok(Self {
             _close: demo.close_on_drop(),
             // Last: from here on the node can be opened, and all has to be there.

@@ -7,14 +7,18 @@
 use kernel::{
     bindings,
     prelude::*,
+    time::Delta,
     types::Opaque,
     ModuleMetadata, //
 };
 
-/// A budget of log lines: so many in five seconds, and no more.
+use super::jiffies;
+
+/// A budget of log lines: so many in an interval, five seconds for example, and no more.
 ///
-/// It is its owner's alone: nobody else's lines use it up. C says how many lines were kept back
-/// when the first one comes after the five seconds, in the name of the module:
+/// It is its owner's alone: nobody else's lines use it up. An interval begins with the first line
+/// that comes when none runs. C says how many lines were kept back in the one before, in the name
+/// of the module:
 /// `my_driver: 7 callbacks suppressed`.
 ///
 /// C: `struct ratelimit_state`.
@@ -38,7 +42,7 @@ use kernel::{
 /// }
 ///
 /// let driver = Driver {
-///     bad_requests: RateLimit::new(RateLimit::DEFAULT_BURST)?,
+///     bad_requests: RateLimit::new(RateLimit::DEFAULT_BURST, RateLimit::DEFAULT_INTERVAL)?,
 /// };
 /// let refused = driver.refuse();
 /// # let _ = refused;
@@ -57,25 +61,38 @@ unsafe impl Send for RateLimit {}
 unsafe impl Sync for RateLimit {}
 
 impl RateLimit {
-    /// What C allows where nobody says otherwise, in five seconds.
+    /// How many lines C allows where nobody says otherwise.
     ///
     /// C: `DEFAULT_RATELIMIT_BURST`.
     pub(crate) const DEFAULT_BURST: u32 = bindings::DEFAULT_RATELIMIT_BURST;
 
-    /// A budget of `burst` lines in five seconds; 0 is for none at all. May sleep.
+    /// In what time C allows them: five seconds.
+    ///
+    /// C: `DEFAULT_RATELIMIT_INTERVAL`.
+    pub(crate) const DEFAULT_INTERVAL: Delta = {
+        // CAST: It is a small number.
+        let seconds = bindings::DEFAULT_RATELIMIT_INTERVAL / bindings::CONFIG_HZ;
+        Delta::from_millis(seconds as i64 * 1_000)
+    };
+
+    /// A budget of `burst` lines in each `interval`; a burst of 0 is for none at all. An interval
+    /// is a jiffy at least, and [`LONGEST_DELAY`](jiffies::LONGEST_DELAY) at most. May sleep.
     ///
     /// C: `ratelimit_state_init()`.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(burst: u32) -> Result<Self> {
+    pub(crate) fn new(burst: u32, interval: Delta) -> Result<Self> {
+        // To C none is for no limit.
+        let interval = jiffies::at_least(interval).max(1);
         let state = Opaque::ffi_init(move |state: *mut bindings::ratelimit_state| {
             // SAFETY: `state` is memory for one, which is pinned; all zeroes are a value of its
             // type, in which the lock is still to be initialised.
             unsafe {
                 state.write(pin_init::zeroed());
-                (*state).interval = bindings::DEFAULT_RATELIMIT_INTERVAL as c_int;
+                // CAST: A timer takes no more than 24 days; at 1,000 Hz they fit.
+                (*state).interval = interval as c_int;
                 // CAST: It is not negative after that.
                 (*state).burst = burst.min(c_int::MAX as u32) as c_int;
                 init_lock(&raw mut (*state).lock);

@@ -48,8 +48,8 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// `refusals_logged` is how many are logged in five seconds at most.
-    pub(crate) fn new(refusals_logged: u32) -> Result<Arc<Self>> {
+    /// `refusals` is how many are logged, in which time.
+    pub(crate) fn new(refusals: RateLimit) -> Result<Arc<Self>> {
         let ledger = Ledger::new()?;
         let demo = Self {
             periodic: periodic::new(ledger.clone())?,
@@ -57,7 +57,7 @@ impl Demo {
             immediate: immediate::new(ledger.clone())?,
             queue: custom::queue()?,
             ledger,
-            refusals: RateLimit::new(refusals_logged)?,
+            refusals,
         };
         Ok(Arc::new(demo, GFP_KERNEL)?)
     }

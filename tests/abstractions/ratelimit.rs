@@ -4,7 +4,13 @@
 
 use kernel::{
     bindings,
-    prelude::*, //
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 use crate::{
@@ -17,6 +23,11 @@ mod tests {
     use super::*;
 
     use crate::probe::ensure;
+
+    /// A budget of `burst` lines in five seconds.
+    fn budget(burst: u32) -> Result<RateLimit> {
+        RateLimit::new(burst, RateLimit::DEFAULT_INTERVAL)
+    }
 
     /// How many of `lines` may be logged. None of it takes five seconds.
     fn allowed(budget: &RateLimit, lines: usize) -> usize {
@@ -32,17 +43,48 @@ mod tests {
     #[test]
     fn a_budget_is_used_up_by_so_many_lines_and_no_more() -> Result {
         for burst in [0, 1, RateLimit::DEFAULT_BURST] {
-            in_five_seconds(|| Ok(allowed(&RateLimit::new(burst)?, 1000) == burst as usize))?;
+            in_five_seconds(|| Ok(allowed(&budget(burst)?, 1000) == burst as usize))?;
         }
-        ensure!(allowed(&RateLimit::new(u32::MAX)?, 1000) == 1000);
+        ensure!(allowed(&budget(u32::MAX)?, 1000) == 1000);
         ensure!(RateLimit::DEFAULT_BURST == 10);
         Ok(())
     }
 
     #[test]
+    fn a_budget_is_there_again_when_its_interval_is_over() -> Result {
+        const HALF: Delta = Delta::from_millis(25);
+        const INTERVAL: Delta = Delta::from_millis(50);
+        // Where this takes longer than the interval it tells nothing of what comes before its end.
+        ensure!(probe::at_last(|| {
+            let budget = RateLimit::new(2, INTERVAL)?;
+            let begun = Instant::<Monotonic>::now();
+            let within = allowed(&budget, 10);
+            fsleep(HALF);
+            let still_within = allowed(&budget, 10);
+            let was_within = begun.elapsed() < INTERVAL;
+            fsleep(INTERVAL);
+            let behind = allowed(&budget, 1);
+            Ok(was_within && (within, still_within, behind) == (2, 0, 1))
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn an_interval_is_a_jiffy_at_least() -> Result {
+        for none in [Delta::ZERO, Delta::from_millis(-5)] {
+            ensure!(probe::at_last(|| Ok(allowed(&RateLimit::new(1, none)?, 2) == 1))?);
+        }
+        // C would warn of one that is too long for it.
+        let for_ever = RateLimit::new(1, Delta::from_nanos(i64::MAX))?;
+        ensure!(allowed(&for_ever, 2) == 1);
+        ensure!(RateLimit::DEFAULT_INTERVAL.as_millis() == 5_000);
+        Ok(())
+    }
+
+    #[test]
     fn nobody_else_uses_a_budget_up() -> Result {
-        let ours = RateLimit::new(10)?;
-        let theirs = RateLimit::new(10)?;
+        let ours = budget(10)?;
+        let theirs = budget(10)?;
         for _ in 0..100 {
             theirs.may_log();
             // SAFETY: It is a string.
@@ -54,8 +96,8 @@ mod tests {
 
     #[test]
     fn lockdep_knows_the_lock_of_a_budget() -> Result {
-        drop(RateLimit::new(10)?);
-        let budget = RateLimit::new(10)?;
+        drop(budget(10)?);
+        let budget = budget(10)?;
         budget.may_log();
         ensure!(probe::lockdep_is_content());
         Ok(())

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Removing `workqueue_demo`, whatever it is doing.
+//! Loading `workqueue_demo`, and removing it, whatever it is doing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -17,7 +18,7 @@ use crate::demo_node;
 use crate::harness::child::{Signals, Writer};
 use crate::harness::demo::{send, table, table_when};
 use crate::harness::demo_log::DemoLog;
-use crate::harness::loaded::{reloaded_afterwards, removed};
+use crate::harness::loaded::{load_refused, loaded_with, reloaded_afterwards, removed};
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 use crate::paths::DEMO_NODE;
 
@@ -30,6 +31,8 @@ cases! {
     demo_can_be_removed_while_readers_and_writers_are_at_work,
     demo_can_be_removed_while_files_are_open,
     demo_runs_nothing_after_its_removal,
+    demo_shows_its_parameters_in_sysfs,
+    demo_refuses_to_load_with_parameters_that_make_no_sense,
     demo_takes_its_files_with_it,
 }
 
@@ -174,6 +177,33 @@ fn demo_runs_nothing_after_its_removal(harness: &Harness) -> Outcome {
     );
     ensure_eq!(log.lines_already()?, [""; 0], "lines logged");
     guard.finish()
+}
+
+fn demo_shows_its_parameters_in_sysfs(harness: &Harness) -> Outcome {
+    let reload = loaded_with(&harness.demo, "")?;
+    for (name, default) in [("refusals_logged", "10\n"), ("refusals_interval_ms", "5000\n")] {
+        let path = harness.demo.parameter(name);
+        ensure_eq!(fs::read_to_string(&path)?, default, "{name} by default");
+        ensure_eq!(fs::metadata(&path)?.mode() & 0o7777, 0o444, "who may read and write {name}");
+    }
+    reload.finish()
+}
+
+fn demo_refuses_to_load_with_parameters_that_make_no_sense(harness: &Harness) -> Outcome {
+    let reload = removed(&harness.demo)?;
+    for (parameters, why) in [
+        ("refusals_interval_ms=0", "refusals_interval_ms=0 is not a number from 1 to 3600000"),
+        ("refusals_interval_ms=3600001", "refusals_interval_ms=3600001 is not a number from 1"),
+        ("refusals_interval_ms=soon", "`soon' invalid for parameter `refusals_interval_ms'"),
+        ("refusals_logged=-1", "`-1' invalid for parameter `refusals_logged'"),
+    ] {
+        let refused = load_refused(&harness.demo, parameters)?;
+        ensure_eq!(refused.errno, Some(Errno::EINVAL), "loading with {parameters}");
+        ensure_eq!(refused.lines.len(), 1, "lines logged, {refused:?}");
+        ensure!(refused.lines[0].contains(why), "the line does not say why: {refused:?}");
+        ensure!(!Path::new(DEMO_NODE).exists(), "{DEMO_NODE} is there without its module");
+    }
+    reload.finish()
 }
 
 fn demo_takes_its_files_with_it(harness: &Harness) -> Outcome {

@@ -15,11 +15,9 @@ use crate::echo_device::EchoDevice;
 use crate::harness::echo::{counters_at_rest, expect_messages, EchoFixture};
 use crate::harness::echo_log::EchoLog;
 use crate::harness::held_queue::HeldQueue;
-use crate::harness::loaded::{loaded_with, reloaded_afterwards, removed};
+use crate::harness::loaded::{load_refused, loaded_with, reloaded_afterwards, removed, Refused};
 use crate::harness::removal::removal_of_held_echo;
 use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
-use crate::kmsg::Log;
-use crate::model::PREFIX;
 use crate::paths::{ECHO_COUNTERS, ECHO_DEVICE};
 
 cases! {
@@ -36,22 +34,17 @@ cases! {
     echo_can_be_loaded_again_and_again,
 }
 
-/// What loading with `parameters` says, and the module's own log lines.
-fn load_refused(harness: &Harness, parameters: &str) -> Outcome<(Option<Errno>, Vec<String>)> {
-    let mut log = Log::from_now()?;
-    let Err(error) = harness.echo.load(parameters) else {
-        return fail(format!("loaded with {parameters}"));
-    };
-    ensure_eq!(harness.echo.state(), None, "the state of a module that did not load");
+/// What comes of loading with `parameters`, which leaves nothing behind.
+fn refused(harness: &Harness, parameters: &str) -> Outcome<Refused> {
+    let refused = load_refused(&harness.echo, parameters)?;
     ensure!(!Path::new(ECHO_DEVICE).exists(), "{ECHO_DEVICE} is there without its module");
     ensure!(!Path::new(ECHO_COUNTERS).exists(), "{ECHO_COUNTERS} is there without its module");
-    let records = log.drain()?.into_iter().filter(|record| record.is_from(PREFIX));
-    Ok((error.errno(), records.map(|record| record.lossy().into_owned()).collect()))
+    Ok(refused)
 }
 
 fn echo_refuses_to_load_with_max_pending_0(harness: &Harness) -> Outcome {
     let reload = removed(&harness.echo)?;
-    let (errno, lines) = load_refused(harness, "max_pending=0")?;
+    let Refused { errno, lines } = refused(harness, "max_pending=0")?;
     ensure_eq!(errno, Some(Errno::EINVAL), "loading with max_pending=0");
     ensure_eq!(lines.len(), 1, "lines logged, {lines:?}");
     ensure!(lines[0].contains("max_pending"), "the line does not say why: {lines:?}");
@@ -69,8 +62,11 @@ fn echo_refuses_to_load_with_parameters_that_make_no_sense(harness: &Harness) ->
         "quiet=perhaps",
         "quiet=",
     ] {
-        let (errno, _) = load_refused(harness, parameters)?;
-        ensure_eq!(errno, Some(Errno::EINVAL), "loading with {parameters}");
+        ensure_eq!(
+            refused(harness, parameters)?.errno,
+            Some(Errno::EINVAL),
+            "loading with {parameters}"
+        );
     }
     reload.finish()
 }

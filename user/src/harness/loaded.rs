@@ -9,7 +9,8 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::wait::wait_until;
-use super::{demo, fail, skip, Harness, Outcome};
+use super::{demo, ensure_eq, fail, skip, Harness, Outcome};
+use crate::kmsg::Log;
 use crate::modules::Module;
 use crate::paths;
 
@@ -61,6 +62,27 @@ pub fn removed(module: &Module) -> Outcome<Reload<'_>> {
 pub fn reloaded_afterwards(module: &Module) -> Outcome<Reload<'_>> {
     need_file(module)?;
     Ok(Reload { module })
+}
+
+/// What comes of loading a module that refuses to be.
+#[derive(Debug)]
+pub struct Refused {
+    pub errno: Option<Errno>,
+    /// What the module has logged.
+    pub lines: Vec<String>,
+}
+
+/// Loads `module`, which is not there, with `parameters` that it has to refuse.
+pub fn load_refused(module: &Module, parameters: &str) -> Outcome<Refused> {
+    let mut log = Log::from_now()?;
+    let Err(error) = module.load(parameters) else {
+        return fail(format!("loaded with {parameters}"));
+    };
+    ensure_eq!(module.state(), None, "the state of a module that did not load");
+    let prefix = format!("{}: ", module.name());
+    let own = log.drain()?.into_iter().filter(|record| record.is_from(&prefix));
+    let lines = own.map(|record| record.lossy().into_owned()).collect();
+    Ok(Refused { errno: error.errno(), lines })
 }
 
 fn need_file(module: &Module) -> Outcome {
