@@ -16,7 +16,7 @@ use super::cases;
 use crate::demo_node;
 use crate::harness::demo::{changed_kinds, send, send_expecting, table};
 use crate::harness::demo_log::{DemoLog, EARLY};
-use crate::harness::loaded::{every_refusal_logged, loaded_with};
+use crate::harness::loaded::{every_refusal_logged, loaded_with, reloaded_afterwards};
 use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 use crate::raw::PageEdge;
 
@@ -298,16 +298,17 @@ fn demo_logs_ten_refusals_in_an_interval(harness: &Harness) -> Outcome {
 
 fn demo_logs_as_many_refusals_as_it_is_told(harness: &Harness) -> Outcome {
     let an_hour = "refusals_interval_ms=3600000";
+    let reload = reloaded_afterwards(&harness.demo)?;
     for (parameters, lines) in [
         ("refusals_logged=0", 0),
         ("refusals_logged=3", 3),
         ("refusals_logged=3 refusals_logged=4", 4),
         ("refusals_logged=4294967295", 20),
     ] {
-        let _reload = loaded_with(&harness.demo, &format!("{parameters} {an_hour}"))?;
+        reload.with(&format!("{parameters} {an_hour}"))?;
         ensure_eq!(logged_of([20])?, [lines], "lines with {parameters}");
     }
-    Ok(())
+    reload.finish()
 }
 
 /// What is logged with `refusals_interval_ms` of so much: of four refusals, of one when half of the

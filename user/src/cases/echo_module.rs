@@ -72,8 +72,9 @@ fn echo_refuses_to_load_with_parameters_that_make_no_sense(harness: &Harness) ->
 }
 
 fn echo_counts_without_printing_when_quiet(harness: &Harness) -> Outcome {
+    let reload = reloaded_afterwards(&harness.echo)?;
     for on in ["quiet=1", "quiet=y", "quiet"] {
-        let reload = loaded_with(&harness.echo, on)?;
+        reload.with(on)?;
         let mut log = EchoLog::from_now()?;
         let device = EchoDevice::open()?;
         for _ in 0..10 {
@@ -83,9 +84,8 @@ fn echo_counts_without_printing_when_quiet(harness: &Harness) -> Outcome {
         ensure_eq!((counters.accepted, counters.printed), (10, 10), "accepted and printed");
         expect_messages::<&str>(&log.printed_already()?, &[])?;
         drop(device);
-        reload.finish()?;
     }
-    Ok(())
+    reload.finish()
 }
 
 /// What sysfs shows of `max_pending` and `quiet`.
@@ -95,6 +95,7 @@ fn parameters(harness: &Harness) -> Outcome<[String; 2]> {
 }
 
 fn echo_takes_the_last_value_of_a_parameter_given_twice(harness: &Harness) -> Outcome {
+    let reload = reloaded_afterwards(&harness.echo)?;
     // So modprobe(8) puts them: first what modprobe.d says, then what was typed.
     for (given, expected) in [
         ("quiet=1 quiet=0", ["1024\n", "N\n"]),
@@ -102,11 +103,10 @@ fn echo_takes_the_last_value_of_a_parameter_given_twice(harness: &Harness) -> Ou
         ("max_pending=32 quiet=1 max_pending=64", ["64\n", "Y\n"]),
         ("max_pending=0 max_pending=1", ["1\n", "N\n"]),
     ] {
-        let reload = loaded_with(&harness.echo, given)?;
+        reload.with(given)?;
         ensure_eq!(parameters(harness)?, expected, "the parameters with {given}");
-        reload.finish()?;
     }
-    Ok(())
+    reload.finish()
 }
 
 fn echo_shows_its_parameters_in_sysfs(harness: &Harness) -> Outcome {
@@ -197,13 +197,12 @@ fn echo_takes_its_files_with_it(harness: &Harness) -> Outcome {
 }
 
 fn echo_can_be_loaded_again_and_again(harness: &Harness) -> Outcome {
+    let guard = reloaded_afterwards(&harness.echo)?;
     for _ in 0..5 {
-        let guard = loaded_with(&harness.echo, "")?;
+        guard.with("")?;
         let mut echo = EchoFixture::new()?;
         echo.write(b"anew", 4)?;
         echo.expect(&["anew"])?;
-        drop(echo);
-        guard.finish()?;
     }
-    Ok(())
+    guard.finish()
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::restore::early_grace_periods;
 use super::wait::wait_until;
 use super::{demo, ensure_eq, fail, skip, Harness, Outcome};
 use crate::kmsg::Log;
@@ -21,6 +22,11 @@ pub struct Reload<'a> {
 }
 
 impl Reload<'_> {
+    /// Loads the module anew with other parameters.
+    pub fn with(&self, parameters: &str) -> Outcome {
+        reload(self.module, parameters)
+    }
+
     /// Reloads now, and says what went wrong with it.
     pub fn finish(self) -> Outcome {
         let module = self.module;
@@ -54,6 +60,7 @@ pub fn every_refusal_logged(harness: &Harness) -> Outcome<Reload<'_>> {
 pub fn removed(module: &Module) -> Outcome<Reload<'_>> {
     need_file(module)?;
     let guard = Reload { module };
+    let _early = early_grace_periods()?;
     remove(module)?;
     Ok(guard)
 }
@@ -74,6 +81,7 @@ pub struct Refused {
 
 /// Loads `module`, which is not there, with `parameters` that it has to refuse.
 pub fn load_refused(module: &Module, parameters: &str) -> Outcome<Refused> {
+    let _early = early_grace_periods()?;
     let mut log = Log::from_now()?;
     let Err(error) = module.load(parameters) else {
         return fail(format!("loaded with {parameters}"));
@@ -94,6 +102,7 @@ fn need_file(module: &Module) -> Outcome {
 }
 
 fn reload(module: &Module, parameters: &str) -> Outcome {
+    let _early = early_grace_periods()?;
     remove(module)?;
     Ok(module.load(parameters)?)
 }

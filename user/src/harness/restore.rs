@@ -42,6 +42,12 @@ impl Drop for Setting {
     }
 }
 
+/// Lets RCU's grace periods end early: what removes and loads modules waits for several. For what
+/// a case does around what it proves.
+pub fn early_grace_periods() -> Outcome<Option<Setting>> {
+    Setting::change_if_present("/sys/kernel/rcu_expedited", "1")
+}
+
 /// One limit for all of the demo's queue: C otherwise lets each NUMA node run as
 /// many as max_active says, where that is as small as here.
 pub fn one_limit_for_all_nodes() -> Outcome<Setting> {
