@@ -2,25 +2,28 @@
 
 //! Waiting for what is queued.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::thread;
+use std::sync::{mpsc, Arc};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc::SIGKILL;
+use nix::unistd::{gettid, write, Pid};
 
 use super::cases;
+use crate::demo_node;
 use crate::harness::child::{Report, Signals, Writer};
 use crate::harness::cpus::TwoCpus;
 use crate::harness::demo::{send, table};
 use crate::harness::held_cpu::HeldCpu;
-use crate::harness::loaded::loaded_with;
+use crate::harness::hung_tasks::HungTasks;
+use crate::harness::loaded::reloaded_afterwards;
+use crate::harness::process::status_field;
 use crate::harness::queueing::Queueing;
-use crate::harness::restore::Setting;
-use crate::harness::{ensure, ensure_eq, fail, skip, Harness, Outcome};
-use crate::kmsg::{Log, Record};
+use crate::harness::wait::wait_until;
+use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
 use crate::paths::DEMO_NODE;
 
 cases! {
@@ -41,7 +44,8 @@ cases! {
 const SOON: Duration = Duration::from_secs(10);
 
 fn demo_flush_returns_when_all_before_it_has_run(_: &Harness) -> Outcome {
-    send("custom 8\ndata 1\nimmediate\n")?;
+    // Items that run, and one that has to wait for them.
+    send("custom 5\ndata 1\nimmediate\n")?;
     send("flush\n")?;
     let table = table()?;
     ensure!(table.at_rest(), "outstanding after a flush: {table:?}");
@@ -49,7 +53,7 @@ fn demo_flush_returns_when_all_before_it_has_run(_: &Harness) -> Outcome {
 }
 
 fn demo_flush_waits_within_its_own_write(_: &Harness) -> Outcome {
-    send("custom 8\ndata 1\nimmediate\nflush\n")?;
+    send("custom 4\ndata 1\nimmediate\nflush\n")?;
     let table = table()?;
     ensure!(table.at_rest(), "outstanding after a flush: {table:?}");
     Ok(())
@@ -64,9 +68,16 @@ fn demo_flush_returns_at_once_where_nothing_is_queued(_: &Harness) -> Outcome {
 
 fn demo_flush_waits_for_a_delayed_item_that_is_due(_: &Harness) -> Outcome {
     let before = table()?.row("delayed").executed;
+    let flush = || -> Outcome<u64> {
+        send("flush\n")?;
+        Ok(table()?.row("delayed").executed)
+    };
+    let joined = |flushed: JoinHandle<Outcome<u64>>| {
+        flushed.join().unwrap_or_else(|_| fail("the thread that flushed panicked"))
+    };
     let started = Instant::now();
-    send("flush\n")?;
-    let enough = 10 * started.elapsed() + Duration::from_millis(200);
+    ensure_eq!(joined(thread::spawn(flush))?, before, "executed with nothing queued");
+    let enough = 10 * started.elapsed() + Duration::from_millis(50);
 
     let cpus = TwoCpus::of_this_machine()?;
     let queueing = Queueing::from_now()?;
@@ -74,17 +85,13 @@ fn demo_flush_waits_for_a_delayed_item_that_is_due(_: &Harness) -> Outcome {
     let cpu = queueing.cpu_of_next("workqueue_demo")?;
     ensure_eq!(cpu, cpus.busy, "the CPU whose worker is to run the item");
 
-    let flushed = thread::spawn(|| -> Outcome<u64> {
-        send("flush\n")?;
-        Ok(table()?.row("delayed").executed)
-    });
+    let flushed = thread::spawn(flush);
     // Nothing tells that somebody waits on: he has longer than it takes not to.
     thread::sleep(enough);
     ensure_eq!(table()?.row("delayed").executed, before, "executed by a CPU that is held");
     ensure!(!flushed.is_finished(), "the flush is over, the item has yet to run");
     held.release()?;
-    let executed = flushed.join().unwrap_or_else(|_| fail("the thread that flushed panicked"))?;
-    ensure_eq!(executed, before + 1, "executed when the flush was over");
+    ensure_eq!(joined(flushed)?, before + 1, "executed when the flush was over");
     Ok(())
 }
 
@@ -114,7 +121,7 @@ fn sleeping_flusher(signals: Signals, lines: &str) -> Outcome<Writer> {
 }
 
 fn demo_flush_is_interrupted_by_a_signal(harness: &Harness) -> Outcome {
-    let reload = loaded_with(&harness.demo, "")?;
+    let reload = reloaded_afterwards(&harness.demo)?;
     let flusher = sleeping_flusher(Signals::Interrupt, "flush\n")?;
     flusher.signal()?;
     let expected = Report { result: Err(Errno::EINTR), signals: 1 };
@@ -126,7 +133,7 @@ fn demo_flush_is_interrupted_by_a_signal(harness: &Harness) -> Outcome {
 }
 
 fn demo_flush_that_is_interrupted_counts_the_lines_before_it(harness: &Harness) -> Outcome {
-    let reload = loaded_with(&harness.demo, "")?;
+    let reload = reloaded_afterwards(&harness.demo)?;
     let flusher = sleeping_flusher(Signals::Interrupt, "delayed 60000\nflush\ndata 1\n")?;
     flusher.signal()?;
     let expected = Report { result: Ok("delayed 60000\n".len()), signals: 1 };
@@ -138,7 +145,7 @@ fn demo_flush_that_is_interrupted_counts_the_lines_before_it(harness: &Harness) 
 }
 
 fn demo_flush_can_be_killed(harness: &Harness) -> Outcome {
-    let reload = loaded_with(&harness.demo, "")?;
+    let reload = reloaded_afterwards(&harness.demo)?;
     let flusher = sleeping_flusher(Signals::Deadly, "flush\n")?;
     ensure_eq!(flusher.kill()?.signal(), Some(SIGKILL), "the signal that ended the writer");
     ensure!(table()?.row("custom").outstanding() > 0, "nothing was left to wait for");
@@ -156,8 +163,8 @@ fn kworkers() -> Outcome<usize> {
 }
 
 fn demo_flush_leaves_no_worker_behind_whoever_is_killed(harness: &Harness) -> Outcome {
-    const FLUSHERS: usize = 40;
-    let reload = loaded_with(&harness.demo, "")?;
+    const FLUSHERS: usize = 24;
+    let reload = reloaded_afterwards(&harness.demo)?;
     // The first one has brought the workers that run the items.
     sleeping_flusher(Signals::Deadly, "flush\n")?.kill()?;
     let before = kworkers()?;
@@ -172,34 +179,46 @@ fn demo_flush_leaves_no_worker_behind_whoever_is_killed(harness: &Harness) -> Ou
     reload.finish()
 }
 
-fn demo_flush_is_no_hung_task_however_long_it_takes(_: &Harness) -> Outcome {
-    const HUNG_AFTER: &str = "/proc/sys/kernel/hung_task_timeout_secs";
-    const QUEUE: &str = "/sys/devices/virtual/workqueue/workqueue_demo/max_active";
-    if !Path::new(HUNG_AFTER).exists() {
-        return skip("needs a kernel that looks for hung tasks (CONFIG_DETECT_HUNG_TASK)");
-    }
-    // A second is to the kernel here what two minutes are otherwise.
-    let _settings = [
-        Setting::change("/proc/sys/kernel/hung_task_panic", "0")?,
-        Setting::change("/proc/sys/kernel/hung_task_warnings", "-1")?,
-        Setting::change("/proc/sys/kernel/hung_task_check_interval_secs", "1")?,
-        Setting::change(HUNG_AFTER, "1")?,
-        Setting::change(QUEUE, "1")?,
-    ];
-    let mut log = Log::from_now()?;
-    send("custom 40\nflush\n")?;
-    let is_report = |record: &Record| {
-        let text = record.lossy();
-        let who = ["kworker", "wqtest"].iter().any(|name| text.contains(name));
-        who && text.contains("blocked for more than")
-    };
-    let reports: Vec<Record> = log.drain()?.into_iter().filter(is_report).collect();
-    ensure!(reports.is_empty(), "the kernel takes it for hung: {}", reports[0].lossy());
-    Ok(())
+/// A thread that writes `text` through `file` again and again, until that fails.
+fn writing_thread(file: &Arc<File>, text: &'static str) -> Outcome<Pid> {
+    let (file, (tell, told)) = (file.clone(), mpsc::channel());
+    thread::spawn(move || {
+        let _ = tell.send(gettid());
+        while write(&file, text.as_bytes()).is_ok() {}
+    });
+    told.recv().or_else(|_| fail("a thread that writes has not started"))
+}
+
+/// A thread that sleeps in a flush, and one that the kernel takes for hung as long as that lasts:
+/// it sleeps for the lock of the file, which they share. They are over when the module goes.
+fn flusher_and_hung_task() -> Outcome<(Pid, Pid)> {
+    let file = Arc::new(demo_node::open()?);
+    let flusher = writing_thread(&file, "flush\n")?;
+    let hung = writing_thread(&file, "\n")?;
+    wait_until("a thread to sleep in a flush, and another one behind it", || {
+        let states = (status_field(flusher, "State")?, status_field(hung, "State")?);
+        let are_asleep = states.0.starts_with(['S', 'D']) && states.1.starts_with('D');
+        Ok(if are_asleep { Ok(()) } else { Err(format!("{states:?}")) })
+    })?;
+    Ok((flusher, hung))
+}
+
+fn demo_flush_is_no_hung_task_however_long_it_takes(harness: &Harness) -> Outcome {
+    let reload = reloaded_afterwards(&harness.demo)?;
+    send("custom 1000\n")?;
+    let (flusher, hung) = flusher_and_hung_task()?;
+    // A second is to the kernel here what two minutes are otherwise. When it finds the one
+    // that hangs, it has looked at the other for as long.
+    let found = HungTasks::from_now()?.found_with(hung)?;
+    let is_flush = |(name, pid): &&(String, Pid)| *pid == flusher || name.starts_with("kworker");
+    let flushing: Vec<_> = found.iter().filter(is_flush).collect();
+    ensure!(flushing.is_empty(), "the kernel takes it for hung: {flushing:?}");
+    ensure!(table()?.row("custom").outstanding() > 0, "nothing was left to wait for");
+    reload.finish()
 }
 
 fn demo_flush_holds_up_nobody_else(harness: &Harness) -> Outcome {
-    let reload = loaded_with(&harness.demo, "")?;
+    let reload = reloaded_afterwards(&harness.demo)?;
     let flusher = sleeping_flusher(Signals::Deadly, "flush\n")?;
     let before = table()?;
     for _ in 0..10 {

@@ -12,6 +12,7 @@ pub mod echo_log;
 pub mod fail_nth;
 pub mod held_cpu;
 pub mod held_queue;
+pub mod hung_tasks;
 pub mod kmemleak;
 pub mod load;
 pub mod loaded;
@@ -21,6 +22,7 @@ pub mod queueing;
 pub mod random;
 pub mod removal;
 pub mod restore;
+pub mod tracing;
 pub mod wait;
 
 use std::path::Path;
