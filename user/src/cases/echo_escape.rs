@@ -30,23 +30,24 @@ cases! {
     echo_prints_whole_what_nearly_fills_a_record,
 }
 
-/// Writes `text` and returns the records of this module that it makes.
-fn records_of(text: &[u8]) -> Outcome<Vec<Record>> {
+/// Writes `texts` and returns the records of this module that they make.
+fn records_of<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Outcome<Vec<Record>> {
     let echo = EchoFixture::new()?;
     let mut log = Log::from_now()?;
-    echo.write_all(text)?;
+    texts.into_iter().try_for_each(|text| echo.write_all(text))?;
     echo.accepted()?;
     Ok(log.drain()?.into_iter().filter(|record| record.is_from(PREFIX)).collect())
 }
 
 /// Each text is printed in one record that has this between its quotes.
 fn expect_lines(texts: &[(&[u8], &str)]) -> Outcome {
+    let records = records_of(texts.iter().map(|(text, _)| *text))?;
+    let mut lines = records.iter().map(|record| record.lossy());
     for (text, escaped) in texts {
         let expected = format!("{PREFIX}\"{escaped}\" (len={})", text.len());
-        let records = records_of(text)?;
-        let lines: Vec<_> = records.iter().map(|record| record.lossy()).collect();
-        ensure_eq!(lines, [expected], "the log of {text:?}");
+        ensure_eq!(lines.next().as_deref(), Some(&*expected), "the log of {text:?}");
     }
+    ensure_eq!(lines.next(), None, "the log behind all of them");
     Ok(())
 }
 
@@ -72,7 +73,7 @@ fn echo_goes_on_behind_a_nul(_: &Harness) -> Outcome {
 }
 
 fn echo_prints_valid_utf8_as_it_is(_: &Harness) -> Outcome {
-    for text in [
+    let texts = [
         "中文",
         "é ß ñ",
         "Ελληνικά",
@@ -82,10 +83,8 @@ fn echo_prints_valid_utf8_as_it_is(_: &Harness) -> Outcome {
         "\u{fffd}",
         "\u{10ffff}",
         "e\u{301}",
-    ] {
-        expect_lines(&[(text.as_bytes(), text)])?;
-    }
-    Ok(())
+    ];
+    expect_lines(&texts.map(|text| (text.as_bytes(), text)))
 }
 
 fn echo_escapes_bytes_that_are_not_utf8(_: &Harness) -> Outcome {
@@ -121,19 +120,16 @@ fn echo_escapes_c1_controls(_: &Harness) -> Outcome {
 }
 
 fn echo_escapes_separators_and_bidirectional_controls(_: &Harness) -> Outcome {
-    for c in [
+    let texts = [
         '\u{2028}', '\u{2029}', '\u{061c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}',
         '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
-    ] {
-        let text = format!("a{c}b");
-        let mut escaped = String::from("a");
-        for byte in c.to_string().bytes() {
-            escaped.push_str(&format!("\\x{byte:02x}"));
-        }
-        escaped.push('b');
-        expect_lines(&[(text.as_bytes(), &escaped)])?;
-    }
-    Ok(())
+    ]
+    .map(|c| {
+        let text = c.to_string();
+        let escapes = text.bytes().map(|byte| format!("\\x{byte:02x}"));
+        (format!("a{text}b"), format!("a{}b", escapes.collect::<String>()))
+    });
+    expect_lines(&texts.each_ref().map(|(text, escaped)| (text.as_bytes(), escaped.as_str())))
 }
 
 fn echo_takes_every_byte_value(_: &Harness) -> Outcome {
@@ -175,7 +171,7 @@ fn echo_cannot_be_made_to_forge_a_continuation(_: &Harness) -> Outcome {
 fn echo_prints_255_escaped_bytes_whole_in_marked_records(_: &Harness) -> Outcome {
     const RECORD_MAX: usize = 1024;
     let text = [0xff; 255];
-    let records = records_of(&text)?;
+    let records = records_of([&text[..]])?;
     let lines: Vec<_> = records.iter().map(|record| record.lossy()).collect();
     ensure!(lines.len() >= 2, "1,020 bytes and the marks do not fit a record: {lines:?}");
     ensure!(lines[0].ends_with("\" +"), "the first record is not marked: {lines:?}");
@@ -194,17 +190,19 @@ fn echo_never_splits_an_escape_or_a_character(_: &Harness) -> Outcome {
     // byte at a time, so that every place in a record meets each of them. That
     // no part ends within one of them is checked where parts are put together.
     for shift in 0..8 {
-        for filler in [
+        let fillers = [
             &b"\xff"[..],
             b"\"\xff\xff\xff\xff",
             "\u{2028}".as_bytes(),
             b"\xff\xff\xff\xe4\xb8\xad",
-        ] {
+        ];
+        let texts = fillers.map(|filler| {
             let mut text = vec![b'a'; shift];
             text.extend(filler.iter().cycle().take(255 - shift));
-            echo.write(&text, 255)?;
-            echo.expect(&[text])?;
-        }
+            text
+        });
+        texts.iter().try_for_each(|text| echo.write(text, 255))?;
+        echo.expect(&texts)?;
     }
     Ok(())
 }

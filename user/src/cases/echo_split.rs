@@ -75,9 +75,8 @@ fn echo_splits_as_modelled_around_every_boundary(_: &Harness) -> Outcome {
     let mut echo = EchoFixture::new()?;
     let lengths = [0, 1, 2, 127, 128, 200].into_iter().chain(252..=259).chain(509..=513);
     for length in lengths {
-        for tail in ["", "\n", "\r", "\r\n", "\n\r", "x\n"] {
-            echo.expect_as_modelled(&text_with(length, tail))?;
-        }
+        let tails = ["", "\n", "\r", "\r\n", "\n\r", "x\n"];
+        echo.expect_as_modelled(&tails.map(|tail| text_with(length, tail)))?;
     }
     Ok(())
 }

@@ -65,12 +65,16 @@ impl EchoFixture {
         expect_messages(&printed, texts)
     }
 
-    /// What one write makes of `bytes` is what the model says: bytes taken,
+    /// What a write makes of each of these is what the model says: bytes taken,
     /// and the message.
-    pub fn expect_as_modelled(&mut self, bytes: &[u8]) -> Outcome {
-        let (count, text) = model::accept(bytes);
-        self.write(bytes, count)?;
-        self.expect(&Vec::from_iter(text))
+    pub fn expect_as_modelled(&mut self, writes: &[Vec<u8>]) -> Outcome {
+        let mut texts = Vec::new();
+        for bytes in writes {
+            let (count, text) = model::accept(bytes);
+            self.write(bytes, count)?;
+            texts.extend(text);
+        }
+        self.expect(&texts)
     }
 
     /// How many messages have been accepted since this was made, marks aside.
