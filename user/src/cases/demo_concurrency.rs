@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::cases;
-use crate::demo_node;
-use crate::harness::demo::{expect_balance, send, table};
+use crate::demo_table::KINDS;
+use crate::harness::demo::{send, table};
 use crate::harness::restore::one_limit_for_all_nodes;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome, Stop};
 
@@ -23,40 +23,75 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// A mix of everything that counts, with pauses made of waiting for work.
 const LOADS: [&str; 4] = [
-    "custom 3\nimmediate\ndata 1\n",
+    "custom 3\nimmediate\ndata 1\nflush\n",
     "delayed 1\nimmediate\ncancel\ndelayed 60000\ncancel\n",
-    "start 10\ndata -1\nstop\nstart 11\n",
-    "custom 2\nreset\ndelayed 2\nflush\n",
+    "start 10\ndata -1\nstop\nstart 11\nflush\n",
+    "custom\nreset\ndelayed 2\nflush\n",
 ];
+
+/// How far the loads have come, and what those who read meanwhile have seen.
+#[derive(Default)]
+struct Progress {
+    rounds: [AtomicUsize; LOADS.len()],
+    /// Of each kind, how many snapshots have shown some that were outstanding.
+    outstanding: [AtomicUsize; KINDS.len()],
+    is_over: AtomicBool,
+}
+
+impl Progress {
+    fn write(&self, load: usize) -> Outcome {
+        while !self.is_over.load(Ordering::Relaxed) {
+            send(LOADS[load])?;
+            self.rounds[load].fetch_add(1, Ordering::Relaxed);
+            self.end_if_enough();
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Outcome {
+        while !self.is_over.load(Ordering::Relaxed) {
+            let table = table()?;
+            for (kind, seen) in KINDS.iter().zip(&self.outstanding) {
+                seen.fetch_add((table.row(kind).outstanding() > 0).into(), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Enough is when each load has met each of the others, and each kind has been seen in
+    /// the midst of its life.
+    fn end_if_enough(&self) {
+        const ROUNDS: usize = 3;
+        const SNAPSHOTS: usize = 30;
+        let all_above = |counts: &[AtomicUsize], least| {
+            counts.iter().all(|count| count.load(Ordering::Relaxed) >= least)
+        };
+        if all_above(&self.rounds, ROUNDS) && all_above(&self.outstanding, SNAPSHOTS) {
+            self.end();
+        }
+    }
+
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
 
 fn demo_balances_at_any_moment_under_any_load(_: &Harness) -> Outcome {
     const READERS: usize = 4;
-    const ROUNDS: usize = 30;
-    let done = AtomicBool::new(false);
-    let snapshots = AtomicUsize::new(0);
+    let progress = Progress::default();
+    // Whoever fails ends it for all.
+    let ending = |outcome: Outcome| outcome.inspect_err(|_| progress.end());
     thread::scope(|scope| -> Outcome {
-        let readers: Vec<_> = (0..READERS)
-            .map(|_| {
-                scope.spawn(|| -> Outcome {
-                    while !done.load(Ordering::Relaxed) {
-                        expect_balance(&demo_node::read_table()?)?;
-                        snapshots.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        let writers: Vec<_> = LOADS
-            .iter()
-            .map(|load| scope.spawn(move || (0..ROUNDS).try_for_each(|_| send(load))))
-            .collect();
-        let written: Vec<Outcome> =
-            writers.into_iter().map(|writer| joined(writer.join())).collect();
-        done.store(true, Ordering::Relaxed);
-        let read: Vec<Outcome> = readers.into_iter().map(|reader| joined(reader.join())).collect();
-        written.into_iter().chain(read).collect()
+        let readers = (0..READERS).map(|_| scope.spawn(|| ending(progress.read())));
+        let mut threads: Vec<_> = readers.collect();
+        for load in 0..LOADS.len() {
+            let (progress, ending) = (&progress, &ending);
+            threads.push(scope.spawn(move || ending(progress.write(load))));
+        }
+        // All are waited for, whatever came of the first.
+        let ends: Vec<Outcome> = threads.into_iter().map(|thread| joined(thread.join())).collect();
+        ends.into_iter().collect()
     })?;
-    ensure!(snapshots.load(Ordering::Relaxed) > ROUNDS, "{snapshots:?} snapshots only");
     send("stop\ncancel\nflush\n")?;
     let table = table()?;
     ensure!(table.at_rest(), "outstanding at the end: {table:?}");
@@ -98,7 +133,7 @@ fn demo_never_runs_more_than_four_of_many_writers_items(_: &Harness) -> Outcome 
     let _limit = one_limit_for_all_nodes()?;
     send("reset\n")?;
     thread::scope(|scope| {
-        let writers: Vec<_> = (0..6).map(|_| scope.spawn(|| send("custom 6\n"))).collect();
+        let writers: Vec<_> = (0..6).map(|_| scope.spawn(|| send("custom 2\n"))).collect();
         writers.into_iter().try_for_each(|writer| joined(writer.join()))
     })?;
     loop {
