@@ -8,7 +8,7 @@ use super::cases;
 use crate::harness::demo::{send, send_expecting, table, table_when, Change};
 use crate::harness::demo_log::DemoLog;
 use crate::harness::held_queue::HeldQueue;
-use crate::harness::loaded::loaded_with;
+use crate::harness::loaded::reloaded_afterwards;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
@@ -78,7 +78,7 @@ fn demo_data_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Outc
     const BOUND: usize = 4096;
     /// What fits one write.
     const LINES: usize = 512;
-    let reload = loaded_with(&harness.demo, "")?;
+    let reload = reloaded_afterwards(&harness.demo)?;
     let mut held = HeldQueue::hold("workqueue_demo")?;
     for _ in 0..BOUND / LINES {
         send(&"data 1\n".repeat(LINES))?;

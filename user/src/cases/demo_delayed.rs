@@ -42,8 +42,8 @@ fn expect_after(run: &Run, delay: Duration) -> Outcome {
 
 fn demo_delayed_runs_after_its_time(_: &Harness) -> Outcome {
     let before = table()?;
-    let run = run_of("delayed 300\n")?;
-    expect_after(&run, Duration::from_millis(300))?;
+    let run = run_of("delayed 150\n")?;
+    expect_after(&run, Duration::from_millis(150))?;
     send("flush\n")?;
     let expected = Change { queued: 1, executed: 1, ..Change::default() };
     ensure_eq!(Change::of("delayed", &before, &table()?)?, expected, "delayed");
@@ -80,8 +80,8 @@ fn demo_delayed_takes_1_to_3600000_ms(_: &Harness) -> Outcome {
 }
 
 fn demo_delayed_waits_from_when_it_is_due(_: &Harness) -> Outcome {
-    const DELAY: Duration = Duration::from_millis(1000);
-    let run = run_of("delayed 1000\n")?;
+    const DELAY: Duration = Duration::from_millis(100);
+    let run = run_of("delayed 100\n")?;
     // Counted from the command it would be all of the delay.
     let waited = Duration::from_micros(table()?.row("delayed").wait_us);
     let late = run.after.saturating_sub(DELAY) + Duration::from_millis(1);
@@ -112,10 +112,10 @@ fn demo_cancel_counts_nothing_where_nothing_is_armed(_: &Harness) -> Outcome {
 
 fn demo_cancel_leaves_the_other_kinds_alone(_: &Harness) -> Outcome {
     let before = table()?;
-    send("custom 8\ndata 1\nimmediate\nstart 60000\ncancel\n")?;
+    send("custom 4\ndata 1\nimmediate\nstart 60000\ncancel\n")?;
     send("flush\n")?;
     let now = table()?;
-    for (kind, executed) in [("custom", 8), ("data", 1), ("immediate", 1)] {
+    for (kind, executed) in [("custom", 4), ("data", 1), ("immediate", 1)] {
         let change = Change::of(kind, &before, &now)?;
         ensure_eq!((change.executed, change.cancelled), (executed, 0), "{kind}");
     }

@@ -26,13 +26,13 @@ cases! {
 }
 
 fn demo_start_ticks_every_period(_: &Harness) -> Outcome {
-    const PERIOD: Duration = Duration::from_millis(100);
+    const PERIOD: Duration = Duration::from_millis(50);
     const TICKS: u32 = 6;
     let before = table()?;
     let mut log = DemoLog::from_now()?;
     let started = Instant::now();
-    send("start 100\n")?;
-    ensure_eq!(table()?.periodic, Periodic { started: true, period_ms: 100 }, "the periodic work");
+    send("start 50\n")?;
+    ensure_eq!(table()?.periodic, Periodic { started: true, period_ms: 50 }, "the periodic work");
     for _ in 0..TICKS {
         log.next_run("periodic")?;
     }
@@ -111,7 +111,7 @@ fn demo_start_takes_3600000_ms_and_no_more(_: &Harness) -> Outcome {
 
 fn demo_stop_is_final(_: &Harness) -> Outcome {
     let mut log = DemoLog::from_now()?;
-    send("start 20\n")?;
+    send("start 10\n")?;
     log.next_run("periodic")?;
     send("stop\n")?;
     let stopped = table()?;
@@ -119,7 +119,7 @@ fn demo_stop_is_final(_: &Harness) -> Outcome {
     ensure_eq!(stopped.row("periodic").outstanding(), 0, "ticks outstanding after stop");
     log.lines_already()?;
     // Delayed work is the clock: ten ticks would come until it runs.
-    send("delayed 200\n")?;
+    send("delayed 100\n")?;
     log.next_run("delayed")?;
     ensure_eq!(*table()?.row("periodic"), *stopped.row("periodic"), "periodic long after stop");
     Ok(())

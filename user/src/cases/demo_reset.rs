@@ -4,9 +4,9 @@
 
 use super::cases;
 use crate::demo_table::Row;
-use crate::harness::demo::{hold_while_items_run, send, table};
+use crate::harness::demo::{hold_while_items_run, send, table, table_when};
 use crate::harness::held_queue::HeldQueue;
-use crate::harness::loaded::loaded_with;
+use crate::harness::loaded::reloaded_afterwards;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
 
 cases! {
@@ -39,10 +39,10 @@ fn demo_reset_forgets_what_is_done(_: &Harness) -> Outcome {
 
 fn demo_reset_keeps_what_is_outstanding(_: &Harness) -> Outcome {
     let mut held = HeldQueue::hold("workqueue_demo")?;
-    send("delayed 60000\ndelayed\nstart 60000\ncustom 10\ndata 7\nreset\n")?;
+    send("delayed 60000\ndelayed\nstart 60000\ncustom 4\ndata 7\nreset\n")?;
     let now = table()?;
     for (kind, outstanding) in
-        [("immediate", 0), ("delayed", 1), ("custom", 10), ("data", 1), ("periodic", 1)]
+        [("immediate", 0), ("delayed", 1), ("custom", 4), ("data", 1), ("periodic", 1)]
     {
         expect_counted_anew(now.row(kind), outstanding)?;
     }
@@ -50,7 +50,7 @@ fn demo_reset_keeps_what_is_outstanding(_: &Harness) -> Outcome {
     held.release()?;
     send("flush\nstop\ncancel\n")?;
     let after = table()?;
-    ensure_eq!((after.row("custom").queued, after.row("custom").executed), (10, 10), "custom");
+    ensure_eq!((after.row("custom").queued, after.row("custom").executed), (4, 4), "custom");
     ensure_eq!((after.row("data").queued, after.row("data").executed), (1, 1), "data");
     ensure_eq!((after.row("delayed").queued, after.row("delayed").cancelled), (1, 1), "delayed");
     ensure_eq!((after.row("periodic").queued, after.row("periodic").cancelled), (1, 1), "periodic");
@@ -58,14 +58,15 @@ fn demo_reset_keeps_what_is_outstanding(_: &Harness) -> Outcome {
 }
 
 fn demo_reset_keeps_what_runs(_: &Harness) -> Outcome {
-    send("custom 40\n")?;
+    send("custom 4\n")?;
+    table_when("an item to run", |table| table.row("custom").running > 0)?;
     for _ in 0..20 {
         send("reset\n")?;
         // Balances, which is checked by the read.
         table()?;
     }
     // In one write, so that a busy machine has no time to run them in between.
-    send("custom 40\nreset\n")?;
+    send("custom 4\nreset\n")?;
     send("flush\n")?;
     let row = table()?;
     let row = row.row("custom");
@@ -83,7 +84,7 @@ fn demo_reset_forgets_peak_running(_: &Harness) -> Outcome {
 }
 
 fn demo_reset_leaves_in_peak_running_what_runs(harness: &Harness) -> Outcome {
-    let reload = loaded_with(&harness.demo, "")?;
+    let reload = reloaded_afterwards(&harness.demo)?;
     let (held, running) = hold_while_items_run()?;
     send("reset\n")?;
     let now = table()?;
