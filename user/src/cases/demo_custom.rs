@@ -65,7 +65,7 @@ fn demo_custom_runs_on_unbound_workers(_: &Harness) -> Outcome {
 }
 
 fn demo_custom_never_runs_more_than_four_at_once(_: &Harness) -> Outcome {
-    const ITEMS: u64 = 16;
+    const ITEMS: u32 = 12;
     let _limit = one_limit_for_all_nodes()?;
     send("reset\n")?;
     let before = table()?;
@@ -82,8 +82,9 @@ fn demo_custom_never_runs_more_than_four_at_once(_: &Harness) -> Outcome {
     let took = started.elapsed();
     // What no snapshot may have caught, the module has.
     ensure_eq!(after.queue.peak_running, 4, "peak_running");
-    ensure_eq!(Change::of("custom", &before, &after)?.executed, ITEMS, "executed");
-    let least = (SLEEP - EARLY) * (ITEMS as u32) / 4;
+    ensure_eq!(Change::of("custom", &before, &after)?.executed, u64::from(ITEMS), "executed");
+    // The clock of the sleeps may be late once: they are one behind the other.
+    let least = SLEEP * ITEMS / 4 - EARLY;
     ensure!(took >= least, "{ITEMS} items of {SLEEP:?}, four at once, took {took:?}");
     Ok(())
 }
