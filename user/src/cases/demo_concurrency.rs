@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cases;
 use crate::demo_table::KINDS;
-use crate::harness::demo::{send, table};
+use crate::harness::demo::{send, table, table_when};
 use crate::harness::restore::one_limit_for_all_nodes;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome, Stop};
 
@@ -21,13 +21,23 @@ cases! {
 /// Between two snapshots: several within each run of a handler.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A mix of everything that counts, with pauses made of waiting for work.
-const LOADS: [&str; 4] = [
-    "custom 3\nimmediate\ndata 1\nflush\n",
-    "delayed 1\nimmediate\ncancel\ndelayed 60000\ncancel\n",
-    "start 10\ndata -1\nstop\nstart 11\nflush\n",
-    "custom\nreset\ndelayed 2\nflush\n",
+/// A mix of everything that counts, each of which waits for what is queued at its end.
+const LOADS: [fn() -> Outcome; 5] = [
+    || send("custom 3\nimmediate\ndata 1\nflush\n"),
+    || send("delayed 1\nimmediate\ncancel\ndelayed 60000\ncancel\nflush\n"),
+    || send(&format!("start 10\n{}stop\nstart 11\nflush\n", "data -1\n".repeat(50))),
+    || send("custom\nreset\ndelayed 2\nflush\n"),
+    arm_and_wait,
 ];
+
+/// How often each of the loads runs at least. The timer of the last one takes a tick or two.
+const ROUNDS: [usize; LOADS.len()] = [3, 3, 3, 3, 30];
+
+fn arm_and_wait() -> Outcome {
+    send("delayed 1\n")?;
+    table_when("the delayed item to be idle", |table| table.row("delayed").outstanding() == 0)?;
+    Ok(())
+}
 
 /// How far the loads have come, and what those who read meanwhile have seen.
 #[derive(Default)]
@@ -41,7 +51,7 @@ struct Progress {
 impl Progress {
     fn write(&self, load: usize) -> Outcome {
         while !self.is_over.load(Ordering::Relaxed) {
-            send(LOADS[load])?;
+            LOADS[load]()?;
             self.rounds[load].fetch_add(1, Ordering::Relaxed);
             self.end_if_enough();
         }
@@ -61,12 +71,11 @@ impl Progress {
     /// Enough is when each load has met each of the others, and each kind has been seen in
     /// the midst of its life.
     fn end_if_enough(&self) {
-        const ROUNDS: usize = 3;
-        const SNAPSHOTS: usize = 30;
-        let all_above = |counts: &[AtomicUsize], least| {
-            counts.iter().all(|count| count.load(Ordering::Relaxed) >= least)
+        const SNAPSHOTS: [usize; KINDS.len()] = [30; KINDS.len()];
+        let reach = |counts: &[AtomicUsize], least: &[usize]| {
+            counts.iter().zip(least).all(|(count, least)| count.load(Ordering::Relaxed) >= *least)
         };
-        if all_above(&self.rounds, ROUNDS) && all_above(&self.outstanding, SNAPSHOTS) {
+        if reach(&self.rounds, &ROUNDS) && reach(&self.outstanding, &SNAPSHOTS) {
             self.end();
         }
     }
