@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// A mix of everything that counts, each of which waits for what is queued at its end.
 const LOADS: [fn() -> Outcome; 5] = [
-    || send("custom 3\nimmediate\ndata 1\nflush\n"),
+    || send("custom 3\ndata 1\nflush\n"),
     || send("delayed 1\nimmediate\ncancel\ndelayed 60000\ncancel\nflush\n"),
     || send(&format!("start 10\n{}stop\nstart 11\nflush\n", "data -1\n".repeat(50))),
     || send("custom\nreset\ndelayed 2\nflush\n"),
@@ -31,7 +31,7 @@ const LOADS: [fn() -> Outcome; 5] = [
 ];
 
 /// How often each of the loads runs at least. The timer of the last one takes a tick or two.
-const ROUNDS: [usize; LOADS.len()] = [3, 3, 3, 3, 30];
+const ROUNDS: [usize; LOADS.len()] = [3, 3, 3, 3, 20];
 
 fn arm_and_wait() -> Outcome {
     send("delayed 1\n")?;
@@ -142,7 +142,7 @@ fn demo_never_runs_more_than_four_of_many_writers_items(_: &Harness) -> Outcome 
     let _limit = one_limit_for_all_nodes()?;
     send("reset\n")?;
     thread::scope(|scope| {
-        let writers: Vec<_> = (0..6).map(|_| scope.spawn(|| send("custom 2\n"))).collect();
+        let writers: Vec<_> = (0..8).map(|_| scope.spawn(|| send("custom\n"))).collect();
         writers.into_iter().try_for_each(|writer| joined(writer.join()))
     })?;
     loop {
