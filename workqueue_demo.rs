@@ -21,7 +21,9 @@ use kernel::{
 };
 
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
+// The paths are what rustc takes by default. rustfmt, given this file, would look elsewhere.
 #[allow(dead_code, unused_imports, unused_macros)]
+#[path = "abstractions"]
 mod abstractions {
     pub(crate) mod alive;
     pub(crate) mod cancel;
@@ -37,6 +39,7 @@ mod abstractions {
     pub(crate) mod worker;
 }
 
+#[path = "workqueue_demo"]
 mod workqueue_demo {
     pub(crate) mod colors;
     pub(crate) mod command;

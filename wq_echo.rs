@@ -19,7 +19,9 @@ use kernel::{
 };
 
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
+// The paths are what rustc takes by default. rustfmt, given this file, would look elsewhere.
 #[allow(dead_code, unused_imports, unused_macros)]
+#[path = "abstractions"]
 mod abstractions {
     pub(crate) mod alive;
     pub(crate) mod escaped;
@@ -31,6 +33,7 @@ mod abstractions {
     pub(crate) mod user_result;
 }
 
+#[path = "wq_echo"]
 mod wq_echo {
     pub(crate) mod backlog;
     pub(crate) mod batch;

@@ -278,7 +278,9 @@ impl Escaped<'_> {
                 out.write_char('\\')?;
                 out.write_char(letter)
             }
-            Piece::Hex(bytes) => bytes.iter().try_for_each(|byte| write!(out, "\\x{byte:02x}")),
+            Piece::Hex(bytes) => bytes
+                .iter()
+                .try_for_each(|byte| write!(out, "\\x{byte:02x}")),
         })
     }
 }

@@ -164,9 +164,7 @@ impl<T: Ticker> Loop<T> {
     fn advance(&self) -> Option<Delta> {
         let mut grid = self.grid.lock();
         // Under the lock, which one may have had to wait for.
-        (*grid)
-            .as_mut()
-            .map(|grid| grid.advance(Instant::now()))
+        (*grid).as_mut().map(|grid| grid.advance(Instant::now()))
     }
 }
 

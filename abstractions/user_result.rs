@@ -47,7 +47,11 @@ pub(crate) fn error_for_user(error: Error) -> Error {
     }
     if RESTARTS.contains(&error) {
         // Without a signal nobody would translate it.
-        return if current!().signal_pending() { error } else { EINTR };
+        return if current!().signal_pending() {
+            error
+        } else {
+            EINTR
+        };
     }
     pr_err_once!(
         "a file operation failed with {}, which is no error for user space: EIO\n",

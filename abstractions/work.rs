@@ -213,11 +213,7 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     /// # Errors
     ///
     /// `ENOMEM`, and those of the initialiser.
-    pub(crate) fn new<E>(
-        queue: Q,
-        handler: impl PinInit<H, E>,
-        class: LockClass,
-    ) -> Result<Self>
+    pub(crate) fn new<E>(queue: Q, handler: impl PinInit<H, E>, class: LockClass) -> Result<Self>
     where
         Error: From<E>,
     {

@@ -32,19 +32,9 @@ find_files() {
 
 kernel_sources() { find_files '*.rs' | grep -v '^\./user/'; }
 
-# One file at a time, from stdin: rustfmt would follow `mod`, and look beside a
-# crate root for what is in a directory of its name.
 check_rustfmt() {
 	mapfile -t files < <(kernel_sources)
-	# shellcheck disable=SC2016 # expanded by the shell inside
-	in_root bash -c '
-		config=$1 status=0
-		shift
-		for file; do
-			diff=$(rustfmt --check --config-path "$config" <"$file" 2>&1) || status=1
-			[[ -z $diff ]] || printf "%s\n" "${diff//<stdin>/$file}"
-		done
-		exit $status' rustfmt "$linux/src/.rustfmt.toml" "${files[@]}"
+	in_root rustfmt --check --config-path "$linux/src/.rustfmt.toml" "${files[@]}"
 }
 
 # In folders of their own: what clippy has compiled is not to be loaded.

@@ -131,7 +131,11 @@ struct Quoted<'a>(&'a [u8]);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.0.get(..SHOWN_LEN).unwrap_or(self.0);
-        let rest = if shown.len() < self.0.len() { "..." } else { "" };
+        let rest = if shown.len() < self.0.len() {
+            "..."
+        } else {
+            ""
+        };
         f.write_fmt(fmt!("{:?}{rest}", BStr::from_bytes(shown)))
     }
 }
@@ -320,10 +324,24 @@ mod tests {
 
     #[test]
     fn several_lines_need_an_end_and_one_does_not() -> Result {
-        for good in ["stop", "  stop  ", "stop\n", "\n", "", "stop\nflush\n", "\n\nstop\n"] {
+        for good in [
+            "stop",
+            "  stop  ",
+            "stop\n",
+            "\n",
+            "",
+            "stop\nflush\n",
+            "\n\nstop\n",
+        ] {
             assert_eq!(refusal(good.as_bytes())?.to_bytes(), b"");
         }
-        for bad in ["stop\nflush", "\nstop", "stop\n ", "stop\n\t", "stop\n\nx\x1b"] {
+        for bad in [
+            "stop\nflush",
+            "\nstop",
+            "stop\n ",
+            "stop\n\t",
+            "stop\n\nx\x1b",
+        ] {
             let refused = refusal(bad.as_bytes())?;
             assert!(refused.to_bytes().starts_with(b"write refused: line "));
         }
@@ -336,14 +354,26 @@ mod tests {
 
     #[test]
     fn a_blank_is_a_space_or_a_tab_and_nothing_else() -> Result {
-        assert!(matches!(only(b"\tdata\t \t7\t"), Some(Command::Data { value: 7 })));
+        assert!(matches!(
+            only(b"\tdata\t \t7\t"),
+            Some(Command::Data { value: 7 })
+        ));
         assert!(matches!(only(b"data +5"), Some(Command::Data { value: 5 })));
         for (text, words) in [
-            ("data 1\r\n", r#"line 1: "1\r" is not a number from -2147483648 to 2147483647"#),
+            (
+                "data 1\r\n",
+                r#"line 1: "1\r" is not a number from -2147483648 to 2147483647"#,
+            ),
             ("stop\r\n", r#"line 1: unknown command "stop\r""#),
-            ("\u{feff}data 1", r#"line 1: unknown command "\xef\xbb\xbfdata""#),
+            (
+                "\u{feff}data 1",
+                r#"line 1: unknown command "\xef\xbb\xbfdata""#,
+            ),
             ("data\u{a0}1", r#"line 1: unknown command "data\xc2\xa01""#),
-            ("da\u{200b}ta 1", r#"line 1: unknown command "da\xe2\x80\x8bta""#),
+            (
+                "da\u{200b}ta 1",
+                r#"line 1: unknown command "da\xe2\x80\x8bta""#,
+            ),
             ("st\u{ad}op", r#"line 1: unknown command "st\xc2\xadop""#),
             ("datа 1", r#"line 1: unknown command "dat\xd0\xb0""#),
         ] {

@@ -571,10 +571,7 @@ mod tests {
         drop(CloseOnDrop(ledger.clone()));
         let times = Times::due_now();
         assert_eq!(ledger.check_open(), Err(ENODEV));
-        assert_eq!(
-            ledger.admit(Kind::Custom, 1, 1, times).err(),
-            Some(ENODEV)
-        );
+        assert_eq!(ledger.admit(Kind::Custom, 1, 1, times).err(), Some(ENODEV));
         let mut was_asked = false;
         let queued = ledger.queue(Kind::Immediate, times, || {
             was_asked = true;

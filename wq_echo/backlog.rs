@@ -459,7 +459,12 @@ mod tests {
         push(&backlog, b"three")?;
         let stats = backlog.stats();
         assert_eq!(
-            (stats.accepted, stats.printed, stats.pending(), stats.refused),
+            (
+                stats.accepted,
+                stats.printed,
+                stats.pending(),
+                stats.refused
+            ),
             (3, 2, 1, 2)
         );
         Ok(())

@@ -67,10 +67,11 @@ fn start_hardware() -> Result {
 }
 
 fn broken() -> Result {
-    let options = MiscDeviceOptions {
-        name: c"zoo_early",
-    };
-    let _device = KBox::pin_init(MiscDeviceRegistration::<Null>::register(options), GFP_KERNEL)?;
+    let options = MiscDeviceOptions { name: c"zoo_early" };
+    let _device = KBox::pin_init(
+        MiscDeviceRegistration::<Null>::register(options),
+        GFP_KERNEL,
+    )?;
     // WRONG: the device can be opened by now, and nothing may fail any more.
     start_hardware()
 }

@@ -129,9 +129,7 @@ impl kernel::Module for Specimen {
         Ok(if module_parameters::fixed.value() {
             Self::Fixed { _driver: fixed()? }
         } else {
-            Self::Broken {
-                _driver: broken()?,
-            }
+            Self::Broken { _driver: broken()? }
         })
     }
 }

@@ -30,8 +30,8 @@ mod abstractions {
     pub(crate) mod alive;
     pub(crate) mod cancel;
     pub(crate) mod misc_device;
-    pub(crate) mod user_result;
     pub(crate) mod owned_queue;
+    pub(crate) mod user_result;
     pub(crate) mod work;
 }
 
@@ -186,11 +186,7 @@ impl kernel::Module for Specimen {
             }),
             GFP_KERNEL,
         )?;
-        let item = Item::new(
-            queue.clone(),
-            run.clone(),
-            module_parameters::fixed.value(),
-        )?;
+        let item = Item::new(queue.clone(), run.clone(), module_parameters::fixed.value())?;
         item.enqueue();
         run.started.wait_for_completion();
         let stop = Arc::pin_init(

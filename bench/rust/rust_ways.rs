@@ -35,11 +35,11 @@ mod abstractions {
 }
 
 use abstractions::{
-    jiffies::JIFFY,
     delayed_work::{
         new_delayed_work_handle,
         DelayedHandler, //
     },
+    jiffies::JIFFY,
     owned_queue::{
         spawn,
         OwnedQueue, //

@@ -131,7 +131,10 @@ mod tests {
     fn a_delay_of_less_than_no_time_is_over_at_once() -> Result {
         let probe = Probe::opened()?;
         let item = item(&probe)?;
-        for (delay, runs) in [(Delta::from_nanos(i64::MIN), 1), (Delta::from_millis(-1), 2)] {
+        for (delay, runs) in [
+            (Delta::from_nanos(i64::MIN), 1),
+            (Delta::from_millis(-1), 2),
+        ] {
             item.enqueue_delayed(delay);
             probe.finished.wait_for(runs)?;
             item.flush();

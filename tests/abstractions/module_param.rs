@@ -93,7 +93,15 @@ mod tests {
     fn what_is_refused_changes_nothing() -> Result {
         let depth = Param::<u32>::new(16);
         set(&depth, b"5")?;
-        for text in [&b""[..], b"\n", b"many", b"-1", b"4294967296", b"5\n\n", b" 6"] {
+        for text in [
+            &b""[..],
+            b"\n",
+            b"many",
+            b"-1",
+            b"4294967296",
+            b"5\n\n",
+            b" 6",
+        ] {
             ensure!(set(&depth, text).is_err());
             ensure!(depth.get() == 5);
         }

@@ -122,7 +122,12 @@ fn moved(jiffies: Jiffies) -> bool {
     let clock = &raw mut bindings::jiffies_64;
     // SAFETY: It is valid for ever. No interrupt comes, and no other CPU is online: nobody writes
     // it meanwhile.
-    unsafe { ptr::write_volatile(clock, ptr::read_volatile(clock).wrapping_add(jiffies as u64)) };
+    unsafe {
+        ptr::write_volatile(
+            clock,
+            ptr::read_volatile(clock).wrapping_add(jiffies as u64),
+        )
+    };
     true
 }
 

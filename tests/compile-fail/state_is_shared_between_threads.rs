@@ -6,12 +6,12 @@
 
 use core::cell::Cell;
 
+use kernel::prelude::*;
 #[cfg(misuse)]
 use kernel::{
     seq_file::SeqFile,
     uaccess::UserSliceReader, //
 };
-use kernel::prelude::*;
 
 #[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]

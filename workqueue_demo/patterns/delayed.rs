@@ -61,9 +61,7 @@ pub(crate) fn arm(item: &Delayed, ms: u32) -> Result {
 /// Takes the item back if it is armed. When this returns it neither runs nor will run.
 pub(crate) fn cancel(item: &Delayed) {
     item.ledger
-        .take_back(Kind::Delayed, item.commands.lock(), || {
-            item.cancel_sync()
-        });
+        .take_back(Kind::Delayed, item.commands.lock(), || item.cancel_sync());
 }
 
 impl DelayedHandler for DelayedOnce {
