@@ -57,7 +57,8 @@ kernel_find() {
 		return
 	fi
 	linux_find "${2:-}" "${3:-}"
-	[[ $kind == debian ]] || made_from=$(kernel_fragment "$name")$'\n'
+	[[ $kind == debian ]] || made_from=$(kernel_fragment "$name"; declare -f kernel_make)$'\n'
+	[[ $kind != um ]] || made_from+=${um_options[*]}
 	made_from+=$(declare -f "kernel_make_$kind")
 	made_from+=$(declare -f kernel_forget_path; cat "$plain_macros")
 	made_from+=$root_key$(readlink "$linux" || true)
@@ -127,39 +128,46 @@ kernel_fragment() {
 		"${files[@]}"
 }
 
-kernel_make_own() { # DIR NAME
-	local out=$1/kdir fragment=$1/fragment
-	mkdir "$out"
-	kernel_fragment "$2" >"$fragment"
-	# -w: nobody here reads the warnings, and to look for them takes a fourteenth of
-	# the compiler's time.
-	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" LLVM=1
-		RUSTC="$plain_macros" KCFLAGS=-w)
-	"${make[@]}" KCONFIG_ALLCONFIG="$fragment" allnoconfig
-	config_check "$fragment" "$out/.config"
-	"${make[@]}" vmlinux modules
-	kernel_forget_path "$out"
-	ln -s kdir/vmlinux "$1/image"
-}
+kernel_make_own() { kernel_make "$@" vmlinux; } # DIR NAME
+
+# What make is given for a kernel that is a program, beside what kernel_make says.
+#
+# In 7.3 what its processes return from a signal with is C that must have nothing on its stack:
+# with a frame pointer there, each of them dies. And clang would put what is static into sections
+# for large data, as ARCH=um has a large code model. Its linker script does not know of them, and
+# kmemleak would look for pointers in a hundredth of it.
+# shellcheck disable=SC2016 # expanded by make
+um_options=(ARCH=um KCFLAGS='-w -mlarge-data-threshold=2147483647'
+	CFLAGS_stub.o='$(CFLAGS_NO_HARDENING) -fomit-frame-pointer')
 
 # Modules that are built against it need to be told two things: its architecture, and to
 # have no relocations but those that its loader knows.
 kernel_make_um() { # DIR NAME
-	local out=$1/kdir fragment=$1/fragment
-	mkdir "$out"
-	kernel_fragment "$2" >"$fragment"
-	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" ARCH=um LLVM=1
-		RUSTC="$plain_macros" KCFLAGS=-w)
-	"${make[@]}" KCONFIG_ALLCONFIG="$fragment" allnoconfig
-	config_check "$fragment" "$out/.config"
-	"${make[@]}" linux modules
-	kernel_forget_path "$out"
-	cat - "$out/Makefile" >"$1/Makefile" <<-'EOF'
+	kernel_make "$@" linux "${um_options[@]}"
+	cat - "$1/kdir/Makefile" >"$1/Makefile" <<-'EOF'
 		export ARCH := um
 		export KRUSTFLAGS += -Crelocation-model=static -Ccode-model=large
 	EOF
-	mv "$1/Makefile" "$out/Makefile"
-	ln -s kdir/linux "$1/image"
+	mv "$1/Makefile" "$1/kdir/Makefile"
+}
+
+# kernel_make DIR NAME IMAGE [ARG...]: with these arguments of make
+kernel_make() {
+	local out=$1/kdir fragment=$1/fragment
+	mkdir "$out"
+	kernel_fragment "$2" >"$fragment"
+	# Every command of the build folder has its path in it, and were that the tree's,
+	# another tree could not go on from here (in-tree.sh).
+	install -m 755 "$plain_macros" "$1/rustc"
+	# -w: nobody here reads the warnings, and to look for them takes a fourteenth of
+	# the compiler's time.
+	local make=(in_root make -C "$linux/src" O="$out" -j"$(nproc)" LLVM=1
+		RUSTC="$1/rustc" KCFLAGS=-w "${@:4}")
+	"${make[@]}" KCONFIG_ALLCONFIG="$fragment" allnoconfig
+	config_check "$fragment" "$out/.config"
+	"${make[@]}" "$3" modules
+	kernel_forget_path "$out"
+	ln -s "kdir/$3" "$1/image"
 }
 
 # allnoconfig drops without a word what depends on something that is not set.

@@ -39,42 +39,8 @@ pub fn expect_no_leaks() -> Outcome {
     let report = fs::read_to_string(FILE)?;
     // The next case is not to be blamed for them.
     fs::write(FILE, "clear")?;
-    match of_others_than_the_boot(&report).as_str() {
+    match report.as_str() {
         "" => Ok(()),
         leaks => fail(format!("the kernel found leaks\n{leaks}")),
-    }
-}
-
-/// What a report says of memory that was not allocated while the kernel booted. User-mode
-/// Linux has some of that which nothing seems to refer to.
-fn of_others_than_the_boot(report: &str) -> String {
-    const BEGINS: &str = "unreferenced object ";
-    let objects = report.split_inclusive('\n').fold(Vec::new(), |mut objects, line| {
-        if line.starts_with(BEGINS) || objects.is_empty() {
-            objects.push(String::new());
-        }
-        objects.last_mut().expect("there is one").push_str(line);
-        objects
-    });
-    objects.into_iter().filter(|object| !object.contains("\n  comm \"swapper")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tells_what_the_boot_has_allocated_from_what_leaked() {
-        let boot = "unreferenced object 0x61040000 (size 262144):
-  comm \"swapper\", pid 0, jiffies 4294937296
-  backtrace (crc 6e934a72):
-";
-        let leak = "unreferenced object 0xff110000050cee00 (size 192):
-  comm \"insmod\", pid 62, jiffies 4294898202
-  backtrace (crc 0):
-    swapper\n";
-        assert_eq!(of_others_than_the_boot(""), "");
-        assert_eq!(of_others_than_the_boot(&format!("{boot}{boot}")), "");
-        assert_eq!(of_others_than_the_boot(&format!("{boot}{leak}{boot}{leak}")), leak.repeat(2));
     }
 }
