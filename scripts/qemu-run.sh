@@ -44,6 +44,7 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
                       uml, uml-kasan: the same as programs, User-mode Linux, which
                       need no emulator and are many times as fast
   --no-load           do not load the modules
+  --no-modules        nor build them: for a kernel that has them built in
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
   --add HOSTPATH[:GUESTPATH]
@@ -66,14 +67,16 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
 
 Environment:
   KDIR                a kernel build folder of your own, instead of --kernel
+  KERNEL_LOG          where the kernel's log is left, instead of build/kernel.log
   XDG_CACHE_HOME      where workqueue-rs/ is kept: compilers and kernels, 5 GB.
                       Remove it for a newer kernel from the distribution.
 EOF
 }
 
 guest_mode=demo guest_command='sh /demo.sh' guest_input=none guest_terminal='' console=1
-kernel='' load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0 print_kdir=0
+kernel='' build=1 load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0 print_kdir=0
 extra_files=() extra_modules=() insmod_args=() module_args=()
+kernel_log=$(realpath -m "${KERNEL_LOG:-$top/build/kernel.log}")
 
 main() {
 	parse_options "$@"
@@ -109,6 +112,7 @@ parse_options() {
 		--no-console) console=0 ;;
 		--kernel) kernel=$1 ;;
 		--no-load) load=0 ;;
+		--no-modules) build=0 load=0 ;;
 		--insmod-args) insmod_args+=("$1") ;;
 		--add) extra_files+=("$1") ;;
 		--module) extra_modules+=("$1") ;;
@@ -232,11 +236,11 @@ prepare() {
 	spawn wqtest wqtest_build
 	join_kernel
 	modules_out=$top/build/modules/$kernel_entry
-	spawn modules module_build "$top" "$modules_out"
+	((!build)) || spawn modules module_build "$top" "$modules_out"
 	for dir in "${extra_modules[@]}"; do
 		module_build_shown "$dir" "$(extra_module_out "$dir")"
 	done
-	join modules "building the modules"
+	((!build)) || join modules "building the modules"
 	join wqtest "building wqtest"
 	step "packing the guest" initramfs initramfs_make
 	exec {lock}>&-

@@ -25,6 +25,7 @@ points=(
 	no_console_keeps_the_log_off_the_terminal
 	the_demo_comes_to_its_end
 )
+[[ $kernel != uml* ]] || points+=(where_seccomp_is_refused_one_line_says_so)
 
 guest() { "$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout 60 "$@"; }
 
@@ -181,6 +182,31 @@ the_demo_comes_to_its_end() {
 	guest >demo.out
 	grep -qx 'wrote 15 bytes: "william wq test"' demo.out
 	grep -q '^Both modules are gone again' demo.out
+}
+
+# A build folder whose kernel is one that may not call seccomp(2), number 317.
+where_seccomp_is_refused_one_line_says_so() {
+	local kdir status=0
+	kdir=$(realpath "$("$top/scripts/qemu-run.sh" --kernel "$kernel" --print-kdir)")
+	mkdir refused
+	find "$kdir" -mindepth 1 -maxdepth 1 ! -name linux -exec ln -s {} refused \;
+	cat >refused/linux <<END
+#!/usr/bin/python3
+import ctypes, os, struct, sys
+code = struct.pack("=HBBIHBBIHBBIHBBI", 0x20, 0, 0, 0, 0x15, 0, 1, 317,
+                   0x06, 0, 0, 0x50001, 0x06, 0, 0, 0x7fff0000)
+program = struct.pack("=H6xQ", 4, ctypes.addressof(buffer := ctypes.create_string_buffer(code)))
+ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
+if ctypes.CDLL(None).prctl(22, 2, program, 0, 0):
+    sys.exit("no filter")
+os.execv("$kdir/linux", sys.argv)
+END
+	chmod 755 refused/linux
+	KDIR=$PWD/refused "$top/scripts/qemu-run.sh" --no-modules --timeout 60 \
+		-- true >refused.out 2>&1 || status=$?
+	cat refused.out
+	((status == 1)) && [[ $(grep -vcE "^(==>| )" refused.out) == 1 ]]
+	grep -q '^qemu-run.sh: User-mode Linux cannot run here: seccomp(2) is refused' refused.out
 }
 
 run_points "$out" "${points[@]}"

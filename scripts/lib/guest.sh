@@ -50,7 +50,7 @@ guest_run() {
 	fi
 	guest_hang_up
 	guest_verdict "$machine_status"
-	mv "$run_dir/kernel.log" "$top/build/kernel.log"
+	mv "$run_dir/kernel.log" "$kernel_log"
 }
 
 # guest_job NAME CMD...: runs CMD beside the script, in a process group that ends with
@@ -156,7 +156,7 @@ guest_hang_up() {
 
 # guest_verdict MACHINE_STATUS: sets $status from what the guest and its log say
 guest_verdict() {
-	local said reports
+	local said reports refusal
 	said=$(tr -dc '0-9a-z_ ' <"$run_dir/verdict")
 	reports=$(kernel_reports <"$run_dir/kernel.log")
 	if (($1 == 124 || $1 == 137)); then
@@ -165,7 +165,10 @@ guest_verdict() {
 		return
 	fi
 	status=1
-	if [[ -n $reports ]]; then
+	refusal=$(host_refusal "$run_dir/machine.log")
+	if [[ -n $refusal ]]; then
+		printf '%s: %s\n' "${0##*/}" "$refusal" >&2
+	elif [[ -n $reports ]]; then
 		trouble "the kernel reported:" "$reports"
 	elif [[ -e $run_dir/reader-is-gone ]]; then
 		status=$(<"$run_dir/reader-is-gone")
@@ -185,7 +188,7 @@ trouble() {
 	{
 		printf '%s: %s\n' "${0##*/}" "$1"
 		[[ -z ${2:-} ]] || printf '%s\n' "$2" | sed 's/^/    /'
-		printf 'The end of the kernel log (all of it: build/kernel.log):\n'
+		printf 'The end of the kernel log (all of it: %s):\n' "${kernel_log#"$top/"}"
 		tail -n 40 "$run_dir/kernel.log" | tr -d '\r' | sed 's/^/    /'
 	} >&2
 }

@@ -60,3 +60,10 @@ host_check_mount() {
 		"(sysctl kernel.unprivileged_userns_clone," \
 		"kernel.apparmor_restrict_unprivileged_userns); or run this as root"
 }
+
+# host_refusal LOG: why this machine runs no User-mode Linux, if that is what one has said
+host_refusal() {
+	! grep -q 'SECCOMP userspace requested but not functional' "$1" ||
+		echo "User-mode Linux cannot run here: seccomp(2) is refused, as in some" \
+			"containers. Take an emulated kernel: debian, kasan, rt"
+}

@@ -61,7 +61,7 @@ initramfs_add_modules() { # GUEST
 	release=$(kdir_release "$kdir")
 	modules=lib/modules/$release
 	mkdir -p "$1/$modules"/{updates,extra}
-	cp "$modules_out"/{wq_echo,workqueue_demo}.ko "$1/$modules/updates"
+	((!build)) || cp "$modules_out"/{wq_echo,workqueue_demo}.ko "$1/$modules/updates"
 	for dir in "${extra_modules[@]}"; do
 		find "$(extra_module_out "$dir")" -name '*.ko' -exec cp -t "$1/$modules/extra" {} +
 	done
@@ -70,7 +70,7 @@ initramfs_add_modules() { # GUEST
 	in_root sh -ec '
 		find "$0" -name "*.ko" -exec strip -g {} +
 		depmod -b "$0" "$1"' "$1" "$release"
-	(cd "$1/lib/modules" && ln -s "$release"/updates/*.ko .)
+	(cd "$1/lib/modules" && find "$release/updates" -name '*.ko' -exec ln -st . {} +)
 	(cd "$1" && find "$modules/extra" -name '*.ko' -exec ln -st . {} +)
 }
 
