@@ -42,6 +42,9 @@ compile-fail:
 kunit:
 	@bash scripts/kunit.sh $(if $(KERNEL),--kernel '$(KERNEL)')
 
+in-tree:
+	@bash tests/in-tree.sh
+
 zoo:
 	@bash zoo/run.sh
 
@@ -63,14 +66,16 @@ help:
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
-	@echo 'make test-all         that, and all that is hard on them, on three kernels (an hour)'
-	@echo '                      (KERNELS="kasan rt": on these only; CYCLES=500: more removals)'
+	@echo 'make test-all         that, and all that is hard on them, on four kernels (half an hour)'
+	@echo '                      (KERNELS="kasan rt": on these only; CYCLES=500: more removals;'
+	@echo '                      FULL=1: all of it on each)'
 	@echo 'make soak MINUTES=n   what is hard on them in random order, on KERNEL=kasan'
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
-	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, in the'
-	@echo '                      kernel with KASAN (which is built first: five minutes), or in'
-	@echo '                      KERNEL=uml-kasan, which needs no emulator'
+	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, built into'
+	@echo '                      a kernel that is a program (which is built first: four minutes), or'
+	@echo '                      as modules in KERNEL=kasan'
+	@echo 'make in-tree          the tree as a part of the kernel: built in, as modules, for x86-64'
 	@echo 'make zoo              broken modules, and the reports that each must get (13 minutes)'
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
@@ -80,4 +85,4 @@ help:
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
 .PHONY: all modules modules_install rust-analyzer demo test test-all soak check compile-fail \
-	kunit zoo bench peers clean help
+	kunit in-tree zoo bench peers clean help

@@ -1,26 +1,36 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kunit.sh [--kernel NAME]: boots a kernel with CONFIG_KUNIT (kasan, by default),
-# loads both modules and tests/abstractions, and reads what their KUnit suites
-# say with the kernel's own kunit.py. Prints a line of KTAP a test, one for what
-# clippy says of the suites, which only such a kernel has compiled, and one for
-# what the kernel says of all of it together; then kunit.py's summary. What it
-# reads is left in build/kunit.log.
+# kunit.sh [--kernel NAME]: the KUnit suites of both modules and of the abstractions.
+#
+#   uml-kasan (the default)  built into a kernel that is a program, by the kernel's own
+#                            kunit.py, from a scratch copy of its source that has this tree
+#                            in it
+#   kasan                    as modules, in an emulated machine: there they can be removed
+#                            again, lockdep looks on, and a further module moves the clock
+#
+# Prints what kunit.py says, and a line of KTAP a test, one for what the kernel says of all of
+# it together, and on kasan one for what clippy says of the suites, which only such a kernel
+# has compiled. What they say is left in build/kunit.log.
 
 set -euo pipefail
 
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 # shellcheck source=scripts/lib/all.sh
 . "$top/scripts/lib/all.sh"
+# shellcheck source=scripts/lib/in-tree.sh
+. "$top/scripts/lib/in-tree.sh"
+# shellcheck source=scripts/lib/kernel-log.sh
+. "$top/scripts/lib/kernel-log.sh"
 
-kernel=kasan
+kernel=uml-kasan
 results=$top/build/kunit.log
+kunit_py=tools/testing/kunit/kunit.py
+lines=()
 
 # All at once, so that lockdep compares their lock classes: the suites of wq_echo and
 # those of the abstractions spawn closures. But the one that moves the clock comes last,
-# where CPUs can be taken away, on the one that is left, and with those quiet who would take
-# it for a stall.
+# on the one CPU that is left, and with those quiet who would take it for a stall.
 # shellcheck disable=SC2016 # for the guest's shell
 guest_line='echo "kunit begins" >/dev/kmsg
 insmod /lib/modules/wq_echo.ko &&
@@ -28,7 +38,6 @@ insmod /lib/modules/workqueue_demo.ko &&
 insmod /abstractions_kunit.ko &&
 rmmod abstractions_kunit && dmesg | grep -q "who dropped the last owner ends" &&
 rmmod workqueue_demo wq_echo || exit
-[ -e /sys/devices/system/cpu/cpu1/online ] || exit 0
 for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
 	[ ! -e "$cpu" ] || echo 0 >"$cpu"
 done
@@ -48,15 +57,11 @@ parse_options() {
 		shift 2
 	fi
 	(($# == 0)) || die "usage: kunit.sh [--kernel NAME]"
+	[[ -z ${KDIR:-} ]] || die "KDIR: this takes a kernel by its name"
+	kernel_is_known "$kernel" || die "--kernel $kernel: there are $(known_kernels)"
 }
 
-lint() {
-	local out=$top/build/check/kunit
-	module_build "$top" "$out-modules" CLIPPY=1 W=e &&
-		module_build "$top/tests/abstractions" "$out-abstractions" CLIPPY=1 W=e
-}
-
-# User-mode Linux gives up none of its CPUs, and preempts no worker that spins.
+# Built in, nobody moves the clock; and User-mode Linux preempts no worker that spins.
 expected_suites() {
 	local but=none
 	[[ $kind != um ]] || but='abstractions_(moved_clock|cpu_intensive)'
@@ -64,16 +69,68 @@ expected_suites() {
 		sed -E 's/.*\((.*)\).*/\1/' | grep -vxE "$but" | sort
 }
 
-boot() {
-	rm -f "$top/build/kernel.log"
-	"$top/scripts/qemu-run.sh" --kernel "$kernel" --no-load --module "$top/tests/abstractions" \
-		--append "$guest_args" --timeout 600 -- "$guest_line" </dev/null
+# They run when the kernel has booted, and then it halts.
+run_built_in() {
+	local log=$in_tree/built-in/test.log refusal option
+	local options=(--kernel_args=seccomp=on --kernel_args=ncpus=2)
+	in_tree_find_options
+	step "putting the tree into the kernel's" in-tree in_tree_built_in
+	for option in "${in_tree_options[@]}"; do
+		options+=(--make_options "$option")
+	done
+	rm -f "$log"
+	in_tree_run built-in "$kunit_py" run --kunitconfig="$in_tree_place" --failed \
+		--build_dir="$(realpath "$kdir")" --jobs="$(nproc)" --timeout=300 \
+		"${options[@]}" || status=1
+	without_time <"$log" >"$results" || die "the suites did not run"
+	refusal=$(host_refusal "$log")
+	[[ -z $refusal ]] || die "$refusal"
+	kernel_is_silent "$(kernel_reports <"$log")"
 }
 
-# merge SUITES: a KTAP document for each module, from the log on stdin, becomes
-# one of SUITES suites, without time stamps
+run_as_modules() {
+	local log=$top/build/kunit.kernel.log
+	boot || status=1
+	if ! grep -q 'kunit begins' "$log"; then
+		say "the guest did not get as far as the tests: booting again"
+		status=0
+		boot || status=1
+	fi
+	without_time <"$log" | merge "$(expected_suites | wc -l)" >"$results"
+	in_root python3 -B "$linux/src/$kunit_py" parse --failed "$results" || status=1
+	kernel_is_silent "$( ((!status)) || echo "see build/kunit.kernel.log")"
+	lint
+}
+
+boot() {
+	rm -f "$log"
+	KERNEL_LOG=$log "$top/scripts/qemu-run.sh" --kernel "$kernel" --no-load \
+		--module "$top/tests/abstractions" --append "$guest_args" --timeout 600 \
+		-- "$guest_line" </dev/null
+}
+
+kernel_is_silent() { # WHAT_IT_SAYS
+	lines+=("ok the_kernel_reports_nothing")
+	[[ -z $1 ]] || lines[-1]="not ok the_kernel_reports_nothing # ${1//$'\n'/; }"
+}
+
+lint() {
+	local out=$top/build/check/kunit
+	lines+=("ok clippy")
+	{
+		module_build "$top" "$out-modules" CLIPPY=1 W=e &&
+			module_build "$top/tests/abstractions" "$out-abstractions" CLIPPY=1 W=e
+	} >"$run_dir/lint.log" 2>&1 && return
+	cat "$run_dir/lint.log"
+	lines[-1]="not ok clippy # of the suites"
+}
+
+without_time() { tr -d '\r' | sed -E 's/^\[ *[0-9]+\.[0-9]+\] ?//'; }
+
+# merge SUITES: a KTAP document for each module, from the log on stdin, becomes one of SUITES
+# suites
 merge() {
-	tr -d '\r' | sed -E 's/^\[ *[0-9]+\.[0-9]+\] ?//' | awk -v suites="$1" '
+	awk -v suites="$1" '
 		/^kunit begins$/ { begun = 1; print "KTAP version 1\n1.." suites; next }
 		!begun || /^KTAP version 1$/ || /^1\.\.[0-9]+$/ { next }
 		/^(not )?ok [0-9]+ / { sub(/ok [0-9]+/, "ok " ++suite) }
@@ -120,39 +177,20 @@ print_ktap() {
 }
 
 main() {
-	local suites lines=() status=0 kunit_py
+	local suites status=0
 	parse_options "$@"
 	cd "$top"
 	cache_init
 	run_dir_init
 	root_find
-	[[ -z ${KDIR:-} ]] || die "KDIR: this takes a kernel by its name"
-	kernel_is_known "$kernel" || die "--kernel $kernel: there are $(known_kernels)"
 	prepare_kernel "$kernel"
 	join_kernel
-	kunit_py=$linux/src/tools/testing/kunit/kunit.py
+	[[ $(kdir_config "$kdir" KUNIT) == y ]] ||
+		die "--kernel $kernel: it is built without CONFIG_KUNIT"
+	if [[ $kind == um ]]; then run_built_in; else run_as_modules; fi
 	mapfile -t suites < <(expected_suites)
-	boot || status=1
-	if ! grep -q 'kunit begins' "$top/build/kernel.log"; then
-		say "the guest did not get as far as the tests: booting again"
-		status=0
-		boot || status=1
-	fi
-	merge "${#suites[@]}" <"$top/build/kernel.log" >"$results"
-	mapfile -t lines < <(points "${suites[@]}")
-	if ((status)); then
-		lines+=("not ok the_kernel_reports_nothing # see build/kernel.log")
-	else
-		lines+=("ok the_kernel_reports_nothing")
-	fi
-	if lint >"$run_dir/lint.log" 2>&1; then
-		lines+=("ok clippy")
-	else
-		cat "$run_dir/lint.log"
-		lines+=("not ok clippy # of the suites")
-	fi
+	mapfile -t -O "${#lines[@]}" lines < <(points "${suites[@]}")
 	print_ktap "${lines[@]}"
-	in_root python3 -B "$kunit_py" parse --failed "$results" || status=1
 	[[ $'\n'$(printf '%s\n' "${lines[@]}") != *$'\n'"not ok"* ]] || status=1
 	return "$status"
 }

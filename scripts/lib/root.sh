@@ -55,9 +55,13 @@ outside() {
 	if ((${#edits[@]})); then sed -u "${edits[@]}"; else cat; fi
 }
 
+# Pairs of paths: in the root the first of a pair lies where the second, which is shared, is
+# elsewhere.
+laid_over=()
+
 # in_root CMD...: runs CMD in the root, in the current directory if it is shared
 in_root() {
-	local passed=() name wanted inside path shared=()
+	local passed=() name wanted inside path pair shared=()
 	wanted='^(term|(https?|all|no)_proxy|cargo_(http|net|source|regist).*)$'
 	while IFS= read -r name; do
 		passed+=("$name=${!name}")
@@ -66,9 +70,13 @@ in_root() {
 		inside "$path"
 		shared+=("$path" "${inside[0]}")
 	done
+	inside "${laid_over[@]}"
+	for ((pair = 0; pair < ${#laid_over[@]}; pair += 2)); do
+		shared+=("${laid_over[pair]}" "${inside[pair + 1]}")
+	done
 	inside "$PWD" CARGO_HOME="$cache/cargo" "$@"
 	"${namespaces[@]}" bash "$top/scripts/lib/enter-root.sh" "$root" "${inside[0]}" \
-		"${#shared_paths[@]}" "${shared[@]}" \
+		"$((${#shared[@]} / 2))" "${shared[@]}" \
 		"${passed[@]}" "${inside[1]}" -- "${inside[@]:2}"
 }
 

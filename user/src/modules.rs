@@ -59,6 +59,11 @@ impl Module {
         self.state().as_deref() == Some("live")
     }
 
+    /// Whether it is a part of the kernel, which nobody loads or removes.
+    pub fn is_built_in(&self) -> bool {
+        Path::new(&format!("/sys/module/{}", self.name)).exists() && self.state().is_none()
+    }
+
     /// The file in sysfs that shows a parameter.
     pub fn parameter(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/sys/module/{}/parameters/{name}", self.name))

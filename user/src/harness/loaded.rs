@@ -94,6 +94,9 @@ pub fn load_refused(module: &Module, parameters: &str) -> Outcome<Refused> {
 }
 
 fn need_file(module: &Module) -> Outcome {
+    if module.is_built_in() {
+        return skip(format!("{} is built into the kernel", module.name()));
+    }
     let file = module.file();
     match file.exists() {
         true => Ok(()),
@@ -140,7 +143,7 @@ fn is_root() -> bool {
 /// Both modules loaded and at rest, whatever a case before has left.
 pub fn prepare(harness: &Harness) -> Outcome {
     for module in [&harness.echo, &harness.demo] {
-        if !module.is_live() {
+        if !module.is_live() && !module.is_built_in() {
             reload(module, "")?;
         }
     }

@@ -28,10 +28,13 @@ impl Queueing {
 
 /// Lines look like this, with the module behind the function; no CPU is -1:
 /// `... workqueue_queue_work: work struct=[...] function=[...] [module] workqueue=events
-/// req_cpu=8192 cpu=1`
+/// req_cpu=8192 cpu=1`. Of what is built in the function alone says whose it is: its name has
+/// that of its crate in it, behind the number of its letters.
 fn cpu_of_first(text: &str, module: &str) -> Option<usize> {
-    let (event, module) = (format!(": {EVENT}: "), format!(" [{module}] "));
-    let is_one = |line: &&str| line.contains(&event) && line.contains(&module);
+    let event = format!(": {EVENT}: ");
+    let whose = [format!(" [{module}] "), format!("{}{module}", module.len())];
+    let is_one =
+        |line: &&str| line.contains(&event) && whose.iter().any(|name| line.contains(name));
     text.lines().filter(is_one).find_map(|line| line.rsplit_once(" cpu=")?.1.parse().ok())
 }
 
@@ -52,6 +55,16 @@ mod tests {
         assert_eq!(cpu_of_first(text, "workqueue_demo"), Some(1));
         // Of a queue that belongs to no CPU.
         assert_eq!(cpu_of_first(text, "wq_echo"), None);
+        assert_eq!(cpu_of_first(text, "demo"), None);
+    }
+
+    #[test]
+    fn finds_the_cpu_of_the_first_item_of_what_is_built_in() {
+        let text = "\
+     sh-27               [000] d..1.  1.003: workqueue_queue_work: work struct=0000 function=_RNvXs_Cs_7wq_echo4echo3run workqueue=wq_echo req_cpu=8192 cpu=-1
+     sh-27               [001] d.s1.  1.004: workqueue_queue_work: work struct=0000 function=_RNvXs_Cs_14workqueue_demo8patterns3run workqueue=events req_cpu=8192 cpu=1
+";
+        assert_eq!(cpu_of_first(text, "workqueue_demo"), Some(1));
         assert_eq!(cpu_of_first(text, "demo"), None);
     }
 }

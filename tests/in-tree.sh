@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# in-tree.sh: this tree as samples/rust/workqueue/ of the kernel's, which is where its files
+# say that they belong. Built into a kernel that is a program, as modules of it, and for x86-64;
+# with what warns there, and with configurations that lack something. Prints KTAP. What the
+# builds have said is in build/in-tree/tests/.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+# shellcheck source=scripts/lib/in-tree.sh
+. "$top/scripts/lib/in-tree.sh"
+# shellcheck source=tests/points.sh
+. "$top/tests/points.sh"
+
+options=(WQ_ECHO WORKQUEUE_DEMO WORKQUEUE_ABSTRACTIONS_KUNIT_TEST)
+
+points=(
+	rustfmtcheck_finds_nothing_to_change
+	built_in_it_is_built
+	built_in_the_nodes_are_there_after_the_boot
+	built_in_the_cases_that_load_no_module_pass
+	as_modules_it_is_built
+	as_modules_modprobe_finds_what_was_installed
+	built_in_nothing_warns
+	as_modules_nothing_warns
+	for_x86_64_nothing_warns
+	kconfig_refuses_what_the_kernel_lacks
+	the_cached_kernels_stay_as_they_are
+)
+
+# use KERNEL: it is what the functions of in-tree.sh go on from
+use() {
+	kernel=$1
+	kernel_find "$1"
+	in_tree_find_options
+}
+
+# It may find something in the kernel itself.
+rustfmtcheck_finds_nothing_to_change() {
+	in_tree_run built-in make rustfmtcheck >rustfmt.log 2>&1 || true
+	! grep -F "$in_tree_place" rustfmt.log
+}
+
+built_in_it_is_built() { in_tree_make built-in linux; }
+
+# guest FOLDER ARG...: without the suites, which would run at each boot
+guest() {
+	KDIR=$in_tree/$1 "$top/scripts/qemu-run.sh" --no-modules --timeout 300 \
+		--append "$(sed 's/#.*//' "$configs/$kernel.cmdline" | xargs)" "${@:2}" </dev/null
+}
+
+built_in_the_nodes_are_there_after_the_boot() {
+	guest built-in -- '[ ! -s /proc/modules ] && cat /proc/workqueue_demo >/dev/null &&
+		echo "as a part of it" >/dev/wq_echo && echo flush >/proc/workqueue_demo &&
+		dmesg | grep "wq_echo: \"as a part of it\" (len=15)"'
+}
+
+built_in_the_cases_that_load_no_module_pass() {
+	guest built-in -- wqtest test >built-in.ktap
+	# Most of them.
+	(($(grep -c '^ok ' built-in.ktap) - $(grep -c '# SKIP' built-in.ktap) > 100))
+	! grep '# SKIP' built-in.ktap | grep -v 'is built into the kernel'
+}
+
+# configure FOLDER VALUE: has all that is here as a module (m), or built in (y)
+configure() {
+	local ours
+	ours=$(IFS='|'; echo "${options[*]}")
+	in_tree_folder "$1"
+	{
+		grep -vE "$ours" "$top/.kunitconfig"
+		printf "CONFIG_%s=$2\n" "${options[@]}"
+	} | in_tree_configure "$1"
+}
+
+as_modules_it_is_built() {
+	configure modules m
+	in_tree_make modules linux modules
+}
+
+as_modules_modprobe_finds_what_was_installed() {
+	local installed=$in_tree/installed
+	rm -rf "$installed"
+	in_tree_make modules modules_install INSTALL_MOD_PATH="$installed" INSTALL_MOD_STRIP=1
+	# A link to the build folder.
+	rm -f "$installed"/lib/modules/*/build
+	guest modules --add "$installed/lib/modules/.:/lib/modules" -- '
+		modprobe -a wq_echo workqueue_demo && lsmod && modinfo -F filename wq_echo &&
+		echo "as a module" >/dev/wq_echo && echo flush >/proc/workqueue_demo &&
+		dmesg | grep "wq_echo: \"as a module\" (len=11)" &&
+		modprobe -r wq_echo workqueue_demo' \
+		>modprobe.out
+	cat modprobe.out
+	grep -q "^/lib/modules/.*/kernel/$in_tree_place/wq_echo.ko$" modprobe.out
+}
+
+# expect_silence FOLDER VALUE: what W=1 and clippy say of it
+expect_silence() {
+	local log=$1-$2.log
+	configure "$1" "$2"
+	rm -f "$in_tree/$1/$in_tree_place"/*.o
+	in_tree_make "$1" W=1 CLIPPY=1 KCFLAGS= "$in_tree_place/" >"$log" 2>&1 || {
+		tail -n 40 "$log"
+		return 1
+	}
+	grep -q "CLIPPY .*$in_tree_place/wq_echo.o" "$log"
+	! grep -E -A 20 '^(warning|error)' "$log"
+}
+
+built_in_nothing_warns() { expect_silence warnings y; }
+as_modules_nothing_warns() { expect_silence warnings m; }
+
+for_x86_64_nothing_warns() {
+	use debian
+	expect_silence warnings-x86_64 m
+}
+
+# configured TARGET LINE...: has TARGET make a configuration from these lines, in $in_tree/new
+configured() {
+	rm -rf "${in_tree:?}/new"
+	mkdir "$in_tree/new"
+	printf '%s\n' CONFIG_SAMPLES=y CONFIG_SAMPLES_RUST=y "${@:2}" >"$in_tree/new.lines"
+	in_tree_make new KCONFIG_ALLCONFIG="$in_tree/new.lines" "$1" >>kconfig.log 2>&1
+}
+has() { grep -qx "CONFIG_$1" "$in_tree/new/.config" || fail "no CONFIG_$1"; }
+has_not() { ! grep "^CONFIG_$1=" "$in_tree/new/.config" || fail "CONFIG_$1"; }
+
+kconfig_refuses_what_the_kernel_lacks() {
+	local all=("${options[@]/#/CONFIG_}")
+	all=("${all[@]/%/=y}")
+	configured allnoconfig "${all[@]}"
+	has_not WQ_ECHO
+	has_not WORKQUEUE_DEMO
+	configured allnoconfig CONFIG_RUST=y "${all[@]}"
+	has WQ_ECHO=y
+	has_not WORKQUEUE_DEMO
+	has_not WORKQUEUE_ABSTRACTIONS_KUNIT_TEST
+	configured allnoconfig CONFIG_RUST=y CONFIG_PROC_FS=y CONFIG_MODULES=y CONFIG_KUNIT=m \
+		"${all[@]}"
+	has WORKQUEUE_DEMO=y
+	has_not WORKQUEUE_ABSTRACTIONS_KUNIT_TEST
+	configured allnoconfig CONFIG_RUST=y CONFIG_PROC_FS=y CONFIG_KUNIT=y \
+		CONFIG_KUNIT_ALL_TESTS=y
+	has WORKQUEUE_ABSTRACTIONS_KUNIT_TEST=y
+	configured defconfig CONFIG_RUST=y
+	has_not WQ_ECHO
+}
+
+# Of what the commands above were given as their source and their build folder.
+the_cached_kernels_stay_as_they_are() {
+	local changed
+	changed=$(find "$(realpath "$linux")" "$(realpath "$cache/$kernel_entry")" \
+		-newer "$in_tree/begun" -print)
+	[[ -z $changed ]] || fail "$changed"
+}
+
+main() {
+	cd "$top"
+	cache_init
+	run_dir_init
+	root_find
+	prepare_kernel debian
+	join_kernel
+	prepare_kernel uml-kasan
+	join_kernel
+	use uml-kasan
+	mkdir -p "$in_tree"
+	touch "$in_tree/begun"
+	step "putting the tree into the kernel's" in-tree in_tree_built_in
+	run_points "$in_tree/tests" "${points[@]}"
+}
+
+main "$@"
