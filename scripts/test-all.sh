@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Everything there is to test, on every kernel that it is tested on. See usage()
-# below.
+# Everything there is to test, where it is fast or where it is true. See usage() below.
 
 set -euo pipefail
 
@@ -11,30 +10,32 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 . "$top/scripts/lib/all.sh"
 
 usage() {
-	cat <<'EOF'
+	cat <<'EOS'
 Usage: scripts/test-all.sh [KERNEL...]
 
-On this machine wqtest's own tests; on each KERNEL (debian, kasan and rt by
-default, built here where they are missing) in a boot of its own
+On this machine the scripts' own tests and wqtest's, and this tree as a part of the kernel's,
+with its KUnit suites; on each KERNEL (uml-kasan, debian, kasan and rt by default, built here
+where they are missing)
 
     wqtest test     the modules, feature by feature
-    wqtest fire     removed, interrupted, starved and thrown at, again and again
-    KUnit           the suites within the modules, on kasan and uml-kasan
-    the guest       what scripts/qemu-run.sh promises of it, on uml
+    wqtest fire     removed, interrupted, starved and thrown at, again and again: all of it
+                    on User-mode Linux, which is fast; in short on emulated machines
+    KUnit           the suites as modules, on kasan
+    the guest       what scripts/qemu-run.sh promises of it, on User-mode Linux
 
-Prints what they print (KTAP) and fails if any failed, or was skipped on a kernel
-that is built here and has what all of them need. What they print and the kernel's
-log of each boot are in build/test-all/.
+What is built is built beside the tests on User-mode Linux. Prints what they print (KTAP) and
+fails if any failed, or was skipped on a kernel that is built here and has what all of them
+need. What they print and the kernel's log of each boot are in build/test-all/.
 
 Environment:
-  CYCLES            removals in each state, 50 by default
-  STEPS             at how many of the steps of loading a module there is a fault;
-                    by default at each
-  INPUTS            byte strings thrown at each node; by default 1,000,000 on
-                    debian, 50,000 on the others
+  FULL              not empty: all of wqtest fire on each KERNEL
+  CYCLES            removals in each state; 50 by default, 2 in short
+  STEPS             at how many of the steps of loading a module there is a fault; by default
+                    at each, in short at 5
+  INPUTS            byte strings thrown at each node; 1,000,000 by default, in short 2,000
   SEED              draws what is random from this, to repeat a run
   TESTED            not empty: leaves out what `make test` tests
-EOF
+EOS
 }
 
 logs=$top/build/test-all
@@ -42,49 +43,93 @@ failed=0
 export WQTEST_PROFILE=fire
 
 main() {
-	local kernel kernels=(debian kasan rt) built=()
+	local kernel kernels=(uml-kasan debian kasan rt) fast=() emulated=() in_tree=1
 	case ${1:-} in
 	-h | --help) usage; return ;;
 	esac
-	(($# == 0)) || kernels=("$@")
+	if (($#)); then
+		kernels=("$@") in_tree=0
+	fi
 	for kernel in "${kernels[@]}"; do
 		kernel_is_known "$kernel" || die "$kernel: there are $(known_kernels)"
+		if [[ $(kernel_kind "$kernel") == um ]]; then
+			fast+=("$kernel")
+		else
+			emulated+=("$kernel")
+		fi
 	done
 	cd "$top"
 	rm -rf "$logs"
 	mkdir -p "$logs"
-	build_kernels "${kernels[@]}"
+	run_dir_init
 	[[ -n ${TESTED:-} ]] || run host scripts/test.sh --host
-	for kernel in "${built[@]}"; do
-		test_kernel "$kernel"
-	done
+	build_kernels "${fast[@]}"
+	spawn beside build_beside
+	test_kernels "${fast[@]}"
+	join_beside
+	test_kernels "${emulated[@]}"
 	return $failed
 }
 
-# Before all tests, so that none runs beside a compiler. Sets built.
 build_kernels() { # KERNEL...
 	local kernel
 	for kernel; do
-		if scripts/qemu-run.sh --kernel "$kernel" --print-kdir >/dev/null; then
-			built+=("$kernel")
-		else
-			say "$kernel: not built, and so not tested"
-			failed=1
-		fi
+		run "$kernel.build" kdir "$kernel"
 	done
 }
 
-test_kernel() { # KERNEL
-	local fire=(wqtest fire --cycles "${CYCLES:-50}" --steps "${STEPS:-1000000}")
-	fire+=(--inputs "${INPUTS:-$(inputs "$1")}" ${SEED:+--seed "$SEED"})
-	[[ $1 == debian && -n ${TESTED:-} ]] || guest "$1" test 3000 wqtest test
-	guest "$1" fire 7200 "${fire[@]}"
-	[[ $1 != *kasan ]] || run "$1.kunit" scripts/kunit.sh --kernel "$1"
-	[[ $1 != uml ]] || run "$1.guest" tests/guest.sh "$1"
+kdir() { scripts/qemu-run.sh --kernel "$1" --print-kdir >/dev/null; } # KERNEL
+
+# What keeps the compilers busy. Its verdict and what it prints are join_beside's.
+build_beside() {
+	# Before whatever is tested beside it.
+	renice -n 19 "$BASHPID" >/dev/null
+	build_kernels "${emulated[@]}"
+	if ((in_tree)); then
+		run in-tree tests/in-tree.sh
+		run kunit scripts/kunit.sh
+	fi
+	return $failed
 }
 
-inputs() { # KERNEL
-	if [[ $1 == debian ]]; then echo 1000000; else echo 50000; fi
+join_beside() {
+	wait "${job_pid[beside]}" || failed=1
+	unset "job_pid[beside]"
+	cat "$run_dir/beside.log"
+}
+
+# What was not built is not tested; that it failed has been noted.
+test_kernels() { # KERNEL...
+	local kernel
+	for kernel; do
+		! kernel_is_there "$kernel" || test_kernel "$kernel"
+	done
+}
+
+kernel_is_there() { # KERNEL
+	cache_init
+	root_find
+	kernel_find "$1"
+	[[ -e $cache/$kernel_entry ]]
+}
+
+test_kernel() { # KERNEL
+	local fire=(wqtest fire --cycles "$(amount "$1" "${CYCLES:-}" 50 2)")
+	fire+=(--steps "$(amount "$1" "${STEPS:-}" 1000000 5)")
+	fire+=(--inputs "$(amount "$1" "${INPUTS:-}" 1000000 2000)" ${SEED:+--seed "$SEED"})
+	[[ $1 == debian && -n ${TESTED:-} ]] || guest "$1" test 3000 wqtest test
+	guest "$1" fire 7200 "${fire[@]}"
+	[[ $1 != kasan ]] || run "$1.kunit" scripts/kunit.sh --kernel "$1"
+	[[ $1 != uml* ]] || run "$1.guest" tests/guest.sh "$1"
+}
+
+# amount KERNEL ASKED_FOR ALL SHORT
+amount() {
+	if [[ -z ${FULL:-} && $1 != uml* ]]; then
+		echo "$4"
+	else
+		echo "${2:-$3}"
+	fi
 }
 
 # guest KERNEL NAME TIMEOUT COMMAND...
@@ -122,11 +167,8 @@ boot() {
 }
 
 boot_once() { # LOG KERNEL TIMEOUT COMMAND...
-	local status=0
-	rm -f build/kernel.log "$1"
-	scripts/qemu-run.sh --kernel "$2" --timeout "$3" -- "${@:4}" </dev/null || status=$?
-	[[ ! -e build/kernel.log ]] || cp build/kernel.log "$1"
-	return "$status"
+	rm -f "$1"
+	KERNEL_LOG=$1 scripts/qemu-run.sh --kernel "$2" --timeout "$3" -- "${@:4}" </dev/null
 }
 
 # run NAME COMMAND...: what fails does not keep the rest from running
