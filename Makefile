@@ -31,7 +31,7 @@ test-all:
 	@bash scripts/test-all.sh $(KERNELS)
 
 soak:
-	@bash scripts/soak.sh '$(or $(MINUTES),60)' '$(KERNEL)'
+	@bash scripts/soak.sh '$(MINUTES)' '$(KERNEL)' '$(CPUS)'
 
 check:
 	@bash scripts/check.sh
@@ -69,7 +69,8 @@ help:
 	@echo 'make test-all         that, and all that is hard on them, on four kernels (half an hour)'
 	@echo '                      (KERNELS="kasan rt": on these only; CYCLES=500: more removals;'
 	@echo '                      FULL=1: all of it on each)'
-	@echo 'make soak MINUTES=n   what is hard on them in random order, on KERNEL=kasan'
+	@echo 'make soak MINUTES=n   what is hard on them in random order, for an hour by default'
+	@echo '                      (KERNEL=uml-kasan CPUS=2, by default)'
 	@echo 'make check            formats, lints, warnings as errors, style'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, built into'

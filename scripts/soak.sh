@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# soak.sh [MINUTES [KERNEL]]: repeats the cases of `wqtest fire` in random order,
-# each round from a seed of its own, for MINUTES (60) on KERNEL (kasan).
+# soak.sh [MINUTES [KERNEL [CPUS]]]: repeats the cases of `wqtest fire` in random order, each
+# round from a seed of its own, for MINUTES (60) on KERNEL (uml-kasan) with CPUS (2).
 
 set -euo pipefail
 
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
-minutes=${1:-60} kernel=${2:-kasan}
+minutes=${1:-60} kernel=${2:-uml-kasan} cpus=${3:-2}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || {
 	echo "soak.sh: MINUTES=$minutes: not a number of minutes" >&2
 	exit 2
@@ -15,5 +15,6 @@ minutes=${1:-60} kernel=${2:-kasan}
 
 export WQTEST_PROFILE=fire
 # The case that is running when the time is over is finished, then leaks are looked for.
-exec "$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout $((60 * minutes + 1200)) -- \
+exec "$top/scripts/qemu-run.sh" --kernel "$kernel" --cpus "$cpus" \
+	--timeout $((60 * minutes + 1200)) -- \
 	wqtest fire --minutes "$minutes" ${SEED:+--seed "$SEED"} </dev/null
