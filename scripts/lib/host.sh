@@ -61,9 +61,13 @@ host_check_mount() {
 		"kernel.apparmor_restrict_unprivileged_userns); or run this as root"
 }
 
-# host_refusal LOG: why this machine runs no User-mode Linux, if that is what one has said
+# host_refusal LOG: why User-mode Linux does not come up here, if that is what it has said
 host_refusal() {
-	! grep -q 'SECCOMP userspace requested but not functional' "$1" ||
+	if grep -q 'SECCOMP userspace requested but not functional' "$1"; then
 		echo "User-mode Linux cannot run here: seccomp(2) is refused, as in some" \
 			"containers. Take an emulated kernel: debian, kasan, rt"
+	elif grep -q 'panic - not syncing: Segfault with no mm' "$1"; then
+		echo "User-mode Linux does not come up with so many CPUs where KASAN looks on." \
+			"Take fewer, or --kernel uml"
+	fi
 }
