@@ -76,7 +76,11 @@ in_tree_find_options() {
 	entry=$(dirname "$(realpath "$kdir")")
 	in_tree_options=(LLVM=1 RUSTC="$entry/rustc" KCFLAGS=-w)
 	case $kind in
-	um) in_tree_options+=("${um_options[@]}") ;;
+	um)
+		# What modules need besides is said in its Makefile.
+		in_tree_options+=("${um_options[@]}" RUSTFLAGS_MODULE="$(
+			sed -n 's/^export KRUSTFLAGS += //p' "$kdir/Makefile")")
+		;;
 	debian)
 		in_tree_options=(CC=x86_64-linux-gnu-gcc-14 HOSTCC=x86_64-linux-gnu-gcc-14
 			RUSTC="$plain_macros")

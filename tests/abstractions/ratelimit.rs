@@ -72,7 +72,10 @@ mod tests {
     #[test]
     fn an_interval_is_a_jiffy_at_least() -> Result {
         for none in [Delta::ZERO, Delta::from_millis(-5)] {
-            ensure!(probe::at_last(|| Ok(allowed(&RateLimit::new(1, none)?, 2) == 1))?);
+            ensure!(probe::at_last(|| Ok(allowed(
+                &RateLimit::new(1, none)?,
+                2
+            ) == 1))?);
         }
         // C would warn of one that is too long for it.
         let for_ever = RateLimit::new(1, Delta::from_nanos(i64::MAX))?;
