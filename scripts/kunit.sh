@@ -11,7 +11,7 @@
 #
 # Prints what kunit.py says, and a line of KTAP a test, one for what the kernel says of all of
 # it together, and on kasan one for what clippy says of the suites, which only such a kernel
-# has compiled. What they say is left in build/kunit.log.
+# has compiled. What they say is left in build/kunit-NAME.log.
 
 set -euo pipefail
 
@@ -24,7 +24,6 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 . "$top/scripts/lib/kernel-log.sh"
 
 kernel=uml-kasan
-results=$top/build/kunit.log
 kunit_py=tools/testing/kunit/kunit.py
 lines=()
 
@@ -59,6 +58,7 @@ parse_options() {
 	(($# == 0)) || die "usage: kunit.sh [--kernel NAME]"
 	[[ -z ${KDIR:-} ]] || die "KDIR: this takes a kernel by its name"
 	kernel_is_known "$kernel" || die "--kernel $kernel: there are $(known_kernels)"
+	results=$top/build/kunit-$kernel.log
 }
 
 # Built in, nobody moves the clock; and User-mode Linux preempts no worker that spins.
@@ -89,7 +89,7 @@ run_built_in() {
 }
 
 run_as_modules() {
-	local log=$top/build/kunit.kernel.log
+	local log=$top/build/kunit-$kernel.kernel.log
 	boot || status=1
 	if ! grep -q 'kunit begins' "$log"; then
 		say "the guest did not get as far as the tests: booting again"
@@ -98,7 +98,7 @@ run_as_modules() {
 	fi
 	without_time <"$log" | merge "$(expected_suites | wc -l)" >"$results"
 	in_root python3 -B "$linux/src/$kunit_py" parse --failed "$results" || status=1
-	kernel_is_silent "$( ((!status)) || echo "see build/kunit.kernel.log")"
+	kernel_is_silent "$( ((!status)) || echo "see ${log#"$top/"}")"
 	lint
 }
 
@@ -137,7 +137,7 @@ merge() {
 		{ print }'
 }
 
-# points SUITE...: for each test in build/kunit.log, and for what is not there,
+# points SUITE...: for each test in $results, and for what is not there,
 # a line like "ok SUITE.TEST"
 points() {
 	awk -v expected="$*" '

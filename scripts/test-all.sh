@@ -23,8 +23,8 @@ where they are missing)
     KUnit           the suites as modules, on kasan
     the guest       what scripts/qemu-run.sh promises of it, on User-mode Linux
 
-What is built is built beside the tests on User-mode Linux. Prints what they print (KTAP) and
-fails if any failed, or was skipped on a kernel that is built here and has what all of them
+What is built is built beside the tests, at the lowest priority. Prints what they print (KTAP)
+and fails if any failed, or was skipped on a kernel that is built here and has what all of them
 need. What they print and the kernel's log of each boot are in build/test-all/.
 
 Environment:
@@ -40,7 +40,7 @@ EOS
 
 logs=$top/build/test-all
 failed=0
-export WQTEST_PROFILE=fire
+export WQTEST_PROFILE=${WQTEST_PROFILE:-fire}
 
 main() {
 	local kernel kernels=(uml-kasan debian kasan rt) fast=() emulated=() in_tree=1
@@ -65,9 +65,8 @@ main() {
 	[[ -n ${TESTED:-} ]] || run host scripts/test.sh --host
 	build_kernels "${fast[@]}"
 	spawn beside build_beside
-	test_kernels "${fast[@]}"
+	test_kernels "${fast[@]}" "${emulated[@]}"
 	join_beside
-	test_kernels "${emulated[@]}"
 	return $failed
 }
 
@@ -75,6 +74,7 @@ build_kernels() { # KERNEL...
 	local kernel
 	for kernel; do
 		run "$kernel.build" kdir "$kernel"
+		: >"$logs/$kernel.was-built"
 	done
 }
 
@@ -98,10 +98,14 @@ join_beside() {
 	cat "$run_dir/beside.log"
 }
 
-# What was not built is not tested; that it failed has been noted.
+# What could not be built is not tested; that it failed has been noted.
 test_kernels() { # KERNEL...
 	local kernel
 	for kernel; do
+		until [[ -e $logs/$kernel.was-built ]] ||
+			! kill -0 "${job_pid[beside]}" 2>/dev/null; do
+			pause 0.5
+		done
 		! kernel_is_there "$kernel" || test_kernel "$kernel"
 	done
 }
