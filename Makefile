@@ -66,7 +66,7 @@ help:
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
-	@echo 'make test-all         that, and all that is hard on them, on four kernels (half an hour)'
+	@echo 'make test-all         that, and all that is hard on them, on four kernels (most of an hour)'
 	@echo '                      (KERNELS="kasan rt": on these only; CYCLES=500: more removals;'
 	@echo '                      FULL=1: all of it on each)'
 	@echo 'make soak MINUTES=n   what is hard on them in random order, for an hour by default'
