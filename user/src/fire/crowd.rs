@@ -212,7 +212,6 @@ fn all_is_done_while_memory_is_short(harness: &Harness) -> Outcome {
 fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(harness: &Harness) -> Outcome {
     const KTHREADD: &str = "/proc/2/make-it-fail";
     const QUEUE: &str = "/sys/devices/virtual/workqueue/workqueue_demo/nice";
-    const RESCUER: &str = "kworker/R-";
     let failslab = Path::new(DEBUGFS).join("failslab");
     if !failslab.exists() || !Path::new(KTHREADD).exists() {
         return skip("the kernel does not inject faults (CONFIG_FAULT_INJECTION)");
@@ -242,7 +241,7 @@ fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(harness: &Harness) -
     let now = table()?;
     ensure_eq!(now.row("custom").executed, 8, "executed");
     let runs = log.runs_already()?;
-    let rescued = runs.iter().filter(|run| run.worker.starts_with(RESCUER)).count();
+    let rescued = runs.iter().filter(|run| run.was_rescued()).count();
     harness.progress.note(format!("{rescued} of 8 items ran on the rescuer"));
     if rescued == 0 {
         return fail(format!("no item ran on the rescuer: {runs:?}"));

@@ -29,6 +29,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// Not on a worker of a pool: none could be made within 10 ms, as may be on a busy machine. Of
+    /// the queues in use, only the one of the module's own has a rescuer (WQ_MEM_RECLAIM).
+    pub fn was_rescued(&self) -> bool {
+        self.worker.starts_with("kworker/R-")
+    }
+
     fn parse(record: &Record) -> Option<Run> {
         let text = std::str::from_utf8(&record.text).ok()?;
         let words: Vec<&str> = text.strip_prefix(PREFIX)?.split(' ').collect();
