@@ -26,6 +26,7 @@ use kernel::{
 #[path = "abstractions"]
 mod abstractions {
     pub(crate) mod alive;
+    pub(crate) mod bindings;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;

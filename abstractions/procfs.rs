@@ -29,25 +29,12 @@ use super::{
         Alive,
         Kind, //
     },
+    bindings,
     user_result::{
         count_for_user,
         error_for_user, //
     }, //
 };
-
-/// What bindgen makes of `procfs_helper.h`.
-#[allow(
-    clippy::all,
-    clippy::undocumented_unsafe_blocks,
-    improper_ctypes,
-    missing_docs,
-    non_camel_case_types,
-    unreachable_pub,
-    unsafe_op_in_unsafe_fn
-)]
-mod bindings {
-    include!(concat!(env!("PROCFS_BINDINGS")));
-}
 
 /// What a file in /proc does when it is read and written.
 ///

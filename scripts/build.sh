@@ -123,7 +123,7 @@ build_rust_project() { # DIR
 	fi
 	project=$dir/rust-project.json
 	"${run[@]}" python3 "$top/scripts/rust-project.py" "$from" "$sysroot" "$dir" "$out" \
-		PROCFS_BINDINGS="$out/abstractions/procfs_bindings.rs" \
+		ABSTRACTIONS_BINDINGS="$out/abstractions/bindings_generated.rs" \
 		<"$out/rust-project.json" | outside >"$project.$$"
 	mv "$project.$$" "$project"
 	say "wrote $project"

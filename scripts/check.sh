@@ -103,20 +103,20 @@ check_licences() {
 check_quotations() { in_root python3 scripts/check-quotations.py docs/*.md; }
 
 # Made along with the modules.
-procfs_bindings=build/check/clippy/abstractions/procfs_bindings.rs
-need_procfs_bindings() { [[ -e $procfs_bindings ]] || check_clippy; }
+bindings_generated=build/check/clippy/abstractions/bindings_generated.rs
+need_bindings() { [[ -e $bindings_generated ]] || check_clippy; }
 
 check_misuse_is_refused() {
-	need_procfs_bindings
+	need_bindings
 	# shellcheck disable=SC2046 # words
-	in_root env PROCFS_BINDINGS="$top/$procfs_bindings" scripts/compile-fail.py \
+	in_root env ABSTRACTIONS_BINDINGS="$top/$bindings_generated" scripts/compile-fail.py \
 		build/check/compile-fail -C "$kdir" $(kdir_compiler "$kdir")
 }
 
 check_examples_compile() {
 	local crate=$top/build/check/examples
-	need_procfs_bindings
-	in_root scripts/doc-examples.py "$crate" "$procfs_bindings"
+	need_bindings
+	in_root scripts/doc-examples.py "$crate" "$bindings_generated"
 	module_build "$crate" "$crate/out" W=e
 }
 

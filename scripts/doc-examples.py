@@ -7,7 +7,7 @@ are compiled, not run: whether what they use works is for the modules' tests.
 
 Each item that others can use has to have one.
 
-usage: doc-examples.py OUT_DIR PROCFS_BINDINGS
+usage: doc-examples.py OUT_DIR ABSTRACTIONS_BINDINGS
 """
 
 import pathlib
@@ -49,7 +49,7 @@ impl kernel::Module for DocExamples {{
 KBUILD = """\
 # SPDX-License-Identifier: GPL-2.0
 obj-m := doc_examples.o
-$(obj)/doc_examples.o: export PROCFS_BINDINGS = {bindings}
+$(obj)/doc_examples.o: export ABSTRACTIONS_BINDINGS = {bindings}
 """
 
 

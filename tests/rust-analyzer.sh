@@ -126,7 +126,7 @@ paths = [project["sysroot"] + "/libexec/rust-analyzer-proc-macro-srv"]
 for crate in project["crates"]:
     paths += [crate["root_module"], crate.get("proc_macro_dylib_path", "/")]
     if crate["is_workspace_member"]:
-        paths += [crate["env"]["PROCFS_BINDINGS"], *crate["source"]["include_dirs"]]
+        paths += [crate["env"]["ABSTRACTIONS_BINDINGS"], *crate["source"]["include_dirs"]]
 missing = [path for path in paths if not os.path.exists(path)]
 mine = {crate["display_name"] for crate in project["crates"] if crate["is_workspace_member"]}
 assert not missing, missing

@@ -12,6 +12,7 @@ compile_error!("these are KUnit tests, for a kernel with CONFIG_KUNIT: scripts/k
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod alive;
+    pub(crate) mod bindings;
     pub(crate) mod cancel;
     pub(crate) mod delayed_work;
     pub(crate) mod jiffies;
