@@ -24,6 +24,7 @@ use kernel::{
 #[path = "abstractions"]
 mod abstractions {
     pub(crate) mod alive;
+    pub(crate) mod bindings;
     pub(crate) mod escaped;
     pub(crate) mod jiffies;
     pub(crate) mod log_line;

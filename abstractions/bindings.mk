@@ -34,6 +34,7 @@ quiet_cmd_bindings_generated = BINDGEN $@
 		--no-recursive-allowlist --enable-function-attribute-detection \
 		--allowlist-type proc_ops --allowlist-type proc_dir_entry \
 		--allowlist-function 'proc_create_data|proc_remove' \
+		--allowlist-var 'ABSTRACTIONS_.*' \
 		--with-derive-custom-struct '.*=MaybeZeroable' \
 		--raw-line 'pub use kernel::bindings::*;' --raw-line 'use kernel::ffi;' \
 		--raw-line 'use pin_init::MaybeZeroable;' \

@@ -4,18 +4,25 @@
 //!
 //! `kernel::miscdevice` passes the registration to `open` and has no place in it for the driver's
 //! own data. Here the registration is embedded in a struct that has one, as C drivers do with
-//! `container_of()`.
+//! `container_of()`. It also lacks poll(2), writes that may not wait at all, and `write` beside
+//! `write_iter`, which saves a write(2) the making of an iterator.
 //!
-//! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
+//! C headers: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h),
+//! [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/linux/poll.h`](srctree/include/linux/poll.h)
 
 use core::{
     marker::PhantomData,
-    ptr, //
+    mem::MaybeUninit,
+    ptr,
+    slice, //
 };
 
 use kernel::{
-    bindings,
+    alloc::Flags,
     container_of,
+    error::from_result,
+    ffi::c_char,
     fs::{
         file::flags::O_NONBLOCK,
         File,
@@ -28,8 +35,16 @@ use kernel::{
         MiscDeviceRegistration, //
     },
     prelude::*,
-    sync::Arc,
+    sync::{
+        poll::{
+            PollCondVar,
+            PollTable, //
+        },
+        Arc,
+        ArcBorrow, //
+    },
     types::ForeignOwnable,
+    uaccess::UserPtr,
     ModuleMetadata, //
 };
 
@@ -38,23 +53,187 @@ use super::{
         Alive,
         Kind, //
     },
+    bindings,
     user_result::count_for_user, //
 };
+
+/// The bytes of one write(2) or writev(2).
+///
+/// # Examples
+///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use crate::abstractions::misc_device::Bytes;
+///
+/// /// The first eight bytes, if there are so many and all can be read.
+/// fn number(bytes: &mut impl Bytes) -> Result<u64> {
+///     let mut buffer = [MaybeUninit::uninit(); 8];
+///     let bytes = bytes.copy_into(&mut buffer);
+///     Ok(u64::from_le_bytes((&*bytes).try_into().map_err(|_| EFAULT)?))
+/// }
+/// ```
+pub(crate) trait Bytes {
+    /// How many there are. Not all of them need be readable. Any context.
+    fn len(&self) -> usize;
+
+    /// Copies the next bytes, as many as there is room for; fewer if there are no more, or no more
+    /// that can be read. Returns those. Process context, for it may sleep.
+    fn copy_into<'a>(&'a mut self, to: &'a mut [MaybeUninit<u8>]) -> &'a mut [u8];
+}
+
+impl Bytes for IovIterSource<'_> {
+    fn len(&self) -> usize {
+        IovIterSource::len(self)
+    }
+
+    /// C: `copy_from_iter()`.
+    fn copy_into<'a>(&'a mut self, to: &'a mut [MaybeUninit<u8>]) -> &'a mut [u8] {
+        self.copy_from_iter_raw(to)
+    }
+}
+
+/// The bytes of a write(2), which lie at one place of the caller's memory.
+struct UserBytes {
+    from: UserPtr,
+    len: usize,
+}
+
+impl Bytes for UserBytes {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    /// C: `copy_from_user()`.
+    #[inline]
+    fn copy_into<'a>(&'a mut self, to: &'a mut [MaybeUninit<u8>]) -> &'a mut [u8] {
+        let to_copy = self.len.min(to.len());
+        let from = self.from.as_const_ptr();
+        // SAFETY: So many bytes may be written, to a slice that is at least as long; whatever
+        // `from` is, C looks whether it is the caller's.
+        let left = unsafe { bindings::copy_from_user(to.as_mut_ptr().cast(), from, to_copy) };
+        let copied = to_copy - left as usize;
+        self.from = self.from.wrapping_byte_add(copied);
+        self.len -= copied;
+        // SAFETY: C has written these.
+        unsafe { slice::from_raw_parts_mut(to.as_mut_ptr().cast(), copied) }
+    }
+}
+
+/// What a write may wait for.
+///
+/// # Examples
+///
+/// ```
+/// use crate::abstractions::misc_device::MayWait;
+///
+/// fn memory(may_wait: MayWait) -> Result<KBox<[u8; 4096]>> {
+///     let memory = KBox::init(pin_init::init_zeroed(), may_wait.gfp());
+///     // Who may not wait for memory tries again.
+///     memory.map_err(|error| may_wait.error_for(error))
+/// }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MayWait {
+    /// Whatever it takes.
+    ForAnything,
+    /// Memory, as all do that allocate some: the file has `O_NONBLOCK`, at this moment, for fcntl(2)
+    /// may have changed that since it was opened. It would rather have `EAGAIN` than wait for
+    /// others.
+    ForMemory,
+    /// Nothing at all: pwritev2(2) with `RWF_NOWAIT`, or io_uring, which waits by poll instead.
+    ///
+    /// C: `IOCB_NOWAIT`.
+    ForNothing,
+}
+
+impl MayWait {
+    /// How to allocate memory.
+    pub(crate) fn gfp(self) -> Flags {
+        match self {
+            Self::ForAnything | Self::ForMemory => GFP_KERNEL,
+            Self::ForNothing => GFP_NOWAIT,
+        }
+    }
+
+    /// The error of a write that got no memory by [`MayWait::gfp`].
+    pub(crate) fn error_for(self, no_memory: impl Into<Error>) -> Error {
+        match self {
+            Self::ForAnything | Self::ForMemory => no_memory.into(),
+            Self::ForNothing => EAGAIN,
+        }
+    }
+
+    fn of_file(file: *mut bindings::file) -> Self {
+        // SAFETY: Callers pass a file that is open for the call. C writes the flags as one word,
+        // whenever it likes, and so are they read.
+        let flags = unsafe { ptr::read_volatile(&raw const (*file).f_flags) };
+        match flags & O_NONBLOCK {
+            0 => Self::ForAnything,
+            _ => Self::ForMemory,
+        }
+    }
+
+    /// Not by means of a `LocalFile`, which is for the thread that has the file open: it may be a
+    /// worker of io_uring that writes.
+    fn of_kiocb<T: ForeignOwnable>(kiocb: &Kiocb<'_, T>) -> Self {
+        // SAFETY: C passes a valid kiocb, whose file stays open for the call.
+        let (flags, file) = unsafe { ((*kiocb.as_raw()).ki_flags, (*kiocb.as_raw()).ki_filp) };
+        if flags & bindings::ABSTRACTIONS_IOCB_NOWAIT != 0 {
+            return Self::ForNothing;
+        }
+        Self::of_file(file)
+    }
+}
 
 /// What a device that is only written to does.
 ///
 /// # Examples
 ///
 /// ```
-/// use kernel::iov::IovIterSource;
-/// use crate::abstractions::misc_device::FileOperations;
+/// use crate::abstractions::misc_device::{Bytes, FileOperations, MayWait};
 ///
 /// /// Takes whatever there is, and forgets it.
 /// struct Null;
 ///
 /// impl FileOperations for Null {
-///     fn write(&self, data: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
-///         Ok(data.len())
+///     fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+///         Ok(bytes.len())
+///     }
+/// }
+/// ```
+///
+/// One that makes writers wait says so to those who poll:
+///
+/// ```
+/// use kernel::sync::{
+///     atomic::{Atomic, Relaxed},
+///     poll::PollCondVar,
+/// };
+/// use crate::abstractions::misc_device::{Bytes, FileOperations, MayWait};
+///
+/// /// Takes a single write.
+/// #[pin_data]
+/// struct Once {
+///     is_full: Atomic<bool>,
+///     /// Notified by who takes out what is in it.
+///     #[pin]
+///     emptied: PollCondVar,
+/// }
+///
+/// impl FileOperations for Once {
+///     fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+///         if self.is_full.xchg(true, Relaxed) {
+///             return Err(EAGAIN);
+///         }
+///         Ok(bytes.len())
+///     }
+///
+///     fn is_writable(&self) -> bool {
+///         !self.is_full.load(Relaxed)
+///     }
+///
+///     fn writable(&self) -> Option<&PollCondVar> {
+///         Some(&self.emptied)
 ///     }
 /// }
 /// ```
@@ -62,10 +241,21 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
     /// Takes one write(2) or writev(2) and returns how many of its bytes it took.
     ///
     /// May be called from any number of processes at the same time, in process context, and may
-    /// sleep. If `nonblocking`, the caller would rather have `EAGAIN` than wait: its file has
-    /// `O_NONBLOCK` at this moment, for fcntl(2) may have changed that since it was opened. More
-    /// bytes than there were, and an error that is not for user space, become `EIO`.
-    fn write(&self, data: &mut IovIterSource<'_>, nonblocking: bool) -> Result<usize>;
+    /// sleep, if it `may_wait`. More bytes than there were, and an error that is not for user
+    /// space, become `EIO`.
+    fn write(&self, bytes: &mut impl Bytes, may_wait: MayWait) -> Result<usize>;
+
+    /// Whether a write would not wait now: what poll(2) calls `POLLOUT`. Called as `write` is; it
+    /// must not sleep.
+    fn is_writable(&self) -> bool {
+        true
+    }
+
+    /// What is notified each time that `is_writable` may have become true. Those who poll are put
+    /// into its queue before they ask `is_writable`, so that they miss nothing. Always the same.
+    fn writable(&self) -> Option<&PollCondVar> {
+        None
+    }
 }
 
 /// A registered misc device, which is deregistered when this is dropped.
@@ -78,22 +268,19 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
 /// # Examples
 ///
 /// ```
-/// use kernel::{
-///     iov::IovIterSource,
-///     sync::{
-///         atomic::{Atomic, Relaxed},
-///         Arc,
-///     },
+/// use kernel::sync::{
+///     atomic::{Atomic, Relaxed},
+///     Arc,
 /// };
-/// use crate::abstractions::misc_device::{Device, FileOperations};
+/// use crate::abstractions::misc_device::{Bytes, Device, FileOperations, MayWait};
 ///
 /// /// Counts the bytes that are thrown into it.
 /// struct Sink(Atomic<u64>);
 ///
 /// impl FileOperations for Sink {
-///     fn write(&self, data: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
-///         self.0.add(data.len() as u64, Relaxed);
-///         Ok(data.len())
+///     fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+///         self.0.add(bytes.len() as u64, Relaxed);
+///         Ok(bytes.len())
 ///     }
 /// }
 ///
@@ -172,7 +359,7 @@ struct OpenDevice<T>(PhantomData<T>);
 impl<T: FileOperations> MiscDevice for OpenDevice<T> {
     type Ptr = Arc<T>;
 
-    fn open(_file: &File, registration: &MiscDeviceRegistration<Self>) -> Result<Arc<T>> {
+    fn open(file: &File, registration: &MiscDeviceRegistration<Self>) -> Result<Arc<T>> {
         if !is_live() {
             return Err(ENODEV);
         }
@@ -180,21 +367,83 @@ impl<T: FileOperations> MiscDevice for OpenDevice<T> {
         // lives for as long as the registration that it owns.
         let device =
             unsafe { &*container_of!(ptr::from_ref(registration), Device<T>, registration) };
+        // SAFETY: It is being opened, so nobody else has it. C looks at the operations when this has
+        // returned, for it has `replace_fops()` to do the same. Their module is that of the ones
+        // before, to which the file has a reference.
+        unsafe {
+            (*file.as_ptr()).f_op = Self::FILE_OPERATIONS;
+            (*file.as_ptr()).f_mode |= bindings::ABSTRACTIONS_FMODE_NOWAIT;
+        }
         Ok(device.state.clone())
     }
 
     fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, data: &mut IovIterSource<'_>) -> Result<usize> {
-        let nonblocking = is_nonblocking(&kiocb);
+        let may_wait = MayWait::of_kiocb(&kiocb);
         let offered = data.len();
-        count_for_user(kiocb.file().write(data, nonblocking), offered)
+        count_for_user(kiocb.file().write(data, may_wait), offered)
     }
 }
 
-/// Not by means of a `LocalFile`, which is for the thread that has the file open: it may be a
-/// worker of io_uring that writes.
-fn is_nonblocking<T: ForeignOwnable>(kiocb: &Kiocb<'_, T>) -> bool {
-    // SAFETY: C passes a valid kiocb, whose file stays open for the call. It writes the flags as
-    // one word, whenever it likes, and so are they read.
-    let flags = unsafe { ptr::read_volatile(&raw const (*(*kiocb.as_raw()).ki_filp).f_flags) };
-    flags & O_NONBLOCK != 0
+/// What `kernel::miscdevice` has no place for.
+impl<T: FileOperations> OpenDevice<T> {
+    const FILE_OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
+        write: Some(Self::write),
+        poll: Some(Self::poll),
+        // SAFETY: It points at the constant that the `kernel` crate has made for this type.
+        ..unsafe { *MiscDeviceOptions { name: c"" }.into_raw::<Self>().fops }
+    };
+
+    /// # Safety
+    ///
+    /// The file is one of a device that [`Device::register`] registered, and is open during `'a`.
+    unsafe fn state<'a>(file: *mut bindings::file) -> ArcBorrow<'a, T> {
+        // SAFETY: `open` returned an `Arc<T>`, which is the file's until it is released.
+        unsafe { <Arc<T> as ForeignOwnable>::borrow((*file).private_data) }
+    }
+
+    /// # Safety
+    ///
+    /// C calls it for a file with these operations.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        from: *const c_char,
+        len: usize,
+        _: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: C keeps the file open for the call. Those with these operations are of a device
+        // that was registered here.
+        let state = unsafe { Self::state(file) };
+        let mut bytes = UserBytes {
+            from: UserPtr::from_ptr(from.cast_mut().cast()),
+            len,
+        };
+        let result = state.write(&mut bytes, MayWait::of_file(file));
+        // CAST: It is at most `len`, of which C sees to it that it is no more than `MAX_RW_COUNT`.
+        from_result(|| count_for_user(result, len).map(|taken| taken as isize))
+    }
+
+    /// # Safety
+    ///
+    /// C calls it for a file with these operations.
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: As for `write`.
+        let state = unsafe { Self::state(file) };
+        // SAFETY: C passes a table that is valid for the call, or none.
+        let table = unsafe { PollTable::from_raw(table) };
+        // SAFETY: The file is open for the call, and this thread is not in another on it.
+        let file = unsafe { File::from_raw_file(file) };
+        if let Some(writable) = state.writable() {
+            // What polls may be in this queue until the file is closed. That is no longer than it
+            // is there: it was borrowed from the file's state, from which it can go only if nobody
+            // else has that.
+            table.register_wait(file, writable);
+        }
+        match state.is_writable() {
+            true => bindings::ABSTRACTIONS_EPOLLOUT,
+            false => 0,
+        }
+    }
 }

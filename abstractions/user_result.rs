@@ -71,11 +71,21 @@ pub(crate) fn error_for_user(error: Error) -> Error {
 /// assert!(count_for_user(Ok(3), 4) == Ok(3));
 /// assert!(count_for_user(Ok(5), 4) == Err(EIO));
 /// ```
+#[inline]
 pub(crate) fn count_for_user(result: Result<usize>, offered: usize) -> Result<usize> {
-    let taken = result.map_err(error_for_user)?;
-    if taken > offered {
-        pr_err_once!("a file operation took {taken} of {offered} bytes: EIO\n");
-        return Err(EIO);
+    match result {
+        Ok(taken) if taken <= offered => Ok(taken),
+        other => Err(no_count(other, offered)),
     }
-    Ok(taken)
+}
+
+#[cold]
+fn no_count(result: Result<usize>, offered: usize) -> Error {
+    match result {
+        Ok(taken) => {
+            pr_err_once!("a file operation took {taken} of {offered} bytes: EIO\n");
+            EIO
+        }
+        Err(error) => error_for_user(error),
+    }
 }

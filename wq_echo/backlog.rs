@@ -14,6 +14,7 @@ use core::mem;
 
 use kernel::{
     new_condvar,
+    new_poll_condvar,
     new_spinlock,
     prelude::*,
     sync::{
@@ -21,6 +22,7 @@ use kernel::{
             spinlock::SpinLockBackend,
             Guard, //
         },
+        poll::PollCondVar,
         CondVar,
         SpinLock, //
     },
@@ -35,7 +37,10 @@ use super::{
     },
     message::Message, //
 };
-use crate::abstractions::jiffies;
+use crate::abstractions::{
+    jiffies,
+    misc_device::MayWait, //
+};
 
 /// How long a busy worker waits for more.
 const TICK: Jiffies = 1;
@@ -119,9 +124,9 @@ pub(crate) struct Backlog {
     linger: Jiffies,
     #[pin]
     state: SpinLock<State>,
-    /// Notified when messages have been printed.
+    /// Notified when there is room again.
     #[pin]
-    room: CondVar,
+    room: PollCondVar,
     /// Notified when plenty of messages wait for a worker who would come in a tick.
     #[pin]
     rush: CondVar,
@@ -148,7 +153,7 @@ impl Backlog {
                 },
                 "Backlog::state"
             ),
-            room <- new_condvar!("Backlog::room"),
+            room <- new_poll_condvar!("Backlog::room"),
             rush <- new_condvar!("Backlog::rush"),
         })
     }
@@ -162,22 +167,23 @@ impl Backlog {
     ///
     /// # Errors
     ///
-    /// `EAGAIN` at the bound with `nonblocking`; `ERESTARTSYS` if a signal came while there was
-    /// no room; `ENOMEM`. The message has not been queued then.
+    /// `EAGAIN` at the bound if it may not wait for room, or where there is no memory if it may not
+    /// wait for that; `ERESTARTSYS` if a signal came while there was no room; `ENOMEM`. The message
+    /// has not been queued then.
     pub(crate) fn push(
         &self,
         message: Message<'_>,
-        nonblocking: bool,
+        may_wait: MayWait,
         call: impl FnOnce(),
     ) -> Result {
-        self.push_with(message, nonblocking, call, Memory::new)
+        self.push_with(message, may_wait, call, || Memory::new(may_wait.gfp()))
     }
 
     /// As [`Backlog::push`], with memory that `allocate` gets.
     fn push_with(
         &self,
         message: Message<'_>,
-        nonblocking: bool,
+        may_wait: MayWait,
         call: impl FnOnce(),
         allocate: impl Fn() -> Result<Memory>,
     ) -> Result {
@@ -185,7 +191,7 @@ impl Backlog {
         loop {
             let mut state = self.state.lock();
             if self.is_full(&state) {
-                self.wait_for_room(&mut state, nonblocking)?;
+                self.wait_for_room(&mut state, may_wait)?;
                 has_waited = true;
             }
             if state.append(message) {
@@ -195,8 +201,10 @@ impl Backlog {
             }
             drop(state);
             // There may be no more room when there is memory.
-            let memory = allocate()?;
-            self.state.lock().batch.extend(memory);
+            match allocate() {
+                Ok(memory) => self.state.lock().batch.extend(memory),
+                Err(error) => return Err(self.without_memory(error, may_wait)),
+            }
         }
     }
 
@@ -204,13 +212,30 @@ impl Backlog {
         state.stats.pending() >= self.max_pending
     }
 
+    /// Whether a write would not have to wait. Any context.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.is_full(&self.state.lock())
+    }
+
+    /// What is notified when there is room again.
+    pub(crate) fn room(&self) -> &PollCondVar {
+        &self.room
+    }
+
+    #[cold]
+    fn without_memory(&self, error: Error, may_wait: MayWait) -> Error {
+        let error = may_wait.error_for(error);
+        self.state.lock().stats.refused += u64::from(error == EAGAIN);
+        error
+    }
+
     #[cold]
     fn wait_for_room(
         &self,
         state: &mut Guard<'_, State, SpinLockBackend>,
-        nonblocking: bool,
+        may_wait: MayWait,
     ) -> Result {
-        if nonblocking {
+        if may_wait != MayWait::ForAnything {
             state.stats.refused += 1;
             return Err(EAGAIN);
         }
@@ -263,12 +288,16 @@ impl Backlog {
         let count = messages.len() as u64;
         let mut memory = messages.into_memory();
         let mut state = self.state.lock();
+        // Nobody waits but at the bound.
+        let makes_room = self.is_full(&state) && count > 0;
         state.stats.printed += count;
         if state.spare.is_none() {
             state.spare = memory.take();
         }
         drop(state);
-        self.room.notify_all();
+        if makes_room {
+            self.room.notify_all();
+        }
     }
 
     /// Whether there is more for the worker, which a busy one waits for. If not it may go: the
@@ -322,7 +351,7 @@ mod tests {
     /// Whether the worker was called.
     fn push(backlog: &Backlog, text: &[u8]) -> Result<bool> {
         let mut was_called = false;
-        backlog.push(split(text).0, true, || was_called = true)?;
+        backlog.push(split(text).0, MayWait::ForMemory, || was_called = true)?;
         Ok(was_called)
     }
 
@@ -393,13 +422,25 @@ mod tests {
     }
 
     #[test]
+    fn who_may_wait_for_nothing_is_refused_without_memory() -> Result {
+        let backlog = backlog(1)?;
+        for (may_wait, error) in [(MayWait::ForMemory, ENOMEM), (MayWait::ForNothing, EAGAIN)] {
+            let result = backlog.push_with(split(b"one").0, may_wait, || (), || Err(ENOMEM));
+            assert_eq!(result.err(), Some(error));
+        }
+        let stats = backlog.stats();
+        assert_eq!((stats.accepted, stats.refused), (0, 1));
+        Ok(())
+    }
+
+    #[test]
     fn room_that_went_while_memory_was_allocated_is_not_given_again() -> Result {
         let backlog = backlog(1)?;
         let other_is_faster = || {
             push(&backlog, b"other")?;
-            Memory::new()
+            Memory::new(GFP_KERNEL)
         };
-        let result = backlog.push_with(split(b"one").0, true, || (), other_is_faster);
+        let result = backlog.push_with(split(b"one").0, MayWait::ForMemory, || (), other_is_faster);
         assert_eq!(result.err(), Some(EAGAIN));
         assert_eq!(backlog.stats().pending(), 1);
         assert!(backlog.take().texts().eq([b"other"]));
@@ -411,7 +452,7 @@ mod tests {
         let backlog = backlog.clone();
         spawn!(queue, GFP_KERNEL, move || {
             // What is left of a failure is that the counters are not as they should be.
-            let _ = backlog.push(split(text).0, false, || ());
+            let _ = backlog.push(split(text).0, MayWait::ForAnything, || ());
         })?;
         Ok(())
     }

@@ -6,6 +6,7 @@
 use core::mem;
 
 use kernel::{
+    alloc::Flags,
     error::Error,
     prelude::*, //
 };
@@ -30,20 +31,20 @@ struct Page {
 pub(crate) struct Memory(KBox<Page>);
 
 impl Memory {
-    /// May sleep.
+    /// May sleep if the flags say so.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     #[cold]
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new(flags: Flags) -> Result<Self> {
         let page = init!(Page {
             next: None,
             // INVARIANT: No messages take up no bytes.
             used: 0,
             bytes <- pin_init::init_zeroed(),
         }? Error);
-        Ok(Self(KBox::init(page, GFP_KERNEL)?))
+        Ok(Self(KBox::init(page, flags)?))
     }
 }
 
@@ -206,7 +207,7 @@ mod tests {
     fn push(batch: &mut Batch, text: &[u8]) -> Result {
         let message = split(text).0;
         if !batch.push(message) {
-            batch.extend(Memory::new()?);
+            batch.extend(Memory::new(GFP_KERNEL)?);
             assert!(batch.push(message));
         }
         Ok(())
@@ -247,8 +248,8 @@ mod tests {
     fn a_page_that_nobody_used_is_passed_over() -> Result {
         let mut batch = Batch::default();
         for text in [&b"one"[..], b"two"] {
-            batch.extend(Memory::new()?);
-            batch.extend(Memory::new()?);
+            batch.extend(Memory::new(GFP_KERNEL)?);
+            batch.extend(Memory::new(GFP_KERNEL)?);
             push(&mut batch, text)?;
         }
         assert!(batch.finish().texts().eq([b"one", b"two"]));
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_full_page_takes_no_more() -> Result {
-        let mut batch = Batch::new(Some(Memory::new()?));
+        let mut batch = Batch::new(Some(Memory::new(GFP_KERNEL)?));
         let empty = split(b"").0;
         assert!((0..PAGE_BYTES).all(|_| batch.push(empty)));
         assert!(!batch.push(empty));

@@ -5,9 +5,11 @@
 use core::mem::MaybeUninit;
 
 use kernel::{
-    iov::IovIterSource,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        poll::PollCondVar,
+        Arc, //
+    }, //
 };
 
 use super::{
@@ -15,7 +17,11 @@ use super::{
     message, //
 };
 use crate::abstractions::{
-    misc_device::FileOperations,
+    misc_device::{
+        Bytes,
+        FileOperations,
+        MayWait, //
+    },
     owned_queue::OwnedQueue, //
 };
 
@@ -37,23 +43,31 @@ impl EchoDevice {
 impl FileOperations for EchoDevice {
     /// Makes one message of one write, of its first 255 bytes if it is longer: the short count
     /// tells the caller to write the rest again.
-    fn write(&self, data: &mut IovIterSource<'_>, nonblocking: bool) -> Result<usize> {
+    fn write(&self, bytes: &mut impl Bytes, may_wait: MayWait) -> Result<usize> {
         let mut buffer = [MaybeUninit::uninit(); message::LOOKAHEAD];
-        let len = data.len().min(buffer.len());
+        let len = bytes.len().min(buffer.len());
         if len == 0 {
             return Ok(0);
         }
-        let bytes = data.copy_from_iter_raw(&mut buffer[..len]);
+        let bytes = bytes.copy_into(&mut buffer[..len]);
         // A line end behind the message need not be readable.
         if bytes.len() < len.min(message::MAX_LEN) {
             return Err(EFAULT);
         }
 
         let (message, taken) = message::split(bytes);
-        self.echo.backlog.push(message, nonblocking, || {
+        self.echo.backlog.push(message, may_wait, || {
             // It is not pending, or it would not have to be called.
             let _ = self.queue.enqueue(self.echo.clone());
         })?;
         Ok(taken)
+    }
+
+    fn is_writable(&self) -> bool {
+        self.echo.backlog.has_room()
+    }
+
+    fn writable(&self) -> Option<&PollCondVar> {
+        Some(self.echo.backlog.room())
     }
 }

@@ -15,7 +15,6 @@
 
 use kernel::{
     fs::File,
-    iov::IovIterSource,
     miscdevice::{
         MiscDevice,
         MiscDeviceOptions,
@@ -33,13 +32,16 @@ use kernel::{
 #[path = "../abstractions"]
 mod abstractions {
     pub(crate) mod alive;
+    pub(crate) mod bindings;
     pub(crate) mod misc_device;
     pub(crate) mod user_result;
 }
 
 use abstractions::misc_device::{
+    Bytes,
     Device,
-    FileOperations, //
+    FileOperations,
+    MayWait, //
 };
 
 /// An open file of the device.
@@ -55,8 +57,8 @@ impl MiscDevice for Null {
 }
 
 impl FileOperations for Null {
-    fn write(&self, data: &mut IovIterSource<'_>, _: bool) -> Result<usize> {
-        Ok(data.len())
+    fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+        Ok(bytes.len())
     }
 }
 

@@ -14,7 +14,6 @@
 //! EXPECT kasan: Workqueue: zoo_ordered .*item_still_runs_behind_a_wait
 
 use kernel::{
-    iov::IovIterSource,
     new_mutex,
     prelude::*,
     sync::{
@@ -28,6 +27,7 @@ use kernel::{
 #[path = "../abstractions"]
 mod abstractions {
     pub(crate) mod alive;
+    pub(crate) mod bindings;
     pub(crate) mod cancel;
     pub(crate) mod misc_device;
     pub(crate) mod owned_queue;
@@ -37,8 +37,10 @@ mod abstractions {
 
 use abstractions::{
     misc_device::{
+        Bytes,
         Device,
-        FileOperations, //
+        FileOperations,
+        MayWait, //
     },
     owned_queue::OwnedQueue,
     work::{
@@ -146,7 +148,7 @@ struct Stop {
 }
 
 impl FileOperations for Stop {
-    fn write(&self, bytes: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
+    fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
         let item = self.item.lock().take();
         if let Some(item) = item {
             item.enqueue();

@@ -5,7 +5,6 @@
 use core::hint::spin_loop;
 
 use kernel::{
-    iov::IovIterSource,
     prelude::*,
     seq_file::SeqFile,
     str::CString,
@@ -49,8 +48,8 @@ impl procfs::ProcOperations for Nothing {
 }
 
 impl misc_device::FileOperations for Nothing {
-    fn write(&self, data: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
-        Ok(data.len())
+    fn write(&self, bytes: &mut impl misc_device::Bytes, _: misc_device::MayWait) -> Result<usize> {
+        Ok(bytes.len())
     }
 }
 

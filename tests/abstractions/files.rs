@@ -3,7 +3,6 @@
 //! Files in /proc and misc devices: what they may be called, and what their callbacks may say.
 
 use kernel::{
-    iov::IovIterSource,
     prelude::*,
     seq_file::SeqFile,
     sync::{
@@ -54,8 +53,8 @@ impl procfs::ProcOperations for Nothing {
 }
 
 impl misc_device::FileOperations for Nothing {
-    fn write(&self, data: &mut IovIterSource<'_>, _nonblocking: bool) -> Result<usize> {
-        Ok(data.len())
+    fn write(&self, bytes: &mut impl misc_device::Bytes, _: misc_device::MayWait) -> Result<usize> {
+        Ok(bytes.len())
     }
 }
 

@@ -13,6 +13,7 @@ use nix::unistd::write;
 
 use crate::error::Error;
 use crate::paths::ECHO_DEVICE;
+use crate::raw;
 
 /// The open device.
 pub struct EchoDevice {
@@ -44,6 +45,11 @@ impl EchoDevice {
     pub fn write_vectored(&self, parts: &[&[u8]]) -> Result<usize, Errno> {
         let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
         writev(&self.file, &parts)
+    }
+
+    /// One pwritev2(2) with `RWF_NOWAIT`.
+    pub fn write_nowait(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        raw::write_nowait(&self.file, bytes)
     }
 
     /// Writes until all is taken, and tells `taken` of each part.

@@ -7,11 +7,13 @@
 
 use std::ffi::c_void;
 use std::fs::File;
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use io_uring::{opcode, types, IoUring};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAdvise, ProtFlags};
@@ -217,6 +219,51 @@ pub fn become_realtime() -> Result<(), Errno> {
     // call only.
     let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &parameters) };
     Errno::result(result).map(drop)
+}
+
+/// pwritev2(2) of one part, which waits for nothing (`RWF_NOWAIT`).
+pub fn write_nowait(file: &File, bytes: &[u8]) -> Result<usize, Errno> {
+    let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: The part is valid for the call, which only reads it. -1 is the file's own position.
+    let count = unsafe { libc::pwritev2(file.as_raw_fd(), &part, 1, -1, libc::RWF_NOWAIT) };
+    Errno::result(count).map(|count| count as usize)
+}
+
+/// An io_uring, through which one write is under way.
+pub struct Ring {
+    // Dropped first: that takes the write back, which reads the bytes.
+    ring: IoUring,
+    bytes: Vec<u8>,
+}
+
+impl Ring {
+    /// Fails where the kernel has none, or is told to give nobody one.
+    pub fn new() -> io::Result<Ring> {
+        Ok(Ring { ring: IoUring::new(1)?, bytes: Vec::new() })
+    }
+
+    /// Has the kernel write `bytes` to a file that stays open meanwhile, when the file takes them,
+    /// or with `nowait` at once or never (`RWF_NOWAIT`). Waits for nothing itself.
+    pub fn begin(&mut self, file: &File, bytes: &[u8], nowait: bool) -> io::Result<()> {
+        assert!(self.bytes.is_empty(), "a write is under way");
+        self.bytes = bytes.to_vec();
+        let to = types::Fd(file.as_raw_fd());
+        let write = opcode::Write::new(to, self.bytes.as_ptr(), self.bytes.len() as u32)
+            .offset(u64::MAX)
+            .rw_flags(if nowait { libc::RWF_NOWAIT } else { 0 })
+            .build();
+        // SAFETY: The bytes are this ring's, which leaves them as they are until the write is over.
+        unsafe { self.ring.submission().push(&write) }.expect("the queue holds one");
+        self.ring.submit()?;
+        Ok(())
+    }
+
+    /// What has come of it, if it is over.
+    pub fn result(&mut self) -> Option<Result<usize, Errno>> {
+        let result = self.ring.completion().next()?.result();
+        self.bytes.clear();
+        Some(if result < 0 { Err(Errno::from_raw(-result)) } else { Ok(result as usize) })
+    }
 }
 
 /// What the processor's clock shows (its time stamp counter).

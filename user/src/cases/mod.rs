@@ -20,7 +20,9 @@ mod echo_errors;
 mod echo_escape;
 mod echo_lines;
 mod echo_module;
+mod echo_nowait;
 mod echo_order;
+mod echo_poll;
 mod echo_signals;
 mod echo_split;
 mod program;
@@ -54,6 +56,8 @@ const SUBJECTS: &[&[Case]] = &[
     echo_order::CASES,
     echo_counters::CASES,
     echo_bound::CASES,
+    echo_poll::CASES,
+    echo_nowait::CASES,
     echo_signals::CASES,
     echo_module::CASES,
     demo_table::CASES,

@@ -108,41 +108,51 @@ fn expect_unused(module: &Module) -> Outcome {
 fn echo_survives_a_fault_at_each_step_of_a_write(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
     let long = [b'l'; 600];
-    for (what, parts) in [
-        ("a write of 15 bytes", vec![&b"william wq test"[..]]),
-        ("a write of 600 bytes", vec![&long]),
-        ("a write of three parts", vec![b"one ", b"two ", b"three\n"]),
-        ("a write of a line end", vec![b"\n"]),
-    ] {
+    type Write<'a> = &'a dyn Fn(&EchoDevice) -> Result<usize, Errno>;
+    let text = &b"william wq test"[..];
+    let parts = [&b"one "[..], b"two ", b"three\n"];
+    let whole = parts.concat();
+    let writes: [(&str, &[u8], Errno, Write<'_>); 5] = [
+        ("a write of 15 bytes", text, Errno::ENOMEM, &|device| device.write(text)),
+        ("a write of 600 bytes", &long, Errno::ENOMEM, &|device| device.write(&long)),
+        ("a write of three parts", &whole, Errno::ENOMEM, &|device| device.write_vectored(&parts)),
+        ("a write of a line end", b"\n", Errno::ENOMEM, &|device| device.write(b"\n")),
+        // It does not wait for memory either.
+        ("a write with RWF_NOWAIT", text, Errno::EAGAIN, &|device| device.write_nowait(text)),
+    ];
+    for (what, whole, no_memory, write) in writes {
         let reload = loaded_with(&harness.echo, "")?;
         let device = EchoDevice::open()?;
         let mut log = EchoLog::from_now()?;
-        let whole = parts.concat();
-        let (expected, text) = crate::model::accept(&whole);
+        let (expected, text) = crate::model::accept(whole);
         let mut printed = Vec::new();
         let mut starved = 0;
         let mut accepted = counters_at_rest()?.accepted;
-        let call = || match &parts[..] {
-            [one] => device.write(one),
-            _ => device.write_vectored(&parts),
-        };
-        sweep(harness, what, &faults, call, |n, result| {
-            let now = counters_at_rest()?.accepted;
-            match result {
-                Ok(taken) => {
-                    ensure!(taken == expected || taken == 255, "{taken} bytes taken, step {n}");
-                    ensure_eq!(now, accepted + 1, "accepted, step {n}");
-                    printed.extend(text);
+        sweep(
+            harness,
+            what,
+            &faults,
+            || write(&device),
+            |n, result| {
+                let now = counters_at_rest()?.accepted;
+                match result {
+                    Ok(taken) => {
+                        ensure!(taken == expected || taken == 255, "{taken} bytes taken, step {n}");
+                        ensure_eq!(now, accepted + 1, "accepted, step {n}");
+                        printed.extend(text);
+                    }
+                    Err(errno) => {
+                        if errno != no_memory {
+                            ensure_eq!(errno, Errno::EFAULT, "{what} with a fault at step {n}");
+                        }
+                        starved += u32::from(errno == no_memory);
+                        ensure_eq!(now, accepted, "accepted by a write that failed, step {n}");
+                    }
                 }
-                Err(errno) => {
-                    expect_clean(Some(errno), what, n)?;
-                    starved += u32::from(errno == Errno::ENOMEM);
-                    ensure_eq!(now, accepted, "accepted by a write that failed, step {n}");
-                }
-            }
-            accepted = now;
-            Ok(())
-        })?;
+                accepted = now;
+                Ok(())
+            },
+        )?;
         expect_messages(&log.printed_already()?, &printed)?;
         ensure!(!printed.is_empty(), "no write has succeeded in the end");
         ensure!(starved > 0, "{what} has not failed for lack of memory");

@@ -7,6 +7,7 @@
 //! removal takes no longer than that of an idle module and a handler, and the
 //! module that is loaded next works and knows nothing of the one before.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,8 @@ use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::epoll::EpollFlags;
 use nix::sys::signal::Signal;
 
 use crate::cases::cases;
@@ -29,6 +32,7 @@ use crate::harness::echo::{counters_at_rest, expect_messages};
 use crate::harness::echo_log::EchoLog;
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::{reloaded_afterwards, removed, Reload};
+use crate::harness::polling::{told_now, wait_by_poll, watch};
 use crate::harness::processor::Processor;
 use crate::harness::removal::{removal, removal_of_held_echo, Bound};
 use crate::harness::wait::{wait_until, PATIENCE};
@@ -48,6 +52,7 @@ cases! {
     demo_goes_again_and_again_while_a_processor_comes_and_goes,
     echo_goes_again_and_again_with_messages_pending,
     echo_stays_again_and_again_while_writers_sleep_at_its_bound,
+    echo_goes_again_and_again_while_epoll_sets_outlive_its_files,
     both_go_again_and_again_while_writers_write_to_both,
 }
 
@@ -496,6 +501,81 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(harness: &Harness
     expect_nothing_left(harness, &[&harness.echo])
 }
 
+/// Removes wq_echo at a moment when nobody has the device open, and no sooner than `is_worth_it`;
+/// how long that took. Until then removal is refused.
+fn remove_when_unused(
+    harness: &Harness,
+    mut is_worth_it: impl FnMut() -> Outcome<bool>,
+) -> Outcome<Duration> {
+    wait_until("a moment when nobody has the device open", || {
+        if !is_worth_it()? {
+            return Ok(Err("nothing has been done with it yet".into()));
+        }
+        let started = Instant::now();
+        match harness.echo.remove() {
+            Ok(()) => Ok(Ok(started.elapsed())),
+            Err(Errno::EWOULDBLOCK) => Ok(Err("in use".into())),
+            Err(errno) => fail(format!("removing wq_echo: {errno}")),
+        }
+    })
+}
+
+fn echo_goes_again_and_again_while_epoll_sets_outlive_its_files(harness: &Harness) -> Outcome {
+    let sets = Tally::default();
+    let guard = reloaded_afterwards(&harness.echo)?;
+    let mut removals = Removals::of(harness, &harness.echo)?;
+    beside(
+        4,
+        |stop, _| poll_on(stop, &sets),
+        || {
+            for _ in 0..harness.load.cycles {
+                sets.wait_for_more("a set to be polled")?;
+                removals.took(remove_when_unused(harness, || Ok(true))?)?;
+                harness.echo.load("max_pending=2 quiet=1")?;
+            }
+            Ok(())
+        },
+    )?;
+    removals.tell();
+    guard.finish()?;
+    expect_nothing_left(harness, &[&harness.echo])
+}
+
+/// Fills the queue, and polls, by sets that are still there when the file is not.
+fn poll_on(stop: &AtomicBool, sets: &Tally) -> Outcome {
+    let mut outlived = VecDeque::new();
+    while !stop.load(Ordering::Relaxed) {
+        match EchoDevice::open_with(OFlag::O_NONBLOCK) {
+            Ok(device) => {
+                let level = watch(device.file(), EpollFlags::empty())?;
+                let edge = watch(device.file(), EpollFlags::EPOLLET)?;
+                for _ in 0..8 {
+                    match device.write(b"polled") {
+                        Ok(_) | Err(Errno::EAGAIN) => {}
+                        Err(errno) => return fail(format!("a write: {errno}")),
+                    }
+                    told_now(&level)?;
+                    told_now(&edge)?;
+                }
+                ensure!(wait_by_poll(device.file())?, "nobody said that there was room");
+                outlived.extend([level, edge]);
+                sets.count();
+            }
+            Err(error) if comes_and_goes(error.errno()) => {}
+            Err(error) => return fail(format!("opening the device: {error}")),
+        }
+        // Of files that are closed nothing is told.
+        for set in &outlived {
+            ensure_eq!(told_now(set)?, None, "told of a file that is closed");
+        }
+        while outlived.len() > 16 {
+            outlived.pop_front();
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
 fn both_go_again_and_again_while_writers_write_to_both(harness: &Harness) -> Outcome {
     let (written, commands) = (AtomicU64::new(0), Tally::default());
     let run = |stop: &AtomicBool, turn: usize| match turn % 2 {
@@ -512,18 +592,9 @@ fn both_go_again_and_again_while_writers_write_to_both(harness: &Harness) -> Out
         let mut printed = 0;
         for _ in 0..harness.load.cycles {
             let before = printed;
-            // Removal is refused while a writer has the device open.
-            let took = wait_until("a moment when nobody has the device open", || {
+            let took = remove_when_unused(harness, || {
                 printed += log.printed_already()?.len() as u64;
-                if printed == before {
-                    return Ok(Err("no message yet".into()));
-                }
-                let started = Instant::now();
-                match harness.echo.remove() {
-                    Ok(()) => Ok(Ok(started.elapsed())),
-                    Err(Errno::EWOULDBLOCK) => Ok(Err("in use".into())),
-                    Err(errno) => fail(format!("removing wq_echo: {errno}")),
-                }
+                Ok(printed > before)
             })?;
             echo.took(took)?;
             // Nobody can have it open now, so all writes have been counted.

@@ -16,6 +16,7 @@ pub mod hung_tasks;
 pub mod kmemleak;
 pub mod load;
 pub mod loaded;
+pub mod polling;
 pub mod process;
 pub mod processor;
 pub mod queueing;
