@@ -26,6 +26,7 @@ mod abstractions {
     pub(crate) mod alive;
     pub(crate) mod bindings;
     pub(crate) mod escaped;
+    pub(crate) mod hrtimer;
     pub(crate) mod jiffies;
     pub(crate) mod log_line;
     pub(crate) mod misc_device;

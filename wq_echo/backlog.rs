@@ -5,15 +5,14 @@
 //! A message is pending from the moment it is accepted until it has been printed. Writers append;
 //! the worker takes all there is at once, prints it without the lock, and reports back.
 //!
-//! Waking a worker costs several times what a message costs. So a worker that finds itself busy,
-//! twice in one tick of the kernel's clock, does not go away when it has nothing left: it comes
-//! back in a tick and looks, and until then nobody needs to wake it, unless an eighth of what may
-//! be pending is. A message that comes alone finds no worker, and wakes one at once.
+//! Waking a worker costs several times what a message costs. So a worker that finds itself busy, for
+//! messages come in quick succession, does not go away when it has nothing left: it sleeps for some
+//! microseconds and looks again, and until then nobody needs to wake it. A message that comes alone
+//! finds no worker, and wakes one at once.
 
 use core::mem;
 
 use kernel::{
-    new_condvar,
     new_poll_condvar,
     new_spinlock,
     prelude::*,
@@ -23,10 +22,14 @@ use kernel::{
             Guard, //
         },
         poll::PollCondVar,
-        CondVar,
         SpinLock, //
     },
-    time::Jiffies, //
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 use super::{
@@ -38,16 +41,16 @@ use super::{
     message::Message, //
 };
 use crate::abstractions::{
-    jiffies,
+    hrtimer,
     misc_device::MayWait, //
 };
 
-/// How long a busy worker waits for more.
-const TICK: Jiffies = 1;
+/// How long a busy worker sleeps for more, and a quarter more at most: nobody waits for it longer.
+/// One that took the last messages so long ago or longer is not busy.
+const LINGER: Delta = Delta::from_micros(32);
 
-/// It is fetched before that once an eighth of what may be pending is. A worker that is woken on a
-/// busy CPU comes late, and writers should not be at the bound by then.
-const FETCH_AT: u32 = 8;
+/// With fewer messages that may be pending no worker lingers, for so many may come meanwhile.
+const LINGER_BOUND: u32 = 256;
 
 /// What the statistics show.
 #[derive(Clone, Copy, Default)]
@@ -79,10 +82,8 @@ enum Attention {
     None,
     /// The worker, which has been called.
     Called,
-    /// The worker, when it has printed what it has taken.
+    /// The worker, when it has printed what it has taken, or in a moment.
     AtWork,
-    /// The worker, in a tick.
-    Lingering,
 }
 
 struct State {
@@ -91,15 +92,16 @@ struct State {
     /// For the batch after that.
     spare: Option<Memory>,
     attention: Attention,
-    /// When the worker last took a batch.
-    taken_at: Jiffies,
-    /// It had taken another in the same tick.
+    /// When the worker last took a batch, or came back for one.
+    taken_at: Instant<Monotonic>,
+    /// It had done so just before.
     is_busy: bool,
     stats: Stats,
 }
 
 impl State {
     /// Accepts a message, if there is memory for it.
+    #[inline]
     fn append(&mut self, message: Message<'_>) -> bool {
         let has_memory = self.batch.push(message);
         if has_memory {
@@ -117,44 +119,36 @@ impl State {
 /// for an empty one, and to read the counters; never to allocate memory, to free it or to print.
 #[pin_data]
 pub(crate) struct Backlog {
-    max_pending: u64,
-    /// So many messages are more than a worker should find who comes in a tick.
-    plenty: usize,
-    /// How long a worker waits that lingers.
-    linger: Jiffies,
+    max_pending: u32,
+    linger: Delta,
     #[pin]
     state: SpinLock<State>,
     /// Notified when there is room again.
     #[pin]
     room: PollCondVar,
-    /// Notified when plenty of messages wait for a worker who would come in a tick.
-    #[pin]
-    rush: CondVar,
 }
 
 impl Backlog {
     pub(crate) fn new(max_pending: u32) -> impl PinInit<Self> {
-        Self::with_linger(max_pending, TICK)
+        Self::with_linger(max_pending, LINGER)
     }
 
-    fn with_linger(max_pending: u32, linger: Jiffies) -> impl PinInit<Self> {
+    fn with_linger(max_pending: u32, linger: Delta) -> impl PinInit<Self> {
         pin_init!(Self {
-            max_pending: max_pending.into(),
-            plenty: max_pending.div_ceil(FETCH_AT.into()) as usize,
+            max_pending,
             linger,
             state <- new_spinlock!(
                 State {
                     batch: Batch::default(),
                     spare: None,
                     attention: Attention::None,
-                    taken_at: jiffies::now(),
+                    taken_at: Instant::now(),
                     is_busy: false,
                     stats: Stats::default(),
                 },
                 "Backlog::state"
             ),
             room <- new_poll_condvar!("Backlog::room"),
-            rush <- new_condvar!("Backlog::rush"),
         })
     }
 
@@ -196,7 +190,7 @@ impl Backlog {
             }
             if state.append(message) {
                 state.stats.blocked += u64::from(has_waited);
-                self.attract(&mut state, call);
+                Self::attract(&mut state, call);
                 return Ok(());
             }
             drop(state);
@@ -209,7 +203,7 @@ impl Backlog {
     }
 
     fn is_full(&self, state: &State) -> bool {
-        state.stats.pending() >= self.max_pending
+        state.stats.pending() >= self.max_pending.into()
     }
 
     /// Whether a write would not have to wait. Any context.
@@ -253,29 +247,22 @@ impl Backlog {
     }
 
     /// Sees to it that the worker looks at what has been appended.
-    fn attract(&self, state: &mut State, call: impl FnOnce()) {
-        match state.attention {
-            Attention::None => {
-                state.attention = Attention::Called;
-                call();
-            }
-            Attention::Lingering if state.batch.len() >= self.plenty => {
-                state.attention = Attention::AtWork;
-                self.rush.notify_one();
-            }
-            Attention::Called | Attention::AtWork | Attention::Lingering => {}
+    fn attract(state: &mut State, call: impl FnOnce()) {
+        if state.attention == Attention::None {
+            state.attention = Attention::Called;
+            call();
         }
     }
 
     /// Takes all messages that wait. They stay pending until [`Backlog::printed`] is told.
     pub(crate) fn take(&self) -> Messages {
-        let now = jiffies::now();
+        let now = Instant::now();
         let mut state = self.state.lock();
         if state.attention == Attention::Called {
             state.attention = Attention::AtWork;
             state.stats.batches += 1;
         }
-        state.is_busy = state.taken_at == now;
+        state.is_busy = now - state.taken_at < self.linger;
         state.taken_at = now;
         let next = Batch::new(state.spare.take());
         let batch = mem::replace(&mut state.batch, next);
@@ -300,16 +287,15 @@ impl Backlog {
         }
     }
 
-    /// Whether there is more for the worker, which a busy one waits for. If not it may go: the
-    /// next writer calls it. Sleeps, for a tick at most.
+    /// Whether there is more for the worker, for which a busy one lingers. If not it may go: the
+    /// next writer calls it. Sleeps, for [`LINGER`] and a quarter at most.
     pub(crate) fn expects_more(&self) -> bool {
         let mut state = self.state.lock();
-        if state.batch.is_empty() && state.is_busy {
-            state.attention = Attention::Lingering;
-            // Whatever ends the wait, what has come is handled now.
-            let _ = self
-                .rush
-                .wait_interruptible_timeout(&mut state, self.linger);
+        if state.batch.is_empty() && state.is_busy && self.may_linger() {
+            drop(state);
+            fsleep(self.linger);
+            state = self.state.lock();
+            state.taken_at = Instant::now();
         }
         if state.batch.is_empty() {
             state.attention = Attention::None;
@@ -317,6 +303,11 @@ impl Backlog {
         }
         state.attention = Attention::AtWork;
         true
+    }
+
+    /// Not where a sleep takes until the next tick.
+    fn may_linger(&self) -> bool {
+        self.max_pending >= LINGER_BOUND && hrtimer::resolution() < self.linger
     }
 
     /// The counters, all of one moment.
@@ -372,38 +363,45 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_comes_in_a_tick_is_fetched_once_plenty_wait() -> Result {
-        let backlog = backlog(2 * FETCH_AT)?;
-        backlog.state.lock().attention = Attention::Lingering;
-        assert!(!push(&backlog, b"one")?);
-        assert!(backlog.state.lock().attention == Attention::Lingering);
-        assert!(!push(&backlog, b"two")?);
-        assert!(backlog.state.lock().attention == Attention::AtWork);
-        assert!(!push(&backlog, b"three")?);
+    fn a_worker_is_busy_that_comes_again_soon() -> Result {
+        for (linger, is_busy) in [(Delta::from_millis(3_600_000), true), (Delta::ZERO, false)] {
+            let backlog = Arc::pin_init(Backlog::with_linger(1024, linger), GFP_KERNEL)?;
+            backlog.printed(backlog.take());
+            backlog.printed(backlog.take());
+            assert_eq!(backlog.state.lock().is_busy, is_busy);
+        }
         Ok(())
     }
 
     #[test]
-    fn plenty_of_messages_wake_a_worker_that_lingers() -> Result {
-        let hour = msecs_to_jiffies(3_600_000);
-        let backlog = Arc::pin_init(Backlog::with_linger(2 * FETCH_AT, hour), GFP_KERNEL)?;
-        backlog.state.lock().is_busy = true;
+    fn a_busy_worker_lingers_for_what_comes() -> Result {
+        let second = Delta::from_millis(1_000);
+        let backlog = Arc::pin_init(Backlog::with_linger(1024, second), GFP_KERNEL)?;
+        assert!(push(&backlog, b"one")?);
         let queue = OwnedQueue::unbound(c"wq_echo_kunit").build()?;
         let worker = backlog.clone();
         spawn!(queue, GFP_KERNEL, move || {
-            while worker.stats().printed < 2 {
-                worker.expects_more();
+            loop {
                 worker.printed(worker.take());
+                worker.state.lock().is_busy = true;
+                if !worker.expects_more() {
+                    return;
+                }
             }
         })?;
-        while backlog.state.lock().attention != Attention::Lingering {
-            fsleep(Delta::from_millis(1));
+        while backlog.stats().printed == 0 {
+            fsleep(Delta::from_micros(100));
         }
-        push(&backlog, b"one")?;
-        push(&backlog, b"two")?;
-        // Hangs if the worker sleeps on; without memory for messages, too.
+        // It need not be called again.
+        assert!(!push(&backlog, b"two")?);
         queue.flush();
         assert_eq!(backlog.stats().printed, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn no_worker_lingers_where_few_may_be_pending() -> Result {
+        assert!(!backlog(LINGER_BOUND - 1)?.may_linger());
         Ok(())
     }
 
