@@ -41,8 +41,8 @@ class Line:
 
 
 def echo_lines():
-    goals = {(15, 1, True): 1000, (15, 8, True): 900, (15, 1, False): 4300,
-             (255, 1, True): 1400}
+    goals = {(15, 1, True): 800, (15, 8, True): 800, (15, 1, False): 3800,
+             (255, 1, True): 1000}
     for quiet in (True, False):
         how = "quiet" if quiet else "printing"
         for size in (1, 15, 255):
@@ -52,7 +52,8 @@ def echo_lines():
                            goals.get((size, writers, quiet)), bytes=size,
                            writers=writers, quiet=quiet)
     for size in (1, 15, 255):
-        yield Line(f"write() in a burst, {size} B", "write_burst", bytes=size, quiet=True)
+        yield Line(f"write() in a burst, {size} B", "write_burst", 640 if size == 15 else None,
+                   bytes=size, quiet=True)
     for size in (1, 15, 255):
         yield Line(f"write() of a lone message, {size} B", "write_lone", bytes=size, quiet=True)
 
@@ -67,6 +68,15 @@ def way_lines(what, row):
 
 LINES = [
     *echo_lines(),
+    *[line
+      for cpus, who in ((1, "1 CPU"), (2, "2 CPUs"))
+      for line in (
+          Line(f"end to end, burst of 1,000 x 15 B, {who}", "burst",
+               900 if cpus == 1 else None, cpus=cpus),
+          Line(f"last write of it until all are counted, {who}, median", "tail_median",
+               50000, cpus=cpus),
+          Line(f"last write of it until all are counted, {who}, worst", "tail_worst",
+               cpus=cpus))],
     *[Line(f"write() to handler start, idle, {name}", f"latency_idle_{key}",
            ratio=1.0 if key == "median" else None)
       for key, name in (("median", "median"), ("p99", "99 %"), ("worst", "worst"))],

@@ -14,14 +14,15 @@ usage() {
 	cat <<'EOF'
 Usage: scripts/bench.sh [OPTIONS]
 
-Boots a kernel twice: once with --icount on one CPU, where a nanosecond is an
-instruction, once on four CPUs. In each `wqtest bench` measures both modules and
+Boots a kernel three times: once with --icount on one CPU, where a nanosecond is an
+instruction, once on two CPUs and once on four. In each `wqtest bench` measures both modules and
 their twins in bench/c. Prints a table; the figures are in build/bench.json, the
 chart is build/bench.svg. docs/performance.md says how to read them.
 
   --kernel NAME     of this kernel alone; may be repeated. Default: plain and debian
   --only GROUP      these figures alone; may be repeated: boot, echo, floor,
-                    latency, timers, ways, loading (one CPU), memory, scaling (four)
+                    latency, timers, ways, loading (one CPU), burst (one, and two),
+                    memory, scaling (four)
   --rounds N        take each figure N times, the median counts. Default 3
   --messages N      write N messages in a round. Default 100000
   --setup           also time a warm rebuild and a set-up from nothing, in a
@@ -31,7 +32,7 @@ EOF
 }
 
 kernels=() groups=() rounds=3 messages=100000 setup=0
-readonly known_groups=(boot echo floor latency timers ways loading memory scaling)
+readonly known_groups=(boot burst echo floor latency timers ways loading memory scaling)
 # What the boots take at most, on a machine that has other things to do too.
 readonly timeout=1800
 
@@ -98,11 +99,13 @@ of_these() {
 }
 
 measure_instructions() { # KERNEL
-	mapfile -t here < <(of_these boot echo floor latency timers ways loading)
+	mapfile -t here < <(of_these boot burst echo floor latency timers ways loading)
 	((${#here[@]} == 0)) || measure_in_guest "$1" icount --icount
 }
 
 measure_time() { # KERNEL
+	mapfile -t here < <(of_these burst)
+	((${#here[@]} == 0)) || measure_in_guest "$1" two --cpus 2
 	mapfile -t here < <(of_these memory scaling)
 	((${#here[@]} == 0)) || measure_in_guest "$1" smp --cpus 4 --memory 1G
 }

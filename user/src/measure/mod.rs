@@ -13,10 +13,11 @@
 //! - [`writers`]: one process or many threads that write
 //! - [`trace`]: when work items start
 //! - [`idle`]: a machine that has nothing else to do
-//! - [`boot`], [`echo`], [`floor`], [`latency`], [`loading`], [`memory`],
+//! - [`boot`], [`burst`], [`echo`], [`floor`], [`latency`], [`loading`], [`memory`],
 //!   [`scaling`], [`timers`], [`ways`]: the figures, one file a group
 
 pub mod boot;
+pub mod burst;
 pub mod echo;
 pub mod floor;
 pub mod idle;
@@ -58,8 +59,9 @@ pub struct Group {
     pub measure: fn(&Options) -> Outcome,
 }
 
-pub const GROUPS: [Group; 9] = [
+pub const GROUPS: [Group; 10] = [
     Group { name: "boot", idle: false, measure: boot::measure },
+    Group { name: "burst", idle: true, measure: burst::measure },
     Group { name: "echo", idle: true, measure: echo::measure },
     Group { name: "floor", idle: true, measure: floor::measure },
     Group { name: "latency", idle: true, measure: latency::measure },
