@@ -193,7 +193,7 @@ fn is_treacherous(c: char) -> bool {
 }
 
 /// The bytes that are characters and printed as they are, by their values; of others it takes the
-/// whole character to tell. A table, for every byte that is printed is looked up.
+/// whole character to tell.
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = b' ';
@@ -204,15 +204,37 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
+/// Whether each of eight bytes is plain, looked at all at once: `PLAIN` of each says the same.
+fn are_plain(bytes: [u8; 8]) -> bool {
+    /// 1 in each byte, and the highest bit of each.
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHEST: u64 = ONES << 7;
+    let word = u64::from_ne_bytes(bytes);
+    // Of the lowest byte that is less the highest bit is set, and none if no byte is.
+    let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word;
+    let is = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+    let control = less(word, u64::from(b' ')) | is(0x7f);
+    (word | control | is(b'"') | is(b'\\')) & HIGHEST == 0
+}
+
+/// How many bytes in front are plain.
+fn plain_len(bytes: &[u8]) -> usize {
+    let eights = bytes.chunks_exact(8);
+    let are_plain = |eight: &[u8]| eight.try_into().is_ok_and(are_plain);
+    let whole = 8 * eights.take_while(|eight| are_plain(eight)).count();
+    let rest = &bytes[whole..];
+    let is_other = |&byte: &u8| !PLAIN[usize::from(byte)];
+    whole + rest.iter().position(is_other).unwrap_or(rest.len())
+}
+
 /// The pieces of a text, first to last.
 struct Pieces<'a>(&'a [u8]);
 
 impl<'a> Pieces<'a> {
     /// As much as is plain at first sight: nearly always that is all there is.
     fn plain_run(&self) -> Option<Piece<'a>> {
-        let len = self.0.iter().position(|&byte| !PLAIN[usize::from(byte)]);
-        let run = &self.0[..len.unwrap_or(self.0.len())];
-        // SAFETY: Each byte is ASCII, by `PLAIN`, and so they are UTF-8.
+        let run = &self.0[..plain_len(self.0)];
+        // SAFETY: Each byte is ASCII, by `plain_len`, and so they are UTF-8.
         let text = unsafe { str::from_utf8_unchecked(run) };
         (!text.is_empty()).then_some(Piece::Plain(text))
     }

@@ -142,9 +142,30 @@ impl LogLine {
         unsafe { str::from_utf8_unchecked(bytes) }
     }
 
+    /// Appends a number, in a quarter of the instructions of `write!`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write_str`.
+    pub(crate) fn write_decimal(&mut self, number: u8) -> fmt::Result {
+        let digits = [number / 100, number / 10 % 10, number % 10].map(|digit| b'0' + digit);
+        let leading_zeros = usize::from(number < 100) + usize::from(number < 10);
+        // SAFETY: Digits are ASCII.
+        self.write_str(unsafe { str::from_utf8_unchecked(&digits[leading_zeros..]) })
+    }
+
     /// Prints what has been written since it was empty: C's `_printk()`.
     pub(crate) fn print(&self) {
-        call_printk(fmt!("{}", self.text()));
+        call_printk(fmt!("{}", AsItIs(self.text())));
+    }
+}
+
+/// Text that does not look whether it is to be padded, as `str` does.
+struct AsItIs<'a>(&'a str);
+
+impl fmt::Display for AsItIs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
     }
 }
 

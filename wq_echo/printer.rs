@@ -58,21 +58,32 @@ impl Printer {
         let (mut part, mut rest) = Escaped(text).split(ROOM);
         let mut mark = "\"";
         while !rest.is_empty() {
-            emit(self.record(mark, &part, fmt!("\" +\n")));
+            emit(self.record(mark, &part, |line| line.write_str("\" +\n")));
             mark = "+ \"";
             (part, rest) = rest.split(ROOM);
         }
-        emit(self.record(mark, &part, fmt!("\" (len={})\n", text.len())));
+        // CAST: No message is longer than 255 bytes.
+        let len = text.len() as u8;
+        emit(self.record(mark, &part, |line| {
+            line.write_str("\" (len=")?;
+            line.write_decimal(len)?;
+            line.write_str(")\n")
+        }));
     }
 
-    fn record(&mut self, begin: &str, part: &Escaped<'_>, end: fmt::Arguments<'_>) -> &LogLine {
+    fn record(
+        &mut self,
+        begin: &str,
+        part: &Escaped<'_>,
+        end: impl FnOnce(&mut LogLine) -> fmt::Result,
+    ) -> &LogLine {
         let line = &mut self.0;
         line.clear();
         // It fits: what would not has been split.
         let _ = line
             .write_str(begin)
             .and_then(|()| part.write_to(line))
-            .and_then(|()| line.write_fmt(end));
+            .and_then(|()| end(line));
         line
     }
 }
@@ -93,6 +104,35 @@ mod tests {
             printed("中文 é 🦀".as_bytes())?.to_bytes(),
             "中文 é 🦀".as_bytes()
         );
+        Ok(())
+    }
+
+    #[test]
+    fn each_byte_is_printed_in_one_way_wherever_it_stands() -> Result {
+        for byte in 0..=u8::MAX {
+            for at in 0..17 {
+                let mut text = [b'a'; 17];
+                text[at] = byte;
+                let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+                assert_eq!(printed(&text)?.to_bytes() == text, plain);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn each_length_is_printed_as_it_is_written() -> Result {
+        let mut printer = Printer::new();
+        for len in 0..=255_u8 {
+            let mut record = CString::try_from_fmt(fmt!(""))?;
+            printer.records(&[b'a'; 255][..len.into()], |line| {
+                if let Ok(text) = CString::try_from_fmt(fmt!("{}", line.record())) {
+                    record = text;
+                }
+            });
+            let expected = CString::try_from_fmt(fmt!("(len={len})\n"))?;
+            assert!(record.to_bytes().ends_with(expected.to_bytes()));
+        }
         Ok(())
     }
 
