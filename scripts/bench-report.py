@@ -5,15 +5,16 @@
 That is in RESULTS/KERNEL.BOOT.jsonl, a line of JSON for each figure. The table goes
 to stdout. Called by bench.sh.
 
-usage: bench-report.py RESULTS JSON SVG
+usage: bench-report.py RESULTS JSON CHART GROWTH
 """
 
 import html
 import json
+import math
 import pathlib
 import sys
 
-KERNELS = ["plain", "debian", "kasan", "rt"]
+KERNELS = ["plain", "debian", "kasan", "rt", "uml"]
 LESS, MORE = "at most", "at least"
 
 
@@ -218,7 +219,8 @@ def bars(figures):
             yield line.title + (" (inverse)" if line.sense == MORE else ""), ratios
 
 
-COLOURS = {"plain": "#3b6ea5", "debian": "#a53b5e", "kasan": "#5ea53b", "rt": "#a5883b"}
+COLOURS = {"plain": "#3b6ea5", "debian": "#a53b5e", "kasan": "#5ea53b", "rt": "#a5883b",
+           "uml": "#6b3ba5"}
 
 
 def chart(figures):
@@ -250,16 +252,96 @@ def chart(figures):
         "</svg>", ""])
 
 
+def grown(figures, kernel):
+    """For each series of a kernel and each language how cost grows: pairs of x and ns."""
+    lines = {}
+    for figure in figures:
+        if figure["row"] == "growth" and figure["kernel"] == kernel:
+            line = lines.setdefault((figure["series"], figure["of"]), [])
+            line.append((figure["x"], figure["value"]))
+    return {key: sorted(line) for key, line in lines.items()}
+
+
+def growth_table(figures, kernel):
+    """The two ends of each line, and how steep it is between them: 0 where the cost stays the
+    same, 1 where it grows as what it is the cost of.
+
+    >>> growth = [{"kernel": "uml", "row": "growth", "of": "c", "series": "cores", "x": x,
+    ...            "value": value} for x, value in ((4, 400), (1, 100))]
+    >>> list(growth_table(growth, "uml"))
+    [['cores', 'C', '1', '100', '4', '400', '1.00']]
+    """
+    for (series, of), line in grown(figures, kernel).items():
+        (first, before), (last, after) = line[0], line[-1]
+        steep = math.log(after / before) / math.log(last / first) if last > first else 0
+        yield [series, of.capitalize(), f"{first:,}", short(before), f"{last:,}", short(after),
+               f"{steep:.2f}"]
+
+
+GROWTH_COLOURS = ["#3b6ea5", "#a53b5e", "#3b8f5e", "#a5883b", "#6b3ba5", "#c2611f", "#2f8f9d",
+                  "#777777", "#8f3b9d"]
+
+
+def growth_chart(figures):
+    """All lines, of all kernels, both scales logarithmic: level is good. Solid is Rust."""
+    lines = {key: line for kernel in KERNELS for key, line in grown(figures, kernel).items()}
+    if not lines:
+        return None
+    left, top, width, height, key_width = 90, 20, 480, 360, 240
+    points = [point for line in lines.values() for point in line]
+    decades_x = math.ceil(math.log10(max(x for x, _ in points)))
+    lowest = math.floor(math.log10(min(y for _, y in points)))
+    decades_y = math.ceil(math.log10(max(y for _, y in points))) - lowest
+
+    def at(x, y):
+        return (left + width * math.log10(x) / decades_x,
+                top + height * (1 - (math.log10(y) - lowest) / decades_y))
+
+    out = []
+    for decade in range(decades_x + 1):
+        x, _ = at(10 ** decade, 10 ** lowest)
+        out.append(f'<line x1="{x:.0f}" y1="{top}" x2="{x:.0f}" y2="{top + height}" '
+                   f'stroke="#ddd"/><text x="{x:.0f}" y="{top + height + 16}" '
+                   f'text-anchor="middle">{10 ** decade:,}</text>')
+    for decade in range(decades_y + 1):
+        _, y = at(1, 10 ** (lowest + decade))
+        out.append(f'<line x1="{left}" y1="{y:.0f}" x2="{left + width}" y2="{y:.0f}" '
+                   f'stroke="#ddd"/><text x="{left - 6}" y="{y + 4:.0f}" '
+                   f'text-anchor="end">{10 ** (lowest + decade):,} ns</text>')
+    names = list(dict.fromkeys(series for series, _ in lines))
+    for (series, of), line in lines.items():
+        colour = GROWTH_COLOURS[names.index(series) % len(GROWTH_COLOURS)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in line))
+        dashes = "" if of == "rust" else ' stroke-dasharray="5 4"'
+        out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"'
+                   f'{dashes}><title>{html.escape(series)}, {of}</title></polyline>')
+    for number, series in enumerate(names):
+        y = top + 12 + number * 18
+        out.append(f'<text x="{left + width + 16}" y="{y}" '
+                   f'fill="{GROWTH_COLOURS[number % len(GROWTH_COLOURS)]}">'
+                   f'{html.escape(series)}</text>')
+    y = top + 24 + len(names) * 18
+    out.append(f'<text x="{left + width + 16}" y="{y}">solid: Rust, dashed: C</text>')
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + key_width}" '
+        f'height="{top + height + 30}" font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>', *out, "</svg>", ""])
+
+
 def main():
-    folder, json_path, svg_path = sys.argv[1:]
+    folder, json_path, chart_path, growth_path = sys.argv[1:]
     figures = figures_in(folder)
     pathlib.Path(json_path).write_text(json.dumps(figures, indent=1) + "\n")
-    pathlib.Path(svg_path).write_text(chart(figures))
+    pathlib.Path(chart_path).write_text(chart(figures))
+    if growth := growth_chart(figures):
+        pathlib.Path(growth_path).write_text(growth)
     for kernel in KERNELS:
         if any(figure["kernel"] == kernel for figure in figures):
             print(f"The {kernel} kernel:\n")
         print_table(["figure", "unit", "Rust", "C", "ratio", "goal"], table(figures, kernel))
         print_table(["instructions", "1 B", "15 B", "255 B"], floor_table(figures, kernel))
+        print_table(["grows with", "of", "from", "ns", "to", "ns", "steepness"],
+                    growth_table(figures, kernel))
 
 
 if __name__ == "__main__":

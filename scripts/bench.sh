@@ -15,14 +15,15 @@ usage() {
 Usage: scripts/bench.sh [OPTIONS]
 
 Boots a kernel three times: once with --icount on one CPU, where a nanosecond is an
-instruction, once on two CPUs and once on four. In each `wqtest bench` measures both modules and
+instruction, once on two CPUs and once on four; and a kernel that is a program
+three times, on as many of this machine's processors. In each `wqtest bench` measures both modules and
 their twins in bench/c. Prints a table; the figures are in build/bench.json, the
-chart is build/bench.svg. docs/performance.md says how to read them.
+charts are build/bench.svg and build/growth.svg. docs/performance.md says how to read them.
 
   --kernel NAME     of this kernel alone; may be repeated. Default: plain and debian
   --only GROUP      these figures alone; may be repeated: boot, echo, floor,
-                    latency, timers, ways, loading (one CPU), burst (one, and two),
-                    memory, scaling (four)
+                    growth, latency, timers, ways, loading (one CPU), burst (one, and
+                    two), memory, scaling (four), cores (uml)
   --rounds N        take each figure N times, the median counts. Default 3
   --messages N      write N messages in a round. Default 100000
   --setup           also time a warm rebuild and a set-up from nothing, in a
@@ -32,7 +33,7 @@ EOF
 }
 
 kernels=() groups=() rounds=3 messages=100000 setup=0
-readonly known_groups=(boot burst echo floor latency timers ways loading memory scaling)
+readonly known_groups=(boot burst echo floor growth latency timers ways loading memory scaling cores)
 # What the boots take at most, on a machine that has other things to do too.
 readonly timeout=1800
 
@@ -49,6 +50,7 @@ main() {
 		measure_time "$kernel"
 		! wanted loading || measure_sizes "$kernel"
 	done
+	! wanted cores || measure_cores
 	((!setup)) || measure_setup
 	report
 }
@@ -99,7 +101,7 @@ of_these() {
 }
 
 measure_instructions() { # KERNEL
-	mapfile -t here < <(of_these boot burst echo floor latency timers ways loading)
+	mapfile -t here < <(of_these boot burst echo floor growth latency timers ways loading)
 	((${#here[@]} == 0)) || measure_in_guest "$1" icount --icount
 }
 
@@ -108,6 +110,15 @@ measure_time() { # KERNEL
 	((${#here[@]} == 0)) || measure_in_guest "$1" two --cpus 2
 	mapfile -t here < <(of_these memory scaling)
 	((${#here[@]} == 0)) || measure_in_guest "$1" smp --cpus 4 --memory 1G
+}
+
+# On User-mode Linux the CPUs are real. Twice as many as this machine has, too.
+measure_cores() {
+	local cpus
+	here=(burst cores)
+	for cpus in 1 2 4; do
+		measure_in_guest uml "$cpus" --cpus "$cpus"
+	done
 }
 
 # measure_in_guest KERNEL BOOT OPTION...: the figures named in $here. The log has to
@@ -169,7 +180,8 @@ measure_setup() (
 report() {
 	cache_init
 	root_find
-	in_root python3 scripts/bench-report.py "$results" build/bench.json build/bench.svg
+	in_root python3 scripts/bench-report.py "$results" build/bench.json build/bench.svg \
+		build/growth.svg
 }
 
 main "$@"

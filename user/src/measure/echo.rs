@@ -3,16 +3,14 @@
 //! What a message costs, from write(2) to its being counted.
 
 use std::path::Path;
-use std::thread;
 use std::time::Instant;
 
 use super::report::Row;
 use super::statistics::{median, nanoseconds_each};
 use super::twin::{Loaded, Twin};
-use super::writers::{open, write_all, write_from, write_one};
+use super::writers::{open, realtime, write_all, write_from, write_one};
 use super::Options;
-use crate::harness::{fail, Outcome};
-use crate::raw;
+use crate::harness::Outcome;
 
 /// As long as the shortest, an ordinary and the longest message.
 pub const LENGTHS: [usize; 3] = [1, 15, 255];
@@ -121,15 +119,10 @@ fn write_burst(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
 /// Writes from a thread of real-time priority, which gives way to nobody.
 pub fn undisturbed(path: &Path, bytes: &[u8], count: usize) -> Outcome<f64> {
     let file = open(path)?;
-    let written = thread::scope(|scope| {
-        let writer = scope.spawn(|| -> Outcome<f64> {
-            raw::become_realtime()?;
-            write_one(&file, bytes)?;
-            let start = Instant::now();
-            write_all(&file, bytes, count - 1)?;
-            Ok(nanoseconds_each(start.elapsed(), count - 1))
-        });
-        writer.join()
-    });
-    written.unwrap_or_else(|_| fail("the writer panicked"))
+    realtime(|| {
+        write_one(&file, bytes)?;
+        let start = Instant::now();
+        write_all(&file, bytes, count - 1)?;
+        Ok(nanoseconds_each(start.elapsed(), count - 1))
+    })
 }

@@ -13,13 +13,14 @@
 //! - [`writers`]: one process or many threads that write
 //! - [`trace`]: when work items start
 //! - [`idle`]: a machine that has nothing else to do
-//! - [`boot`], [`burst`], [`echo`], [`floor`], [`latency`], [`loading`], [`memory`],
-//!   [`scaling`], [`timers`], [`ways`]: the figures, one file a group
+//! - [`boot`], [`burst`], [`echo`], [`floor`], [`growth`], [`latency`], [`loading`],
+//!   [`memory`], [`scaling`], [`timers`], [`ways`]: the figures, one file a group
 
 pub mod boot;
 pub mod burst;
 pub mod echo;
 pub mod floor;
+pub mod growth;
 pub mod idle;
 pub mod latency;
 pub mod loading;
@@ -59,11 +60,13 @@ pub struct Group {
     pub measure: fn(&Options) -> Outcome,
 }
 
-pub const GROUPS: [Group; 10] = [
+pub const GROUPS: [Group; 12] = [
     Group { name: "boot", idle: false, measure: boot::measure },
     Group { name: "burst", idle: true, measure: burst::measure },
+    Group { name: "cores", idle: false, measure: growth::measure_cores },
     Group { name: "echo", idle: true, measure: echo::measure },
     Group { name: "floor", idle: true, measure: floor::measure },
+    Group { name: "growth", idle: true, measure: growth::measure },
     Group { name: "latency", idle: true, measure: latency::measure },
     Group { name: "timers", idle: true, measure: timers::measure },
     Group { name: "ways", idle: true, measure: ways::measure },

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::error::Error;
 use crate::harness::{fail, Outcome};
+use crate::raw;
 
 pub fn open(path: &Path) -> Outcome<File> {
     let file = OpenOptions::new().write(true).open(path);
@@ -82,4 +83,17 @@ pub fn at_once<T: Send>(
             Err(_) => fail("a writer panicked"),
         })
         .collect()
+}
+
+/// Does `job` in a thread of real-time priority, which gives way to nobody of its CPU until it sleeps
+/// or ends.
+pub fn realtime<T: Send>(job: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+    let done = thread::scope(|scope| {
+        let thread = scope.spawn(|| -> Outcome<T> {
+            raw::become_realtime()?;
+            job()
+        });
+        thread.join()
+    });
+    done.unwrap_or_else(|_| fail("the thread of real-time priority panicked"))
 }
