@@ -330,7 +330,6 @@ mod tests {
         sync::Arc,
         time::{
             delay::fsleep,
-            msecs_to_jiffies,
             Delta, //
         }, //
     };

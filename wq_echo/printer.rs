@@ -114,7 +114,8 @@ mod tests {
                 let mut text = [b'a'; 17];
                 text[at] = byte;
                 let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-                assert_eq!(printed(&text)?.to_bytes() == text, plain);
+                let as_it_is = printed(&text)?.to_bytes() == text;
+                assert_eq!(as_it_is, plain);
             }
         }
         Ok(())
