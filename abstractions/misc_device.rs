@@ -163,9 +163,12 @@ impl MayWait {
         }
     }
 
-    fn of_file(file: *mut bindings::file) -> Self {
-        // SAFETY: Callers pass a file that is open for the call. C writes the flags as one word,
-        // whenever it likes, and so are they read.
+    /// # Safety
+    ///
+    /// The file is open for the call.
+    unsafe fn of_file(file: *mut bindings::file) -> Self {
+        // SAFETY: Callers keep the file open. C writes the flags as one word, whenever it likes,
+        // and so are they read.
         let flags = unsafe { ptr::read_volatile(&raw const (*file).f_flags) };
         match flags & O_NONBLOCK {
             0 => Self::ForAnything,
@@ -181,7 +184,8 @@ impl MayWait {
         if flags & bindings::ABSTRACTIONS_IOCB_NOWAIT != 0 {
             return Self::ForNothing;
         }
-        Self::of_file(file)
+        // SAFETY: By the type invariants of `Kiocb` this is its file.
+        unsafe { Self::of_file(file) }
     }
 }
 
@@ -245,8 +249,7 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
     /// space, become `EIO`.
     fn write(&self, bytes: &mut impl Bytes, may_wait: MayWait) -> Result<usize>;
 
-    /// Whether a write would not wait now: what poll(2) calls `POLLOUT`. Called as `write` is; it
-    /// must not sleep.
+    /// Whether a write would not wait now: what poll(2) calls `POLLOUT`. Called as `write` is.
     fn is_writable(&self) -> bool {
         true
     }
@@ -417,7 +420,9 @@ impl<T: FileOperations> OpenDevice<T> {
             from: UserPtr::from_ptr(from.cast_mut().cast()),
             len,
         };
-        let result = state.write(&mut bytes, MayWait::of_file(file));
+        // SAFETY: As above.
+        let may_wait = unsafe { MayWait::of_file(file) };
+        let result = state.write(&mut bytes, may_wait);
         // CAST: It is at most `len`, of which C sees to it that it is no more than `MAX_RW_COUNT`.
         from_result(|| count_for_user(result, len).map(|taken| taken as isize))
     }
@@ -436,9 +441,9 @@ impl<T: FileOperations> OpenDevice<T> {
         // SAFETY: The file is open for the call, and this thread is not in another on it.
         let file = unsafe { File::from_raw_file(file) };
         if let Some(writable) = state.writable() {
-            // What polls may be in this queue until the file is closed. That is no longer than it
-            // is there: it was borrowed from the file's state, from which it can go only if nobody
-            // else has that.
+            // Who polls may be in this queue until the file is closed. So long it is there: it is
+            // borrowed from the file's state, and what can be borrowed from that stays as it is
+            // while anybody has a share in it, as the file has.
             table.register_wait(file, writable);
         }
         match state.is_writable() {
