@@ -124,42 +124,41 @@ impl Bytes for UserBytes {
 /// # Examples
 ///
 /// ```
-/// use crate::abstractions::misc_device::MayWait;
+/// use crate::abstractions::misc_device::MayWaitFor;
 ///
-/// fn memory(may_wait: MayWait) -> Result<KBox<[u8; 4096]>> {
+/// fn memory(may_wait: MayWaitFor) -> Result<KBox<[u8; 4096]>> {
 ///     let memory = KBox::init(pin_init::init_zeroed(), may_wait.gfp());
 ///     // Who may not wait for memory tries again.
 ///     memory.map_err(|error| may_wait.error_for(error))
 /// }
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MayWait {
+pub(crate) enum MayWaitFor {
     /// Whatever it takes.
-    ForAnything,
-    /// Memory, as all do that allocate some: the file has `O_NONBLOCK`, at this moment, for fcntl(2)
-    /// may have changed that since it was opened. It would rather have `EAGAIN` than wait for
-    /// others.
-    ForMemory,
+    Anything,
+    /// Memory, as all do that allocate some, but for nobody else: the file has `O_NONBLOCK`, and
+    /// has it at this moment, for fcntl(2) may have changed that since it was opened.
+    Memory,
     /// Nothing at all: pwritev2(2) with `RWF_NOWAIT`, or io_uring, which waits by poll instead.
     ///
     /// C: `IOCB_NOWAIT`.
-    ForNothing,
+    Nothing,
 }
 
-impl MayWait {
+impl MayWaitFor {
     /// How to allocate memory.
     pub(crate) fn gfp(self) -> Flags {
         match self {
-            Self::ForAnything | Self::ForMemory => GFP_KERNEL,
-            Self::ForNothing => GFP_NOWAIT,
+            Self::Anything | Self::Memory => GFP_KERNEL,
+            Self::Nothing => GFP_NOWAIT,
         }
     }
 
-    /// The error of a write that got no memory by [`MayWait::gfp`].
+    /// The error of a write that got no memory by [`MayWaitFor::gfp`].
     pub(crate) fn error_for(self, no_memory: impl Into<Error>) -> Error {
         match self {
-            Self::ForAnything | Self::ForMemory => no_memory.into(),
-            Self::ForNothing => EAGAIN,
+            Self::Anything | Self::Memory => no_memory.into(),
+            Self::Nothing => EAGAIN,
         }
     }
 
@@ -171,8 +170,8 @@ impl MayWait {
         // and so are they read.
         let flags = unsafe { ptr::read_volatile(&raw const (*file).f_flags) };
         match flags & O_NONBLOCK {
-            0 => Self::ForAnything,
-            _ => Self::ForMemory,
+            0 => Self::Anything,
+            _ => Self::Memory,
         }
     }
 
@@ -182,7 +181,7 @@ impl MayWait {
         // SAFETY: C passes a valid kiocb, whose file stays open for the call.
         let (flags, file) = unsafe { ((*kiocb.as_raw()).ki_flags, (*kiocb.as_raw()).ki_filp) };
         if flags & bindings::ABSTRACTIONS_IOCB_NOWAIT != 0 {
-            return Self::ForNothing;
+            return Self::Nothing;
         }
         // SAFETY: By the type invariants of `Kiocb` this is its file.
         unsafe { Self::of_file(file) }
@@ -194,13 +193,13 @@ impl MayWait {
 /// # Examples
 ///
 /// ```
-/// use crate::abstractions::misc_device::{Bytes, FileOperations, MayWait};
+/// use crate::abstractions::misc_device::{Bytes, FileOperations, MayWaitFor};
 ///
 /// /// Takes whatever there is, and forgets it.
 /// struct Null;
 ///
 /// impl FileOperations for Null {
-///     fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+///     fn write(&self, bytes: &mut impl Bytes, _: MayWaitFor) -> Result<usize> {
 ///         Ok(bytes.len())
 ///     }
 /// }
@@ -213,7 +212,7 @@ impl MayWait {
 ///     atomic::{Atomic, Relaxed},
 ///     poll::PollCondVar,
 /// };
-/// use crate::abstractions::misc_device::{Bytes, FileOperations, MayWait};
+/// use crate::abstractions::misc_device::{Bytes, FileOperations, MayWaitFor};
 ///
 /// /// Takes a single write.
 /// #[pin_data]
@@ -225,7 +224,7 @@ impl MayWait {
 /// }
 ///
 /// impl FileOperations for Once {
-///     fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+///     fn write(&self, bytes: &mut impl Bytes, _: MayWaitFor) -> Result<usize> {
 ///         if self.is_full.xchg(true, Relaxed) {
 ///             return Err(EAGAIN);
 ///         }
@@ -247,7 +246,7 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
     /// May be called from any number of processes at the same time, in process context, and may
     /// sleep, if it `may_wait`. More bytes than there were, and an error that is not for user
     /// space, become `EIO`.
-    fn write(&self, bytes: &mut impl Bytes, may_wait: MayWait) -> Result<usize>;
+    fn write(&self, bytes: &mut impl Bytes, may_wait: MayWaitFor) -> Result<usize>;
 
     /// Whether a write would not wait now: what poll(2) calls `POLLOUT`. Called as `write` is.
     fn is_writable(&self) -> bool {
@@ -275,13 +274,13 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
 ///     atomic::{Atomic, Relaxed},
 ///     Arc,
 /// };
-/// use crate::abstractions::misc_device::{Bytes, Device, FileOperations, MayWait};
+/// use crate::abstractions::misc_device::{Bytes, Device, FileOperations, MayWaitFor};
 ///
 /// /// Counts the bytes that are thrown into it.
 /// struct Sink(Atomic<u64>);
 ///
 /// impl FileOperations for Sink {
-///     fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+///     fn write(&self, bytes: &mut impl Bytes, _: MayWaitFor) -> Result<usize> {
 ///         self.0.add(bytes.len() as u64, Relaxed);
 ///         Ok(bytes.len())
 ///     }
@@ -370,9 +369,9 @@ impl<T: FileOperations> MiscDevice for OpenDevice<T> {
         // lives for as long as the registration that it owns.
         let device =
             unsafe { &*container_of!(ptr::from_ref(registration), Device<T>, registration) };
-        // SAFETY: It is being opened, so nobody else has it. C looks at the operations when this has
-        // returned, for it has `replace_fops()` to do the same. Their module is that of the ones
-        // before, to which the file has a reference.
+        // SAFETY: It is being opened, so nobody else has it. C looks at the operations when this
+        // has returned, for it has `replace_fops()` to do the same. Their module is that of the
+        // ones before, to which the file has a reference.
         unsafe {
             (*file.as_ptr()).f_op = Self::FILE_OPERATIONS;
             (*file.as_ptr()).f_mode |= bindings::ABSTRACTIONS_FMODE_NOWAIT;
@@ -381,7 +380,7 @@ impl<T: FileOperations> MiscDevice for OpenDevice<T> {
     }
 
     fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, data: &mut IovIterSource<'_>) -> Result<usize> {
-        let may_wait = MayWait::of_kiocb(&kiocb);
+        let may_wait = MayWaitFor::of_kiocb(&kiocb);
         let offered = data.len();
         count_for_user(kiocb.file().write(data, may_wait), offered)
     }
@@ -421,7 +420,7 @@ impl<T: FileOperations> OpenDevice<T> {
             len,
         };
         // SAFETY: As above.
-        let may_wait = unsafe { MayWait::of_file(file) };
+        let may_wait = unsafe { MayWaitFor::of_file(file) };
         let result = state.write(&mut bytes, may_wait);
         // CAST: It is at most `len`, of which C sees to it that it is no more than `MAX_RW_COUNT`.
         from_result(|| count_for_user(result, len).map(|taken| taken as isize))

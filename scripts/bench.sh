@@ -15,10 +15,11 @@ usage() {
 Usage: scripts/bench.sh [OPTIONS]
 
 Boots a kernel three times: once with --icount on one CPU, where a nanosecond is an
-instruction, once on two CPUs and once on four; and a kernel that is a program
-three times, on as many of this machine's processors. In each `wqtest bench` measures both modules and
-their twins in bench/c. Prints a table; the figures are in build/bench.json, the
-charts are build/bench.svg and build/growth.svg. docs/performance.md says how to read them.
+instruction, once on two CPUs and once on four; and a kernel that is a program three
+times, on as many of this machine's processors. In each `wqtest bench` measures both
+modules and their twins in bench/c. Prints a table; the figures are in
+build/bench.json, the charts are build/bench.svg and build/growth.svg.
+docs/performance.md says how to read them.
 
   --kernel NAME     of this kernel alone; may be repeated. Default: plain and debian
   --only GROUP      these figures alone; may be repeated: boot, echo, floor,
@@ -33,7 +34,8 @@ EOF
 }
 
 kernels=() groups=() rounds=3 messages=100000 setup=0
-readonly known_groups=(boot burst echo floor growth latency timers ways loading memory scaling cores)
+readonly known_groups=(boot burst echo floor growth latency timers ways loading memory
+	scaling cores)
 # What the boots take at most, on a machine that has other things to do too.
 readonly timeout=1800
 

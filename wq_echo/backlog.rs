@@ -5,10 +5,10 @@
 //! A message is pending from the moment it is accepted until it has been printed. Writers append;
 //! the worker takes all there is at once, prints it without the lock, and reports back.
 //!
-//! Waking a worker costs several times what a message costs. So a worker that finds itself busy, for
-//! messages come in quick succession, does not go away when it has nothing left: it sleeps for some
-//! microseconds and looks again, and until then nobody needs to wake it. A message that comes alone
-//! finds no worker, and wakes one at once.
+//! Waking a worker costs several times what a message costs. So a worker that finds itself busy,
+//! for messages come in quick succession, does not go away when it has nothing left: it sleeps for
+//! some microseconds and looks again, and until then nobody needs to wake it. A message that comes
+//! alone finds no worker, and wakes one at once.
 
 use core::mem;
 
@@ -42,7 +42,7 @@ use super::{
 };
 use crate::abstractions::{
     hrtimer,
-    misc_device::MayWait, //
+    misc_device::MayWaitFor, //
 };
 
 /// How long a busy worker sleeps for more, and a quarter more at most: nobody waits for it longer.
@@ -167,7 +167,7 @@ impl Backlog {
     pub(crate) fn push(
         &self,
         message: Message<'_>,
-        may_wait: MayWait,
+        may_wait: MayWaitFor,
         call: impl FnOnce(),
     ) -> Result {
         self.push_with(message, may_wait, call, || Memory::new(may_wait.gfp()))
@@ -177,7 +177,7 @@ impl Backlog {
     fn push_with(
         &self,
         message: Message<'_>,
-        may_wait: MayWait,
+        may_wait: MayWaitFor,
         call: impl FnOnce(),
         allocate: impl Fn() -> Result<Memory>,
     ) -> Result {
@@ -217,7 +217,7 @@ impl Backlog {
     }
 
     #[cold]
-    fn without_memory(&self, error: Error, may_wait: MayWait) -> Error {
+    fn without_memory(&self, error: Error, may_wait: MayWaitFor) -> Error {
         let error = may_wait.error_for(error);
         self.state.lock().stats.refused += u64::from(error == EAGAIN);
         error
@@ -227,9 +227,9 @@ impl Backlog {
     fn wait_for_room(
         &self,
         state: &mut Guard<'_, State, SpinLockBackend>,
-        may_wait: MayWait,
+        may_wait: MayWaitFor,
     ) -> Result {
-        if may_wait != MayWait::ForAnything {
+        if may_wait != MayWaitFor::Anything {
             state.stats.refused += 1;
             return Err(EAGAIN);
         }
@@ -341,7 +341,7 @@ mod tests {
     /// Whether the worker was called.
     fn push(backlog: &Backlog, text: &[u8]) -> Result<bool> {
         let mut was_called = false;
-        backlog.push(split(text).0, MayWait::ForMemory, || was_called = true)?;
+        backlog.push(split(text).0, MayWaitFor::Memory, || was_called = true)?;
         Ok(was_called)
     }
 
@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn who_may_wait_for_nothing_is_refused_without_memory() -> Result {
         let backlog = backlog(1)?;
-        for (may_wait, error) in [(MayWait::ForMemory, ENOMEM), (MayWait::ForNothing, EAGAIN)] {
+        for (may_wait, error) in [(MayWaitFor::Memory, ENOMEM), (MayWaitFor::Nothing, EAGAIN)] {
             let result = backlog.push_with(split(b"one").0, may_wait, || (), || Err(ENOMEM));
             assert_eq!(result.err(), Some(error));
         }
@@ -437,7 +437,7 @@ mod tests {
             push(&backlog, b"other")?;
             Memory::new(GFP_KERNEL)
         };
-        let result = backlog.push_with(split(b"one").0, MayWait::ForMemory, || (), other_is_faster);
+        let result = backlog.push_with(split(b"one").0, MayWaitFor::Memory, || (), other_is_faster);
         assert_eq!(result.err(), Some(EAGAIN));
         assert_eq!(backlog.stats().pending(), 1);
         assert!(backlog.take().texts().eq([b"other"]));
@@ -449,7 +449,7 @@ mod tests {
         let backlog = backlog.clone();
         spawn!(queue, GFP_KERNEL, move || {
             // What is left of a failure is that the counters are not as they should be.
-            let _ = backlog.push(split(text).0, MayWait::ForAnything, || ());
+            let _ = backlog.push(split(text).0, MayWaitFor::Anything, || ());
         })?;
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::abstractions::{
     misc_device::{
         Bytes,
         FileOperations,
-        MayWait, //
+        MayWaitFor, //
     },
     owned_queue::OwnedQueue, //
 };
@@ -43,7 +43,7 @@ impl EchoDevice {
 impl FileOperations for EchoDevice {
     /// Makes one message of one write, of its first 255 bytes if it is longer: the short count
     /// tells the caller to write the rest again.
-    fn write(&self, bytes: &mut impl Bytes, may_wait: MayWait) -> Result<usize> {
+    fn write(&self, bytes: &mut impl Bytes, may_wait: MayWaitFor) -> Result<usize> {
         let mut buffer = [MaybeUninit::uninit(); message::LOOKAHEAD];
         let len = bytes.len().min(buffer.len());
         if len == 0 {

@@ -41,7 +41,7 @@ use abstractions::misc_device::{
     Bytes,
     Device,
     FileOperations,
-    MayWait, //
+    MayWaitFor, //
 };
 
 /// An open file of the device.
@@ -57,7 +57,7 @@ impl MiscDevice for Null {
 }
 
 impl FileOperations for Null {
-    fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+    fn write(&self, bytes: &mut impl Bytes, _: MayWaitFor) -> Result<usize> {
         Ok(bytes.len())
     }
 }

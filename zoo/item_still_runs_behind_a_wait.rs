@@ -40,7 +40,7 @@ use abstractions::{
         Bytes,
         Device,
         FileOperations,
-        MayWait, //
+        MayWaitFor, //
     },
     owned_queue::OwnedQueue,
     work::{
@@ -148,7 +148,7 @@ struct Stop {
 }
 
 impl FileOperations for Stop {
-    fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+    fn write(&self, bytes: &mut impl Bytes, _: MayWaitFor) -> Result<usize> {
         let item = self.item.lock().take();
         if let Some(item) = item {
             item.enqueue();

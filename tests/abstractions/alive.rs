@@ -48,7 +48,11 @@ impl procfs::ProcOperations for Nothing {
 }
 
 impl misc_device::FileOperations for Nothing {
-    fn write(&self, bytes: &mut impl misc_device::Bytes, _: misc_device::MayWait) -> Result<usize> {
+    fn write(
+        &self,
+        bytes: &mut impl misc_device::Bytes,
+        _: misc_device::MayWaitFor,
+    ) -> Result<usize> {
         Ok(bytes.len())
     }
 }

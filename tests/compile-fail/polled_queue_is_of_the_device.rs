@@ -12,9 +12,21 @@ use kernel::{
     }, //
 };
 
-// What a `module!` makes.
-const __LOG_PREFIX: &[u8] = b"compile_fail\0";
-type LocalModule = abstractions::alive::Guarded<()>;
+module! {
+    type: abstractions::alive::Guarded<Empty>,
+    name: "polled_queue_is_of_the_device",
+    authors: ["The workqueue-rs authors"],
+    description: "Lends a queue to those who poll",
+    license: "GPL",
+}
+
+struct Empty;
+
+impl kernel::Module for Empty {
+    fn init(_: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}
 
 #[allow(unused_imports, unused_macros)]
 #[path = "../../abstractions"]
@@ -28,7 +40,7 @@ mod abstractions {
 use abstractions::misc_device::{
     Bytes,
     FileOperations,
-    MayWait, //
+    MayWaitFor, //
 };
 
 type Answered = Pin<KBox<PollCondVar>>;
@@ -41,7 +53,7 @@ struct Requests {
 }
 
 impl FileOperations for Requests {
-    fn write(&self, bytes: &mut impl Bytes, _: MayWait) -> Result<usize> {
+    fn write(&self, bytes: &mut impl Bytes, _: MayWaitFor) -> Result<usize> {
         // It is dropped.
         *self.current.lock() = None;
         Ok(bytes.len())

@@ -17,6 +17,7 @@ use kernel::{
 #[path = "../../abstractions"]
 mod abstractions {
     pub(crate) mod alive;
+    pub(crate) mod bindings;
     pub(crate) mod cancel;
     pub(crate) mod owned_queue;
     pub(crate) mod procfs;
