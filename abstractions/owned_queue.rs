@@ -63,7 +63,18 @@ use super::alive::{
 ///
 /// The queue's workers are threads.
 #[derive(Clone, Copy)]
-pub(crate) struct SystemQueue(&'static Queue);
+pub(crate) struct SystemQueue {
+    queue: &'static Queue,
+    name: &'static CStr,
+}
+
+impl SystemQueue {
+    /// The name that C has given it: workers that run its items and traces show it. C keeps it to
+    /// itself (`struct workqueue_struct` is private), so it is told here once more. Any context.
+    pub(crate) fn name(self) -> &'static CStr {
+        self.name
+    }
+}
 
 /// Returns the queue that C's `schedule_work()` uses (`system_percpu_wq`). Any context.
 ///
@@ -93,8 +104,13 @@ pub(crate) struct SystemQueue(&'static Queue);
 pub(crate) fn system_percpu() -> SystemQueue {
     // SAFETY: `system_percpu_wq` is set up before any module can be loaded, never changes after
     // that, and the queue is never destroyed.
+    let queue = unsafe { Queue::from_raw(bindings::system_percpu_wq) };
     // INVARIANT: It is not one of the bottom-half queues.
-    SystemQueue(unsafe { Queue::from_raw(bindings::system_percpu_wq) })
+    SystemQueue {
+        queue,
+        // So in `workqueue_init_early()`.
+        name: c"events",
+    }
 }
 
 /// A queue, and whoever keeps it alive: a [`SystemQueue`], which nobody destroys, or an
@@ -136,7 +152,7 @@ pub(crate) unsafe trait QueueOwner: Send + Sync + 'static {
 unsafe impl QueueOwner for SystemQueue {
     fn as_raw(&self) -> *mut bindings::workqueue_struct {
         // CAST: `Queue` is a transparent wrapper.
-        core::ptr::from_ref::<Queue>(self.0).cast_mut().cast()
+        core::ptr::from_ref::<Queue>(self.queue).cast_mut().cast()
     }
 }
 
