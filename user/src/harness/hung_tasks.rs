@@ -27,7 +27,7 @@ impl HungTasks {
         if !Path::new(HUNG_AFTER).exists() {
             return skip("needs a kernel that looks for hung tasks (CONFIG_DETECT_HUNG_TASK)");
         }
-        let found = Trace::from_now("sched", EVENT)?;
+        let found = Trace::from_now("sched", &[EVENT])?;
         let settings = [
             ("/proc/sys/kernel/hung_task_panic", "0"),
             ("/proc/sys/kernel/hung_task_warnings", "0"),

@@ -13,7 +13,7 @@ use crate::error::Error;
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 
-/// Sees the events of one kind from the moment on when it is made.
+/// Sees the events of some kinds from the moment on when it is made.
 pub struct Trace {
     // The fields come down in this order.
     instance: Instance,
@@ -21,13 +21,17 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Sees `event`, one of the group `group`.
-    pub fn from_now(group: &str, event: &str) -> Outcome<Trace> {
+    /// Sees these events, which are of the group `group`.
+    pub fn from_now(group: &str, events: &[&str]) -> Outcome<Trace> {
         let mount = Mount::if_needed()?;
-        let instance = Instance::new(event)?;
-        // A few events are enough.
-        instance.set("buffer_size_kb", "64")?;
-        instance.set(&format!("events/{group}/{event}/enable"), "1")?;
+        let instance = Instance::new(group)?;
+        // Some thousand events are enough.
+        instance.set("buffer_size_kb", "256")?;
+        // A number that grows with each event, so that those of several CPUs are in order.
+        instance.set("trace_clock", "counter")?;
+        for event in events {
+            instance.set(&format!("events/{group}/{event}/enable"), "1")?;
+        }
         Ok(Trace { instance, _mount: mount })
     }
 
