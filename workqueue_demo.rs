@@ -6,6 +6,7 @@
 //! The path of a command, each step in a file of its own:
 //!
 //! - [`workqueue_demo::command`]: what the text written means;
+//! - [`workqueue_demo::queue_kind`]: which kinds of queues it may ask for;
 //! - [`workqueue_demo::demo`]: which pattern carries it out;
 //! - [`workqueue_demo::patterns`]: one file a pattern, the part to learn from;
 //! - [`workqueue_demo::ledger`]: the counts, which balance at any moment, and who waits for them;
@@ -46,6 +47,7 @@ mod workqueue_demo {
     pub(crate) mod command;
     pub(crate) mod demo;
     pub(crate) mod ledger;
+    pub(crate) mod queue_kind;
     pub(crate) mod table;
 
     /// The patterns of using a workqueue.
@@ -56,6 +58,7 @@ mod workqueue_demo {
         pub(crate) mod flush;
         pub(crate) mod immediate;
         pub(crate) mod periodic;
+        pub(crate) mod queues;
     }
 }
 

@@ -14,6 +14,8 @@ use kernel::{
     str::BStr, //
 };
 
+use super::queue_kind::QueueKind;
+
 /// The most bytes that one write may hold.
 pub(crate) const MAX_LEN: usize = 4096;
 
@@ -26,14 +28,14 @@ const PERIOD_MS: RangeInclusive<u32> = 10..=3_600_000;
 const COUNT: RangeInclusive<u32> = 1..=1000;
 
 /// How the commands are shown to the user.
-pub(crate) const USAGE: &str = "immediate | delayed [MS] | custom [COUNT] | data VALUE | \
+pub(crate) const USAGE: &str = "immediate | delayed [MS] | custom [COUNT] [KIND] | data VALUE | \
                                 start [MS] | stop | cancel | flush | reset";
 
 #[derive(Clone, Copy)]
 pub(crate) enum Command {
     Immediate,
     Delayed { ms: u32 },
-    Custom { count: u32 },
+    Custom { count: u32, kind: QueueKind },
     Data { value: i32 },
     Start { period_ms: u32 },
     Stop,
@@ -75,6 +77,8 @@ pub(crate) enum WordError {
     UnknownCommand,
     NotInRange { from: i64, to: i64 },
     LacksNumber { from: i64, to: i64 },
+    NeitherNumberNorKind { from: i64, to: i64 },
+    NoKind,
     Unexpected,
 }
 
@@ -116,6 +120,11 @@ impl WordError {
             Self::LacksNumber { from, to } => {
                 f.write_fmt(fmt!("{word} needs a number from {from} to {to}"))
             }
+            Self::NeitherNumberNorKind { from, to } => f.write_fmt(fmt!(
+                "{word} is neither a number from {from} to {to} nor one of {}",
+                QueueKind::WORDS
+            )),
+            Self::NoKind => f.write_fmt(fmt!("{word} is not one of {}", QueueKind::WORDS)),
             Self::Unexpected => f.write_fmt(fmt!("unexpected {word}")),
         }
     }
@@ -198,9 +207,7 @@ fn parse_line(line: &[u8]) -> Parsed<'_, Option<Command>> {
         b"delayed" => Command::Delayed {
             ms: optional(2000, DELAY_MS)?,
         },
-        b"custom" => Command::Custom {
-            count: optional(1, COUNT)?,
-        },
+        b"custom" => custom(&mut words)?,
         b"data" => Command::Data {
             value: value(name, words.next())?,
         },
@@ -217,6 +224,27 @@ fn parse_line(line: &[u8]) -> Parsed<'_, Option<Command>> {
         None => Ok(Some(command)),
         Some(word) => Err((word, WordError::Unexpected)),
     }
+}
+
+/// Parses what `custom` has behind it: a number, a kind of queue, both in this order, or neither.
+fn custom<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Parsed<'a, Command> {
+    let Some(first) = words.next() else {
+        return Ok(Command::Custom {
+            count: 1,
+            kind: QueueKind::Unbound,
+        });
+    };
+    if let Some(kind) = QueueKind::from_word(first) {
+        return Ok(Command::Custom { count: 1, kind });
+    }
+    let (from, to) = ((*COUNT.start()).into(), (*COUNT.end()).into());
+    let neither = |_| (first, WordError::NeitherNumberNorKind { from, to });
+    let count = number_or(1, Some(first), COUNT).map_err(neither)?;
+    let kind = match words.next() {
+        None => QueueKind::Unbound,
+        Some(word) => QueueKind::from_word(word).ok_or((word, WordError::NoKind))?,
+    };
+    Ok(Command::Custom { count, kind })
 }
 
 /// Parses a decimal number from `from` to `to`.
@@ -270,12 +298,60 @@ mod tests {
         ));
         assert!(matches!(
             only(b"custom\n"),
-            Some(Command::Custom { count: 1 })
+            Some(Command::Custom {
+                count: 1,
+                kind: QueueKind::Unbound
+            })
         ));
         assert!(matches!(
             only(b"start"),
             Some(Command::Start { period_ms: 1000 })
         ));
+    }
+
+    #[test]
+    fn a_count_and_a_kind_may_both_be_left_out() {
+        for (text, count, kind) in [
+            (&b"custom 5"[..], 5, QueueKind::Unbound),
+            (b"custom ordered", 1, QueueKind::Ordered),
+            (b"custom 5 unbound\n", 5, QueueKind::Unbound),
+            (b"custom\t5  cpu_intensive \n", 5, QueueKind::CpuIntensive),
+        ] {
+            let Some(Command::Custom {
+                count: parsed_count,
+                kind: parsed_kind,
+            }) = only(text)
+            else {
+                return assert!(false);
+            };
+            assert_eq!(parsed_count, count);
+            assert!(parsed_kind == kind);
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_kind_of_queue_is_told_which_there_are() -> Result {
+        const KINDS: &str = "unbound, percpu, highpri, cpu_intensive, freezable, ordered";
+        for (text, words) in [
+            (
+                "custom Ordered",
+                r#"line 1: "Ordered" is neither a number from 1 to 1000 nor one of "#,
+            ),
+            (
+                "custom 0 ordered",
+                r#"line 1: "0" is neither a number from 1 to 1000 nor one of "#,
+            ),
+            ("custom 5 6", r#"line 1: "6" is not one of "#),
+        ] {
+            let refused = refusal(text.as_bytes())?;
+            let rest = refused.to_bytes().strip_prefix(words.as_bytes());
+            assert!(rest == Some(KINDS.as_bytes()));
+        }
+        for text in ["custom ordered 5", "custom 5 ordered percpu"] {
+            let refused = refusal(text.as_bytes())?;
+            assert!(refused.to_bytes().starts_with(b"line 1: unexpected "));
+        }
+        Ok(())
     }
 
     #[test]
@@ -387,7 +463,10 @@ mod tests {
         let cases: [(&[u8], &str); 5] = [
             (b"stop\nfrob\x1b\n", r#"line 2: unknown command "frob\x1b""#),
             (b"stop now", r#"line 1: unexpected "now""#),
-            (b"custom x", r#"line 1: "x" is not a number from 1 to 1000"#),
+            (
+                b"start x",
+                r#"line 1: "x" is not a number from 10 to 3600000"#,
+            ),
             (
                 b"data",
                 r#"line 1: "data" needs a number from -2147483648 to 2147483647"#,

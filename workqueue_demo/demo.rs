@@ -25,24 +25,24 @@ use super::{
         delayed,
         flush,
         immediate,
-        periodic, //
+        periodic,
+        queues::Queues, //
     },
     table, //
 };
 use crate::abstractions::{
-    owned_queue::OwnedQueue,
     procfs,
     ratelimit::RateLimit, //
 };
 
 /// All of the module but its way in. Comes down in the order of these fields: first what queues
-/// itself, then what others queue, then the queue, which by then is empty or runs its last
+/// itself, then what others queue, then the queues, which by then are empty or run their last
 /// handlers.
 pub(crate) struct Demo {
     periodic: periodic::Ticks,
     delayed: delayed::Delayed,
     immediate: immediate::Immediate,
-    queue: OwnedQueue,
+    queues: Pin<KBox<Queues>>,
     ledger: Arc<Ledger>,
     refusals: RateLimit,
 }
@@ -55,7 +55,7 @@ impl Demo {
             periodic: periodic::new(ledger.clone())?,
             delayed: delayed::new(ledger.clone())?,
             immediate: immediate::new(ledger.clone())?,
-            queue: custom::queue()?,
+            queues: Queues::new()?,
             ledger,
             refusals,
         };
@@ -70,8 +70,10 @@ impl Demo {
         match command {
             Command::Immediate => immediate::queue(&self.immediate),
             Command::Delayed { ms } => delayed::arm(&self.delayed, ms),
-            Command::Custom { count } => custom::queue_items(&self.queue, &self.ledger, count),
-            Command::Data { value } => data::queue_item(&self.queue, &self.ledger, value),
+            Command::Custom { count, kind } => {
+                custom::queue_items(&self.queues, &self.ledger, count, kind)
+            }
+            Command::Data { value } => data::queue_item(&self.queues, &self.ledger, value),
             Command::Start { period_ms } => periodic::start(&self.periodic, period_ms),
             Command::Stop => {
                 periodic::stop(&self.periodic);
@@ -118,7 +120,7 @@ impl Demo {
 
 impl procfs::ProcOperations for Demo {
     fn show(&self, file: &SeqFile) -> Result {
-        table::print(&self.ledger.snapshot(), file);
+        table::print(&self.ledger.snapshot(), &self.queues, file);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use kernel::{
     new_condvar,
     new_spinlock,
     prelude::*,
+    str::BStr,
     sync::{
         Arc,
         CondVar,
@@ -31,9 +32,13 @@ use super::{
         Color,
         Colors, //
     },
-    command, //
+    command,
+    queue_kind::QueueKind, //
 };
-use crate::abstractions::worker;
+use crate::abstractions::{
+    owned_queue::system_percpu,
+    worker, //
+};
 
 /// A kind of work: a row of the table.
 #[derive(Clone, Copy, PartialEq)]
@@ -73,11 +78,6 @@ impl Kind {
     fn is_flushed(self) -> bool {
         self != Self::Periodic
     }
-
-    /// Whether items of this kind run on the module's own queue.
-    fn on_own_queue(self) -> bool {
-        matches!(self, Self::Custom | Self::Data)
-    }
 }
 
 /// When an item was queued, and when it is to run.
@@ -105,9 +105,36 @@ impl Times {
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     times: Times,
+    /// Which of the module's queues it is on, or `None` if it is on the system's.
+    pub(crate) queue: Option<QueueKind>,
     /// That of the flushes that wait for it, or `None` as long as none does: it is armed for
     /// later, or a tick.
     color: Option<Color>,
+}
+
+impl Entry {
+    /// The name of the queue that the item is on.
+    fn queue_name(&self) -> &'static BStr {
+        match self.queue {
+            Some(kind) => kind.shown_name(),
+            None => BStr::from_bytes(system_percpu().name().to_bytes()),
+        }
+    }
+}
+
+/// How many items of a queue run.
+#[derive(Clone, Copy)]
+struct Running {
+    now: u64,
+    /// The most that have run at once.
+    peak: u64,
+}
+
+impl Running {
+    fn start(&mut self) {
+        self.now += 1;
+        self.peak = self.peak.max(self.now);
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -129,6 +156,7 @@ impl Row {
     fn new() -> Self {
         let entry = Entry {
             times: Times::due_now(),
+            queue: None,
             color: None,
         };
         Self {
@@ -189,8 +217,8 @@ impl Row {
 #[derive(Clone, Copy)]
 pub(crate) struct Snapshot {
     rows: [Row; Kind::ALL.len()],
-    /// The most items that have run on the own queue at once.
-    pub(crate) peak_running: u64,
+    /// Of each of the module's queues.
+    queues: [Running; QueueKind::ALL.len()],
     pub(crate) ticking: bool,
     /// Of the periodic work, when it ticked last if it is stopped.
     pub(crate) period: Delta,
@@ -205,9 +233,9 @@ impl Snapshot {
         &mut self.rows[kind as usize]
     }
 
-    fn running_on_own_queue(&self) -> u64 {
-        let own = Kind::ALL.into_iter().filter(|kind| kind.on_own_queue());
-        own.map(|kind| self.row(kind).running).sum()
+    /// The most items that have run on a queue at once.
+    pub(crate) fn peak_running(&self, queue: QueueKind) -> u64 {
+        self.queues[queue as usize].peak
     }
 }
 
@@ -222,7 +250,7 @@ impl State {
         Self {
             shown: Snapshot {
                 rows: [Row::new(); Kind::ALL.len()],
-                peak_running: 0,
+                queues: [Running { now: 0, peak: 0 }; QueueKind::ALL.len()],
                 ticking: false,
                 period: Delta::from_millis(command::DEFAULT_PERIOD_MS.into()),
             },
@@ -243,10 +271,15 @@ impl State {
         self.shown.row_mut(kind)
     }
 
-    /// Counts items that are queued, for flushes too unless they are to run later.
-    fn queue(&mut self, kind: Kind, items: u64, times: Times) -> Entry {
+    /// Counts items that are queued, for flushes too unless they are to run later. `queue` is which
+    /// of the module's they are queued on, or `None` for the system's.
+    fn queue(&mut self, kind: Kind, queue: Option<QueueKind>, items: u64, times: Times) -> Entry {
         let color = kind.is_due_when_queued().then(|| self.colors.add(items));
-        let entry = Entry { times, color };
+        let entry = Entry {
+            times,
+            queue,
+            color,
+        };
         self.row(kind).queue(items, entry);
         entry
     }
@@ -256,10 +289,10 @@ impl State {
         if kind.is_flushed() && entry.color.is_none() {
             entry.color = Some(self.colors.add(1));
         }
-        let waited = self.row(kind).start(entry.times);
-        let running = self.shown.running_on_own_queue();
-        self.shown.peak_running = self.shown.peak_running.max(running);
-        waited
+        if let Some(queue) = entry.queue {
+            self.shown.queues[queue as usize].start();
+        }
+        self.row(kind).start(entry.times)
     }
 
     /// Counts an item that will not run. Whether a flush may be over with that.
@@ -273,6 +306,9 @@ impl State {
         let row = self.row(kind);
         row.running -= 1;
         row.executed += 1;
+        if let Some(queue) = entry.queue {
+            self.shown.queues[queue as usize].now -= 1;
+        }
         self.end(entry)
     }
 
@@ -292,7 +328,8 @@ impl State {
 
     fn reset(&mut self) {
         self.shown.rows.iter_mut().for_each(Row::reset);
-        self.shown.peak_running = self.shown.running_on_own_queue();
+        let queues = &mut self.shown.queues;
+        queues.iter_mut().for_each(|queue| queue.peak = queue.now);
     }
 }
 
@@ -337,8 +374,8 @@ impl Ledger {
         self.state.lock().shown
     }
 
-    /// Queues the one item of a kind by means of `enqueue`, which says whether it was idle; if it
-    /// was pending already that counts as coalesced.
+    /// Queues the one item of a kind, on the system's queue, by means of `enqueue`, which says
+    /// whether it was idle; if it was pending already that counts as coalesced.
     ///
     /// # Errors
     ///
@@ -347,28 +384,35 @@ impl Ledger {
         let mut state = self.state.lock();
         state.check_open()?;
         if enqueue() {
-            state.queue(kind, 1, times);
+            state.queue(kind, None, 1, times);
         } else {
             state.row(kind).coalesced += 1;
         }
         Ok(())
     }
 
-    /// Lets `count` new items of a kind in, which the caller queues next, each with the entry
-    /// that is returned.
+    /// Lets `count` new items of a kind in, which the caller queues next on that queue, each with
+    /// the entry that is returned.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if more than `limit` would then be outstanding; `ENODEV` once the ledger is
-    /// closed. None is let in then.
-    pub(crate) fn admit(&self, kind: Kind, count: u64, limit: u64, times: Times) -> Result<Entry> {
+    /// `EAGAIN` if more than `limit` of the kind would then be outstanding; `ENODEV` once the
+    /// ledger is closed. None is let in then.
+    pub(crate) fn admit(
+        &self,
+        kind: Kind,
+        queue: QueueKind,
+        count: u64,
+        limit: u64,
+        times: Times,
+    ) -> Result<Entry> {
         let mut state = self.state.lock();
         state.check_open()?;
         let row = state.row(kind);
         if row.pending + row.running + count > limit {
             return Err(EAGAIN);
         }
-        Ok(state.queue(kind, count, times))
+        Ok(state.queue(kind, Some(queue), count, times))
     }
 
     /// Takes the one item of a kind back by means of `cancel`, which says whether it was pending.
@@ -423,10 +467,11 @@ impl Ledger {
     /// Logs a run that ends, and counts it.
     fn finished(&self, run: Run) {
         pr_info!(
-            "{} work ran on {} (CPU {}) after {} ms\n",
+            "{} work ran on {} (CPU {}) of {} after {} ms\n",
             run.kind.name(),
             run.worker,
             run.cpu.as_u32(),
+            run.entry.queue_name(),
             run.waited.as_millis()
         );
         self.update(|state| state.finish(run.kind, run.entry));
@@ -462,7 +507,7 @@ impl Ledger {
 
     /// Counts an item that is about to be queued, and will then run or be cancelled.
     pub(crate) fn queued(&self, kind: Kind, times: Times) {
-        self.state.lock().queue(kind, 1, times);
+        self.state.lock().queue(kind, None, 1, times);
     }
 
     /// Notes at which period the periodic work ticks, or that it is stopped.
@@ -509,7 +554,11 @@ mod tests {
     }
 
     fn entry(times: Times) -> Entry {
-        Entry { times, color: None }
+        Entry {
+            times,
+            queue: None,
+            color: None,
+        }
     }
 
     #[test]
@@ -549,19 +598,38 @@ mod tests {
         assert!(balances(&row));
     }
 
+    /// Lets one item in.
+    fn admit(ledger: &Ledger, kind: Kind, queue: QueueKind, limit: u64) -> Result<Entry> {
+        ledger.admit(kind, queue, 1, limit, Times::due_now())
+    }
+
     #[test]
     fn items_that_run_count_for_the_bound() -> Result {
         let ledger = Ledger::new()?;
         for kind in [Kind::Custom, Kind::Data] {
-            let entry = ledger.admit(kind, 2, 2, Times::due_now())?;
+            let one = || admit(&ledger, kind, QueueKind::Unbound, 2);
+            let entry = one()?;
+            one()?;
             let run = ledger.started(kind, Some(entry)).ok_or(EINVAL)?;
-            assert_eq!(
-                ledger.admit(kind, 1, 2, Times::due_now()).err(),
-                Some(EAGAIN)
-            );
+            assert_eq!(one().err(), Some(EAGAIN));
             ledger.finished(run);
-            ledger.admit(kind, 1, 2, Times::due_now())?;
+            one()?;
         }
+        Ok(())
+    }
+
+    #[test]
+    fn items_of_all_queues_count_for_the_bound() -> Result {
+        let ledger = Ledger::new()?;
+        let limit = QueueKind::ALL.len() as u64;
+        for queue in QueueKind::ALL {
+            admit(&ledger, Kind::Custom, queue, limit)?;
+        }
+        for queue in QueueKind::ALL {
+            let refused = admit(&ledger, Kind::Custom, queue, limit);
+            assert_eq!(refused.err(), Some(EAGAIN));
+        }
+        assert_eq!(ledger.snapshot().row(Kind::Custom).queued, limit);
         Ok(())
     }
 
@@ -571,7 +639,8 @@ mod tests {
         drop(CloseOnDrop(ledger.clone()));
         let times = Times::due_now();
         assert_eq!(ledger.check_open(), Err(ENODEV));
-        assert_eq!(ledger.admit(Kind::Custom, 1, 1, times).err(), Some(ENODEV));
+        let refused = admit(&ledger, Kind::Custom, QueueKind::Ordered, 1);
+        assert_eq!(refused.err(), Some(ENODEV));
         let mut was_asked = false;
         let queued = ledger.queue(Kind::Immediate, times, || {
             was_asked = true;
@@ -584,22 +653,30 @@ mod tests {
     }
 
     #[test]
-    fn the_most_that_ran_at_once_are_those_of_the_own_queue() -> Result {
+    fn the_most_that_ran_at_once_are_those_of_a_queue() -> Result {
         let ledger = Ledger::new()?;
-        let begin = |kind| -> Result<Run> {
-            let entry = ledger.admit(kind, 1, 8, Times::due_now())?;
+        let peaks = || {
+            let shown = ledger.snapshot();
+            [QueueKind::Unbound, QueueKind::Ordered].map(|queue| shown.peak_running(queue))
+        };
+        let begin = |kind, queue| -> Result<Run> {
+            let entry = admit(&ledger, kind, queue, 8)?;
             ledger.started(kind, Some(entry)).ok_or(EINVAL)
         };
-        let elsewhere = begin(Kind::Immediate)?;
-        let (custom, data) = (begin(Kind::Custom)?, begin(Kind::Data)?);
-        assert_eq!(ledger.snapshot().peak_running, 2);
+        ledger.queue(Kind::Immediate, Times::due_now(), || true)?;
+        let elsewhere = ledger.started(Kind::Immediate, None).ok_or(EINVAL)?;
+        let custom = begin(Kind::Custom, QueueKind::Unbound)?;
+        let data = begin(Kind::Data, QueueKind::Unbound)?;
+        let other = begin(Kind::Custom, QueueKind::Ordered)?;
+        assert_eq!(peaks(), [2, 1]);
         ledger.finished(data);
-        assert_eq!(ledger.snapshot().peak_running, 2);
+        ledger.finished(other);
+        assert_eq!(peaks(), [2, 1]);
         ledger.reset();
-        assert_eq!(ledger.snapshot().peak_running, 1);
+        assert_eq!(peaks(), [1, 0]);
         ledger.finished(custom);
         ledger.reset();
-        assert_eq!(ledger.snapshot().peak_running, 0);
+        assert_eq!(peaks(), [0, 0]);
         ledger.finished(elsewhere);
         Ok(())
     }
@@ -689,7 +766,7 @@ mod tests {
     #[test]
     fn what_is_cancelled_because_the_ledger_is_closed_ends_flushes() -> Result {
         let ledger = Ledger::new()?;
-        let entry = ledger.admit(Kind::Custom, 1, 1, Times::due_now())?;
+        let entry = admit(&ledger, Kind::Custom, QueueKind::Unbound, 1)?;
         assert!(is_busy(&ledger, false));
         drop(CloseOnDrop(ledger.clone()));
         assert!(ledger.started(Kind::Custom, Some(entry)).is_none());

@@ -13,10 +13,14 @@ use super::{
         Kind,
         Snapshot, //
     },
-    patterns::custom, //
+    patterns::queues::{
+        self,
+        Queues, //
+    },
+    queue_kind::QueueKind, //
 };
 
-pub(crate) fn print(snapshot: &Snapshot, file: &SeqFile) {
+pub(crate) fn print(snapshot: &Snapshot, queues: &Queues, file: &SeqFile) {
     seq_print!(
         file,
         "kind       queued coalesced cancelled executed pending running wait_us\n"
@@ -36,12 +40,19 @@ pub(crate) fn print(snapshot: &Snapshot, file: &SeqFile) {
             row.wait_us
         );
     }
-    seq_print!(
-        file,
-        "queue: workqueue_demo flags=unbound,mem_reclaim,sysfs max_active={} peak_running={}\n",
-        custom::MAX_ACTIVE,
-        snapshot.peak_running
-    );
+    // In this order: what the snapshot counts was queued on a queue that is there by now.
+    for kind in QueueKind::ALL {
+        if queues.made(kind).is_some() {
+            seq_print!(
+                file,
+                "queue: {} flags={} max_active={} peak_running={}\n",
+                kind.shown_name(),
+                queues::flags(kind),
+                queues::max_active(kind),
+                snapshot.peak_running(kind)
+            );
+        }
+    }
     seq_print!(
         file,
         "periodic: {} period_ms={}\n",

@@ -58,6 +58,12 @@ has() {
 	[ "$(row "$1" "$2")" -eq "$3" ] || fail "$table: $1 $2 is $(row "$1" "$2"), not $3"
 }
 
+# peak QUEUE NUMBER: as many items of it ran at once
+peak() {
+	grep -qE "^queue: $1 flags=.* peak_running=$2\$" $table ||
+		fail "$table: peak_running of $1 is not $2"
+}
+
 # Whatever has run, every row of the table balances.
 balances() {
 	awk 'NF == 8 && $2 ~ /^[0-9]+$/ { rows++; if ($2 != $4 + $5 + $6 + $7) exit 1 }
@@ -91,6 +97,8 @@ patterns() {
 	logs 1 'delayed work ran on .* after (1[6-9][0-9]|[2-9][0-9][0-9]|[0-9]{4,}) ms'
 	type_in 'echo custom 8 > /proc/workqueue_demo'
 	logs 8 'custom work ran on '
+	type_in 'echo custom 3 ordered > /proc/workqueue_demo'
+	logs 3 'custom work ran on .* of workqueue_demo_ordered '
 	type_in 'echo data 42 > /proc/workqueue_demo'
 	logs 2 'Data: 42$|data work ran on '
 	type_in 'echo start 100 > /proc/workqueue_demo'
@@ -106,10 +114,11 @@ patterns() {
 	has immediate executed 1
 	has delayed executed 1
 	has delayed cancelled 1
-	has custom executed 8
+	has custom executed 11
 	has data executed 1
 	has periodic executed "$ticks"	# none since stop
-	grep -q 'peak_running=4$' $table || fail "$table: peak_running is not 4"
+	peak workqueue_demo 4
+	peak workqueue_demo_ordered 1
 	printf '# echo data nonsense > /proc/workqueue_demo\n'
 	! echo data nonsense 2>/tmp/error >$table || fail 'nonsense was accepted'
 	cat /tmp/error

@@ -6,6 +6,8 @@
 //! Written from the documents and not from the module, so that a mistake in
 //! one of the two is a difference between them.
 
+use std::ops::RangeInclusive;
+
 /// The most bytes one write may have.
 pub const WRITE_MAX: usize = 4096;
 
@@ -14,7 +16,7 @@ pub const WRITE_MAX: usize = 4096;
 pub enum Command {
     Immediate,
     Delayed(i64),
-    Custom(i64),
+    Custom(i64, Kind),
     Data(i64),
     Start(i64),
     Stop,
@@ -23,26 +25,66 @@ pub enum Command {
     Reset,
 }
 
+/// A kind of queue, by its place among the words for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind(pub usize);
+
+/// What `custom` takes for KIND; the first is what it takes where none is given.
+pub const KIND_WORDS: [&str; 6] =
+    ["unbound", "percpu", "highpri", "cpu_intensive", "freezable", "ordered"];
+
+impl Kind {
+    pub const ALL: [Kind; KIND_WORDS.len()] =
+        [Kind(0), Kind(1), Kind(2), Kind(3), Kind(4), Kind(5)];
+
+    /// The name of the module's queue of this kind.
+    pub fn queue_name(self) -> String {
+        match self {
+            Kind(0) => "workqueue_demo".into(),
+            Kind(other) => format!("workqueue_demo_{}", KIND_WORDS[other]),
+        }
+    }
+}
+
 /// What a command may have behind it.
 enum Number {
     None,
-    Optional { default: i64, from: i64, to: i64 },
-    Needed { from: i64, to: i64 },
+    Optional {
+        default: i64,
+        from: i64,
+        to: i64,
+    },
+    Needed {
+        from: i64,
+        to: i64,
+    },
+    /// And a kind of queue, which may be left out as well.
+    OptionalAndKind {
+        default: i64,
+        from: i64,
+        to: i64,
+    },
 }
 
-type Make = fn(i64) -> Command;
+type Make = fn(i64, Kind) -> Command;
 
 /// The table in the README.
 const GRAMMAR: [(&str, Number, Make); 9] = [
-    ("immediate", Number::None, |_| Command::Immediate),
-    ("delayed", Number::Optional { default: 2000, from: 1, to: 3_600_000 }, Command::Delayed),
-    ("custom", Number::Optional { default: 1, from: 1, to: 1000 }, Command::Custom),
-    ("data", Number::Needed { from: i32::MIN as i64, to: i32::MAX as i64 }, Command::Data),
-    ("start", Number::Optional { default: 1000, from: 10, to: 3_600_000 }, Command::Start),
-    ("stop", Number::None, |_| Command::Stop),
-    ("cancel", Number::None, |_| Command::Cancel),
-    ("flush", Number::None, |_| Command::Flush),
-    ("reset", Number::None, |_| Command::Reset),
+    ("immediate", Number::None, |_, _| Command::Immediate),
+    ("delayed", Number::Optional { default: 2000, from: 1, to: 3_600_000 }, |ms, _| {
+        Command::Delayed(ms)
+    }),
+    ("custom", Number::OptionalAndKind { default: 1, from: 1, to: 1000 }, Command::Custom),
+    ("data", Number::Needed { from: i32::MIN as i64, to: i32::MAX as i64 }, |value, _| {
+        Command::Data(value)
+    }),
+    ("start", Number::Optional { default: 1000, from: 10, to: 3_600_000 }, |ms, _| {
+        Command::Start(ms)
+    }),
+    ("stop", Number::None, |_, _| Command::Stop),
+    ("cancel", Number::None, |_, _| Command::Cancel),
+    ("flush", Number::None, |_, _| Command::Flush),
+    ("reset", Number::None, |_, _| Command::Reset),
 ];
 
 /// The names of all commands.
@@ -86,9 +128,13 @@ fn parse_line(line: &[u8]) -> Result<Option<Command>, String> {
     let Some((_, number, make)) = known else {
         return Err(format!("unknown command {}", quoted(name)));
     };
-    let (value, unexpected) = match (number, arguments) {
-        (Number::None, rest) => (0, rest),
-        (Number::Optional { default, .. }, []) => (*default, &[][..]),
+    let first = Kind(0);
+    let (value, kind, unexpected) = match (number, arguments) {
+        (Number::None, rest) => (0, first, rest),
+        (Number::Optional { default, .. }, []) => (*default, first, &[][..]),
+        (Number::OptionalAndKind { default, from, to }, words) => {
+            count_and_kind(words, *default, *from..=*to)?
+        }
         (Number::Needed { from, to }, []) => {
             return Err(format!("{} needs a number from {from} to {to}", quoted(name)))
         }
@@ -96,13 +142,44 @@ fn parse_line(line: &[u8]) -> Result<Option<Command>, String> {
             let Some(value) = decimal(word).filter(|value| (from..=to).contains(&value)) else {
                 return Err(format!("{} is not a number from {from} to {to}", quoted(word)));
             };
-            (value, rest)
+            (value, first, rest)
         }
     };
     match unexpected {
-        [] => Ok(Some(make(value))),
+        [] => Ok(Some(make(value, kind))),
         [word, ..] => Err(format!("unexpected {}", quoted(word))),
     }
+}
+
+/// A number, a kind, both in this order, or neither; and what comes behind them.
+fn count_and_kind<'a>(
+    words: &'a [&'a [u8]],
+    default: i64,
+    range: RangeInclusive<i64>,
+) -> Result<(i64, Kind, &'a [&'a [u8]]), String> {
+    let [word, rest @ ..] = words else {
+        return Ok((default, Kind(0), words));
+    };
+    if let Some(kind) = kind(word) {
+        return Ok((default, kind, rest));
+    }
+    let kinds = KIND_WORDS.join(", ");
+    let Some(value) = decimal(word).filter(|value| range.contains(value)) else {
+        let (from, to) = range.into_inner();
+        let word = quoted(word);
+        return Err(format!("{word} is neither a number from {from} to {to} nor one of {kinds}"));
+    };
+    match rest {
+        [] => Ok((value, Kind(0), rest)),
+        [word, rest @ ..] => match kind(word) {
+            Some(kind) => Ok((value, kind, rest)),
+            None => Err(format!("{} is not one of {kinds}", quoted(word))),
+        },
+    }
+}
+
+fn kind(word: &[u8]) -> Option<Kind> {
+    KIND_WORDS.iter().position(|known| known.as_bytes() == word).map(Kind)
 }
 
 /// A sign or none, and digits; what is too large for this is for every command.
@@ -156,6 +233,8 @@ pub struct DemoModel {
     pub immediate: u64,
     pub custom: u64,
     pub data: u64,
+    /// The kinds of queues that were used: those that are there, with the first, which always is.
+    pub used: [bool; KIND_WORDS.len()],
     pub delayed: Counts,
     pub periodic: Counts,
     /// The delayed item is armed.
@@ -167,11 +246,20 @@ pub struct DemoModel {
 }
 
 impl DemoModel {
+    /// The names of the queues that are there.
+    pub fn queue_names(&self) -> Vec<String> {
+        let is_there = |kind: &Kind| *kind == Kind(0) || self.used[kind.0];
+        Kind::ALL.into_iter().filter(is_there).map(Kind::queue_name).collect()
+    }
+
     pub fn run(&mut self, command: Command) {
-        self.busy |= matches!(command, Command::Immediate | Command::Custom(_) | Command::Data(_));
+        self.busy |= matches!(command, Command::Immediate | Command::Custom(..) | Command::Data(_));
         match command {
             Command::Immediate => self.immediate += 1,
-            Command::Custom(count) => self.custom += count.unsigned_abs(),
+            Command::Custom(count, kind) => {
+                self.custom += count.unsigned_abs();
+                self.used[kind.0] = true;
+            }
             Command::Data(_) => self.data += 1,
             Command::Delayed(_) if self.armed => self.delayed.coalesced += 1,
             Command::Delayed(_) => {
@@ -198,6 +286,7 @@ impl DemoModel {
                 *self = DemoModel {
                     delayed: outstanding(self.armed),
                     periodic: outstanding(self.ticking.is_some()),
+                    used: self.used,
                     armed: self.armed,
                     ticking: self.ticking,
                     busy: self.busy,
@@ -220,7 +309,7 @@ mod tests {
             [
                 Command::Immediate,
                 Command::Delayed(2000),
-                Command::Custom(7),
+                Command::Custom(7, Kind(0)),
                 Command::Data(-5),
                 Command::Start(10),
                 Command::Stop,
@@ -228,6 +317,10 @@ mod tests {
             ]
         );
         assert_eq!(parse(b"data +007").unwrap(), [Command::Data(7)]);
+        assert_eq!(
+            parse(b"custom\ncustom ordered\ncustom 2 percpu\n").unwrap(),
+            [Command::Custom(1, Kind(0)), Command::Custom(1, Kind(5)), Command::Custom(2, Kind(1)),]
+        );
         assert!(parse(b"").unwrap().is_empty());
         assert!(parse(&[b'\n'; WRITE_MAX]).unwrap().is_empty());
     }
@@ -238,7 +331,17 @@ mod tests {
         for (text, said) in [
             (&b"stop\nfrob\x1b\n"[..], r#"line 2: unknown command "frob\x1b""#),
             (b"stop now", r#"line 1: unexpected "now""#),
-            (b"custom 1001", r#"line 1: "1001" is not a number from 1 to 1000"#),
+            (
+                b"custom 1001",
+                "line 1: \"1001\" is neither a number from 1 to 1000 nor one of unbound, percpu, \
+                 highpri, cpu_intensive, freezable, ordered",
+            ),
+            (
+                b"custom 1 Percpu",
+                "line 1: \"Percpu\" is not one of unbound, percpu, highpri, cpu_intensive, \
+                 freezable, ordered",
+            ),
+            (b"custom percpu 1", r#"line 1: unexpected "1""#),
             (b"\ndata\n", r#"line 2: "data" needs a number from -2147483648 to 2147483647"#),
             (b"stop\r\n", r#"line 1: unknown command "stop\r""#),
             (b"start +", r#"line 1: "+" is not a number from 10 to 3600000"#),
@@ -278,7 +381,10 @@ mod tests {
         assert_eq!(now.periodic, Counts { queued: 2, coalesced: 0, cancelled: 2 });
         let now = run("custom 3\ndata 1\nimmediate\nimmediate\n");
         assert_eq!((now.custom, now.data, now.immediate, now.busy), (3, 1, 2, true));
+        assert_eq!(now.queue_names(), ["workqueue_demo"]);
+        run("custom 2 ordered\n");
         let now = run("flush\nreset\n");
+        assert_eq!(now.queue_names(), ["workqueue_demo", "workqueue_demo_ordered"]);
         assert_eq!((now.custom, now.busy, now.delayed.queued), (0, false, 1));
     }
 }

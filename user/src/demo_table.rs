@@ -12,7 +12,8 @@ pub const COLUMNS: [&str; 8] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     pub rows: Vec<Row>,
-    pub queue: Queue,
+    /// The first one is there from the start, the others once they were used.
+    pub queues: Vec<Queue>,
     pub periodic: Periodic,
     pub commands: String,
 }
@@ -31,7 +32,7 @@ pub struct Row {
     pub wait_us: u64,
 }
 
-/// The line on the module's own queue.
+/// The line on one of the module's own queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
     pub name: String,
@@ -54,6 +55,16 @@ impl Table {
             .iter()
             .find(|row| row.kind == kind)
             .unwrap_or_else(|| panic!("no row {kind:?} in the table"))
+    }
+
+    /// A queue by its name, if there is one.
+    pub fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.name == name)
+    }
+
+    /// The most items that have run at once on a queue; none have where there is none.
+    pub fn peak_running(&self, name: &str) -> u64 {
+        self.queue(name).map_or(0, |queue| queue.peak_running)
     }
 
     /// Nothing is queued, running or ticking.
@@ -87,6 +98,9 @@ impl Row {
     }
 }
 
+const QUEUE: &str = "queue: ";
+const COMMANDS: &str = "commands: ";
+
 impl FromStr for Table {
     type Err = String;
 
@@ -95,24 +109,29 @@ impl FromStr for Table {
         if !text.ends_with('\n') {
             return Err(format!("the last line does not end: {text:?}"));
         }
-        let mut lines = text.lines();
-        let mut line = |what: &str| lines.next().ok_or_else(|| format!("no {what} line: {text:?}"));
+        let mut lines = text.lines().peekable();
+        let mut line = |what: &str, begin: &str| {
+            lines
+                .next_if(|line| line.starts_with(begin))
+                .ok_or_else(|| format!("no {what} line where it belongs: {text:?}"))
+        };
 
-        let header = line("header")?;
+        let header = line("header", "kind")?;
         if !header.split(' ').filter(|word| !word.is_empty()).eq(COLUMNS) {
             return Err(format!("unexpected header {header:?}"));
         }
-        let rows =
-            KINDS.iter().map(|kind| parse_row(kind, line(kind)?)).collect::<Result<_, _>>()?;
-        let queue = parse_queue(line("queue")?)?;
-        let periodic = parse_periodic(line("periodic")?)?;
-        let commands = line("commands")?;
-        let commands = commands
-            .strip_prefix("commands: ")
-            .ok_or_else(|| format!("expected the commands: {commands:?}"))?
-            .to_owned();
+        let rows = KINDS
+            .iter()
+            .map(|kind| parse_row(kind, line(kind, kind)?))
+            .collect::<Result<_, _>>()?;
+        let mut queues = vec![parse_queue(line("queue", QUEUE)?)?];
+        while let Ok(more) = line("queue", QUEUE) {
+            queues.push(parse_queue(more)?);
+        }
+        let periodic = parse_periodic(line("periodic", "periodic: ")?)?;
+        let commands = line("commands", COMMANDS)?[COMMANDS.len()..].to_owned();
         match lines.next() {
-            None => Ok(Table { rows, queue, periodic, commands }),
+            None => Ok(Table { rows, queues, periodic, commands }),
             Some(more) => Err(format!("unexpected line {more:?}")),
         }
     }
@@ -187,8 +206,9 @@ custom         10         0         0        4       2       4   98765
 data            0         0         0        0       0       0       0
 periodic        0         0         0        0       0       0       0
 queue: workqueue_demo flags=unbound,mem_reclaim,sysfs max_active=4 peak_running=4
+queue: workqueue_demo_ordered flags=unbound,ordered max_active=1 peak_running=1
 periodic: stopped period_ms=1000
-commands: immediate | delayed [MS] | custom [COUNT] | data VALUE | start [MS] | stop | cancel | flush | reset
+commands: immediate | delayed [MS] | custom [COUNT] [KIND] | data VALUE | start [MS] | stop | cancel | flush | reset
 ";
 
     #[test]
@@ -199,8 +219,14 @@ commands: immediate | delayed [MS] | custom [COUNT] | data VALUE | start [MS] | 
         assert_eq!((custom.queued, custom.executed, custom.wait_us), (10, 4, 98765));
         assert_eq!(custom.outstanding(), 6);
         assert_eq!(table.row("delayed").named()[1], ("coalesced", 3));
-        assert_eq!(table.queue.flags, ["unbound", "mem_reclaim", "sysfs"]);
-        assert_eq!((table.queue.max_active, table.queue.peak_running), (4, 4));
+        assert_eq!(table.queues.len(), 2);
+        let first = table.queue("workqueue_demo").unwrap();
+        assert_eq!(first.flags, ["unbound", "mem_reclaim", "sysfs"]);
+        assert_eq!((first.max_active, first.peak_running), (4, 4));
+        assert_eq!(table.queue("workqueue_demo_ordered").unwrap().max_active, 1);
+        assert_eq!(table.queue("workqueue_demo_percpu"), None);
+        assert_eq!(table.peak_running("workqueue_demo_ordered"), 1);
+        assert_eq!(table.peak_running("workqueue_demo_percpu"), 0);
         assert_eq!(table.periodic, Periodic { started: false, period_ms: 1000 });
         assert!(table.rows.iter().all(Row::balances));
         assert!(!table.at_rest());
@@ -229,6 +255,8 @@ commands: immediate | delayed [MS] | custom [COUNT] | data VALUE | start [MS] | 
             without("data            0         0         0        0       0       0       0\n"),
             without("     57"),
             without("queue: "),
+            EXAMPLE.lines().filter(|line| !line.starts_with(QUEUE)).collect::<Vec<_>>().join("\n")
+                + "\n",
             without("max_active=4 "),
             without("stopped "),
             without("commands: "),

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pattern: a queue of one's own, for work that must not wait for others' or hold them up.
+//! Pattern: items that are queued once, and free themselves.
 //!
-//! C: `alloc_workqueue("workqueue_demo", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS, 4)`,
-//! `queue_work(queue, &item)`, and `destroy_workqueue(queue)`, which waits for what is queued.
+//! C: an item that is allocated for each job, `queue_work(queue, &item)`, and `kfree()` at the end
+//! of the handler. What kind of queue it is makes the difference: see [`queues`](super::queues).
 
 use kernel::{
     impl_has_work,
     new_work,
     prelude::*,
+    processor::cpu_relax,
     sync::Arc,
     time::{
         delay::fsleep,
-        Delta, //
+        Delta,
+        Instant,
+        Monotonic, //
     },
     workqueue::{
         Work,
@@ -20,27 +23,24 @@ use kernel::{
     }, //
 };
 
-use super::super::ledger::{
-    Entry,
-    Kind,
-    Ledger,
-    Times, //
+use super::{
+    super::{
+        ledger::{
+            Entry,
+            Kind,
+            Ledger,
+            Times, //
+        },
+        queue_kind::QueueKind, //
+    },
+    queues::Queues, //
 };
-use crate::abstractions::owned_queue::OwnedQueue;
 
-/// How many items of the queue may run at once.
-pub(crate) const MAX_ACTIVE: u32 = 4;
-
-/// How many items of a kind may be outstanding.
+/// How many items of a kind of work may be outstanding, on all queues.
 pub(crate) const MAX_OUTSTANDING: u64 = 4096;
 
-pub(crate) fn queue() -> Result<OwnedQueue> {
-    OwnedQueue::unbound(c"workqueue_demo")
-        .mem_reclaim()
-        .sysfs()
-        .max_active(MAX_ACTIVE)
-        .build()
-}
+/// How long an item runs.
+const RUN: Delta = Delta::from_millis(100);
 
 /// An item that is queued once: its memory is its own, and its run frees it.
 #[pin_data]
@@ -65,19 +65,27 @@ impl Item {
     }
 }
 
-/// Queues `count` items, or none.
+/// Queues `count` items on the queue of a kind, or none. May sleep.
 ///
 /// # Errors
 ///
 /// `EAGAIN` if too many would be outstanding, `ENOMEM`, `ENODEV` while the module goes.
-pub(crate) fn queue_items(queue: &OwnedQueue, ledger: &Arc<Ledger>, count: u32) -> Result {
+pub(crate) fn queue_items(
+    queues: &Queues,
+    ledger: &Arc<Ledger>,
+    count: u32,
+    kind: QueueKind,
+) -> Result {
     let times = Times::due_now();
+    // No queue is made for a module that goes.
+    ledger.check_open()?;
+    let queue = queues.get(kind)?;
     let mut memory = KVec::with_capacity(count as usize, GFP_KERNEL)?;
     for _ in 0..count {
         memory.push(KBox::<Item>::new_uninit(GFP_KERNEL)?, GFP_KERNEL)?;
     }
     // Nothing can fail any more.
-    let entry = ledger.admit(Kind::Custom, count.into(), MAX_OUTSTANDING, times)?;
+    let entry = ledger.admit(Kind::Custom, kind, count.into(), MAX_OUTSTANDING, times)?;
     for item in memory {
         let Ok(item) = item.write_pin_init(Item::new(ledger.clone(), entry));
         queue.enqueue(item);
@@ -89,8 +97,23 @@ impl WorkItem for Item {
     type Pointer = Pin<KBox<Self>>;
 
     fn run(this: Pin<KBox<Self>>) {
-        this.ledger.run(Kind::Custom, Some(this.entry), || {
-            fsleep(Delta::from_millis(100));
+        let (ledger, entry) = (&this.ledger, this.entry);
+        ledger.run(Kind::Custom, Some(entry), || match entry.queue {
+            Some(QueueKind::CpuIntensive) => compute(ledger),
+            _ => fsleep(RUN),
         });
+    }
+}
+
+/// Uses the CPU as long as others sleep. Only on a queue for that: on another per-CPU queue it
+/// would hold up what is queued on its CPU. Ends early when the module goes.
+fn compute(ledger: &Ledger) {
+    const STEP: Delta = Delta::from_millis(1);
+    let begin = Instant::<Monotonic>::now();
+    while begin.elapsed() < RUN && ledger.check_open().is_ok() {
+        let step = Instant::<Monotonic>::now();
+        while step.elapsed() < STEP {
+            cpu_relax();
+        }
     }
 }

@@ -18,15 +18,18 @@ use kernel::{
 };
 
 use super::{
-    super::ledger::{
-        Entry,
-        Kind,
-        Ledger,
-        Times, //
+    super::{
+        ledger::{
+            Entry,
+            Kind,
+            Ledger,
+            Times, //
+        },
+        queue_kind::QueueKind, //
     },
-    custom::MAX_OUTSTANDING, //
+    custom::MAX_OUTSTANDING,
+    queues::Queues, //
 };
-use crate::abstractions::owned_queue::OwnedQueue;
 
 /// An item that carries a number to its handler.
 #[pin_data]
@@ -42,16 +45,17 @@ impl_has_work! {
     impl HasWork<Self> for Item { self.work }
 }
 
-/// Queues an item that prints `value`.
+/// Queues an item that prints `value`, on the module's first queue.
 ///
 /// # Errors
 ///
 /// `EAGAIN` if too many would be outstanding, `ENOMEM`, `ENODEV` while the module goes.
-pub(crate) fn queue_item(queue: &OwnedQueue, ledger: &Arc<Ledger>, value: i32) -> Result {
+pub(crate) fn queue_item(queues: &Queues, ledger: &Arc<Ledger>, value: i32) -> Result {
     let times = Times::due_now();
+    let queue = queues.get(QueueKind::Unbound)?;
     let memory = KBox::<Item>::new_uninit(GFP_KERNEL)?;
     // Nothing can fail any more.
-    let entry = ledger.admit(Kind::Data, 1, MAX_OUTSTANDING, times)?;
+    let entry = ledger.admit(Kind::Data, QueueKind::Unbound, 1, MAX_OUTSTANDING, times)?;
     let Ok(item) = memory.write_pin_init(pin_init!(Item {
         work <- new_work!("workqueue_demo::data"),
         value,

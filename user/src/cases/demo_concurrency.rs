@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cases;
 use crate::demo_table::KINDS;
-use crate::harness::demo::{send, table, table_when};
+use crate::harness::demo::{send, table, table_when, QUEUE};
 use crate::harness::restore::one_limit_for_all_nodes;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome, Stop};
 
@@ -26,7 +26,7 @@ const LOADS: [fn() -> Outcome; 5] = [
     || send("custom 3\ndata 1\nflush\n"),
     || send("delayed 1\nimmediate\ncancel\ndelayed 60000\ncancel\nflush\n"),
     || send(&format!("start 10\n{}stop\nstart 11\nflush\n", "data -1\n".repeat(50))),
-    || send("custom\nreset\ndelayed 2\nflush\n"),
+    || send("custom\ncustom ordered\ncustom percpu\nreset\ndelayed 2\nflush\n"),
     arm_and_wait,
 ];
 
@@ -148,7 +148,7 @@ fn demo_never_runs_more_than_four_of_many_writers_items(_: &Harness) -> Outcome 
     loop {
         let now = table()?;
         ensure!(now.row("custom").running <= 4, "{now:?}");
-        ensure!(now.queue.peak_running <= 4, "{now:?}");
+        ensure!(now.peak_running(QUEUE) <= 4, "{now:?}");
         if now.row("custom").outstanding() == 0 {
             return Ok(());
         }

@@ -9,7 +9,9 @@ use nix::errno::Errno;
 
 use super::cases;
 use crate::demo_node;
-use crate::harness::demo::{hold_while_items_run, send, send_expecting, table, table_when, Change};
+use crate::harness::demo::{
+    hold_while_items_run, send, send_expecting, table, table_when, Change, QUEUE,
+};
 use crate::harness::demo_log::{DemoLog, Run, EARLY};
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::reloaded_afterwards;
@@ -86,7 +88,7 @@ fn demo_custom_never_runs_more_than_four_at_once(_: &Harness) -> Outcome {
     };
     let took = started.elapsed();
     // What no snapshot may have caught, the module has.
-    ensure_eq!(after.queue.peak_running, 4, "peak_running");
+    ensure_eq!(after.peak_running(QUEUE), 4, "peak_running");
     ensure_eq!(Change::of("custom", &before, &after)?.executed, u64::from(ITEMS), "executed");
     // The clock of the sleeps may be late once: they are one behind the other.
     let least = SLEEP * ITEMS / 4 - EARLY;
@@ -106,7 +108,7 @@ fn demo_custom_takes_1_to_1000_items(_: &Harness) -> Outcome {
 fn demo_custom_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Outcome {
     // Loaded anew afterwards: 4,096 items would run for 100 seconds.
     let reload = reloaded_afterwards(&harness.demo)?;
-    let mut held = HeldQueue::hold("workqueue_demo")?;
+    let mut held = HeldQueue::hold(QUEUE)?;
     for _ in 0..4 {
         send("custom 1000\n")?;
     }
@@ -155,7 +157,7 @@ fn demo_custom_waits_while_four_others_run(_: &Harness) -> Outcome {
 
 fn demo_returns_the_bytes_of_the_lines_that_ran(harness: &Harness) -> Outcome {
     let reload = reloaded_afterwards(&harness.demo)?;
-    let held = HeldQueue::hold("workqueue_demo")?;
+    let held = HeldQueue::hold(QUEUE)?;
     let ran = "custom 1000\n".repeat(4);
     let text = format!("{ran}custom 1000\ndelayed 60000\n");
     let taken = demo_node::write_once(&text)?;

@@ -154,6 +154,11 @@ const BAD: &[&str] = &[
     "custom x",
     "custom 4x",
     "custom 4 4",
+    "custom 4 Ordered",
+    "custom ordered 4",
+    "custom 4 ordered percpu",
+    "custom per_cpu",
+    "custom unbound,",
     "custom 18446744073709551616",
     "custom 0x4",
     "delayed soon",
@@ -231,6 +236,8 @@ fn demo_quotes_the_offending_word(harness: &Harness) -> Outcome {
         ("data 2147483648\n", "2147483648"),
         ("stop it\n", "it"),
         ("custom 4 5\n", "5"),
+        ("custom 4 Ordered\n", "Ordered"),
+        ("custom ordered 5\n", "5"),
         ("data\n", "data"),
     ] {
         let line = refusal_line(text)?;

@@ -4,7 +4,7 @@
 
 use super::cases;
 use crate::demo_table::Row;
-use crate::harness::demo::{hold_while_items_run, send, table, table_when};
+use crate::harness::demo::{hold_while_items_run, send, table, table_when, QUEUE};
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::reloaded_afterwards;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome};
@@ -38,7 +38,7 @@ fn demo_reset_forgets_what_is_done(_: &Harness) -> Outcome {
 }
 
 fn demo_reset_keeps_what_is_outstanding(_: &Harness) -> Outcome {
-    let mut held = HeldQueue::hold("workqueue_demo")?;
+    let mut held = HeldQueue::hold(QUEUE)?;
     send("delayed 60000\ndelayed\nstart 60000\ncustom 4\ndata 7\nreset\n")?;
     let now = table()?;
     for (kind, outstanding) in
@@ -77,9 +77,9 @@ fn demo_reset_keeps_what_runs(_: &Harness) -> Outcome {
 
 fn demo_reset_forgets_peak_running(_: &Harness) -> Outcome {
     send("custom 1\nflush\n")?;
-    ensure!(table()?.queue.peak_running > 0, "nothing to forget");
+    ensure!(table()?.peak_running(QUEUE) > 0, "nothing to forget");
     send("reset\n")?;
-    ensure_eq!(table()?.queue.peak_running, 0, "peak_running of nothing");
+    ensure_eq!(table()?.peak_running(QUEUE), 0, "peak_running of nothing");
     Ok(())
 }
 
@@ -89,13 +89,13 @@ fn demo_reset_leaves_in_peak_running_what_runs(harness: &Harness) -> Outcome {
     send("reset\n")?;
     let now = table()?;
     ensure_eq!(now.row("custom").running, running, "running in a queue that is held");
-    ensure_eq!(now.queue.peak_running, running, "peak_running after a reset");
+    ensure_eq!(now.peak_running(QUEUE), running, "peak_running after a reset");
     drop(held);
     reload.finish()
 }
 
 fn demo_peak_running_counts_data_too(_: &Harness) -> Outcome {
     send("reset\ndata 1\nflush\n")?;
-    ensure_eq!(table()?.queue.peak_running, 1, "peak_running of one data item");
+    ensure_eq!(table()?.peak_running(QUEUE), 1, "peak_running of one data item");
     Ok(())
 }

@@ -59,14 +59,17 @@ fn as_json(echo: Option<&EchoCounters>, demo: Option<&Table>) -> Value {
 
 fn table_as_json(table: &Table) -> Value {
     let rows = table.rows.iter().map(|row| (row.kind.clone(), numbers(&row.named())));
+    let queues = table.queues.iter().map(|queue| {
+        json!({
+            "name": queue.name,
+            "flags": queue.flags,
+            "max_active": queue.max_active,
+            "peak_running": queue.peak_running,
+        })
+    });
     json!({
         "rows": rows.collect::<Map<String, Value>>(),
-        "queue": {
-            "name": table.queue.name,
-            "flags": table.queue.flags,
-            "max_active": table.queue.max_active,
-            "peak_running": table.queue.peak_running,
-        },
+        "queues": queues.collect::<Vec<Value>>(),
         "periodic": {
             "started": table.periodic.started,
             "period_ms": table.periodic.period_ms,
@@ -103,7 +106,8 @@ mod tests {
         let value = as_json(Some(&echo), Some(&EXAMPLE.parse().unwrap()));
         assert_eq!(value["wq_echo"]["refused"], 3);
         assert_eq!(value["workqueue_demo"]["rows"]["custom"]["wait_us"], 98765);
-        assert_eq!(value["workqueue_demo"]["queue"]["flags"][1], "mem_reclaim");
+        assert_eq!(value["workqueue_demo"]["queues"][0]["flags"][1], "mem_reclaim");
+        assert_eq!(value["workqueue_demo"]["queues"][1]["name"], "workqueue_demo_ordered");
         assert_eq!(value["workqueue_demo"]["periodic"]["started"], false);
     }
 

@@ -10,6 +10,7 @@ use nix::unistd::write;
 
 use super::children::say;
 use super::numbered::numbered;
+use crate::demo_model;
 use crate::demo_node;
 use crate::demo_table::Row;
 use crate::echo_counters::EchoCounters;
@@ -75,7 +76,8 @@ impl Anything {
             14 => self.command("flush\n", &[]),
             15 => {
                 let count = self.random.between(1, 2) as u64;
-                self.command(&format!("custom {count}\n"), &[("custom", count)])
+                let kind = self.random.pick(&demo_model::KIND_WORDS);
+                self.command(&format!("custom {count} {kind}\n"), &[("custom", count)])
             }
             16 => self.command("data -7\n", &[("data", 1)]),
             17 => self.command("immediate\n", &[("immediate", 1)]),

@@ -13,7 +13,7 @@ use crate::demo_model::{self, Command, Counts, DemoModel};
 use crate::demo_node;
 use crate::demo_table::Table;
 use crate::echo_device::EchoDevice;
-use crate::harness::demo::{send, table};
+use crate::harness::demo::{send, table, QUEUE};
 use crate::harness::demo_log::DemoLog;
 use crate::harness::echo::counters_at_rest;
 use crate::harness::echo_log::EchoLog;
@@ -238,7 +238,7 @@ impl Budget {
                     immediate = true;
                     true
                 }
-                Command::Custom(count) => {
+                Command::Custom(count, _) => {
                     left.custom -= count;
                     left.custom >= 0
                 }
@@ -269,9 +269,9 @@ struct Lines {
     seen_refusals: Vec<String>,
     /// Each value of `data`, how often it was queued less how often printed.
     values: HashMap<i64, i64>,
-    /// The items of each kind that were queued for sure, or that the table says have run,
-    /// less those that said that they ran.
-    runs: HashMap<String, i64>,
+    /// The items of each kind, on each queue, that were queued for sure, or that the table says
+    /// have run, less those that said that they ran.
+    runs: HashMap<(String, String), i64>,
     immediate: Immediate,
 }
 
@@ -290,13 +290,18 @@ impl Lines {
         for line in log.lines_already()? {
             if let Some(value) = line.strip_prefix("Data: ").and_then(|value| value.parse().ok()) {
                 *self.values.entry(value).or_default() -= 1;
-            } else if let Some((kind, _)) = line.split_once(" work ran on ") {
-                *self.runs.entry(kind.to_owned()).or_default() -= 1;
+            } else if let Some((kind, rest)) = line.split_once(" work ran on ") {
+                let queue = rest.split(' ').skip_while(|&word| word != "of").nth(1);
+                self.ran(kind, queue.unwrap_or("no queue"), -1);
             } else {
                 self.seen_refusals.push(line);
             }
         }
         Ok(())
+    }
+
+    fn ran(&mut self, kind: &str, queue: &str, count: i64) {
+        *self.runs.entry((kind.into(), queue.into())).or_default() += count;
     }
 
     /// Before a write: a reset takes away what the table shows.
@@ -314,11 +319,9 @@ impl Lines {
             match *command {
                 Command::Data(value) => {
                     *self.values.entry(value).or_default() += 1;
-                    *self.runs.entry("data".into()).or_default() += 1;
+                    self.ran("data", QUEUE, 1);
                 }
-                Command::Custom(count) => {
-                    *self.runs.entry("custom".into()).or_default() += count;
-                }
+                Command::Custom(count, kind) => self.ran("custom", &kind.queue_name(), count),
                 Command::Immediate => self.immediate.asked = true,
                 Command::Reset => self.immediate = Immediate::default(),
                 _ => {}
@@ -330,7 +333,7 @@ impl Lines {
     fn look(&mut self, now: &Table) {
         let executed = now.row("immediate").executed;
         let ran = executed as i64 - self.immediate.executed as i64;
-        *self.runs.entry("immediate".into()).or_default() += ran;
+        self.ran("immediate", "events", ran);
         self.immediate = Immediate { executed, asked: false };
     }
 
@@ -434,6 +437,8 @@ fn expect_table(model: &DemoModel) -> Outcome<Table> {
             "{kind}: {now:?}"
         );
     }
+    let queues: Vec<String> = now.queues.iter().map(|queue| queue.name.clone()).collect();
+    ensure_eq!(queues, model.queue_names(), "the queues");
     ensure_eq!(now.periodic.started, model.ticking.is_some(), "periodic work started");
     if let Some(period) = model.ticking {
         ensure_eq!(now.periodic.period_ms, period.unsigned_abs(), "the period");
@@ -444,6 +449,7 @@ fn expect_table(model: &DemoModel) -> Outcome<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo_model::Kind;
 
     fn good(text: &[u8]) -> Part {
         Part::Good(text.to_vec())
@@ -485,8 +491,8 @@ mod tests {
         let flushed = [Command::Immediate, Command::Flush, Command::Reset];
         assert!(budget.run(&model, &flushed).is_none());
         assert!(budget.run(&model, &[Command::Reset, Command::Immediate]).is_some());
-        assert!(budget.run(&model, &[Command::Custom(9)]).is_none());
-        assert!(budget.run(&model, &[Command::Custom(8)]).is_some());
-        assert!(budget.run(&model, &[Command::Custom(1)]).is_none());
+        assert!(budget.run(&model, &[Command::Custom(9, Kind(0))]).is_none());
+        assert!(budget.run(&model, &[Command::Custom(8, Kind(0))]).is_some());
+        assert!(budget.run(&model, &[Command::Custom(1, Kind(0))]).is_none());
     }
 }

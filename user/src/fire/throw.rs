@@ -179,8 +179,8 @@ impl Thrower {
             }
             for _ in 0..self.random.pick(&[0, 0, 0, 1, 1, 1, 1, 2]) {
                 self.blanks(&mut text, 1);
-                let number = self.number();
-                text.extend_from_slice(number.as_bytes());
+                let word = if self.random.one_in(4) { self.kind() } else { self.number() };
+                text.extend_from_slice(word.as_bytes());
             }
             self.blanks(&mut text, 0);
             text.push(b'\n');
@@ -198,6 +198,13 @@ impl Thrower {
         for _ in 0..self.random.between(least, most) {
             text.push(self.random.pick(b"  \t"));
         }
+    }
+
+    /// A kind of queue, or nearly.
+    fn kind(&mut self) -> String {
+        const ODD: [&str; 4] = ["Unbound", "per_cpu", "ordered,", "order"];
+        let of: &[&str] = if self.random.one_in(8) { &ODD } else { &demo_model::KIND_WORDS };
+        self.random.pick(of).to_string()
     }
 
     /// A number that makes sense to some command, or is close to one that does.

@@ -12,6 +12,9 @@ use super::{ensure, ensure_eq, fail, Outcome, Stop};
 use crate::demo_node;
 use crate::demo_table::{Row, Table, KINDS};
 
+/// The module's first queue, which is there from the start.
+pub const QUEUE: &str = "workqueue_demo";
+
 /// Writes command lines in one write, all of which have to be taken.
 pub fn send(lines: &str) -> Outcome {
     let taken = demo_node::write_once(lines)?;
@@ -60,7 +63,7 @@ pub fn table_when(what: &str, wanted: impl Fn(&Table) -> bool) -> Outcome<Table>
 /// The queue held with items in the midst of their handlers, and many behind them:
 /// the module has to be loaded anew afterwards. Returns how many run.
 pub fn hold_while_items_run() -> Outcome<(HeldQueue, u64)> {
-    let held = HeldQueue::hold_after("workqueue_demo", || {
+    let held = HeldQueue::hold_after(QUEUE, || {
         send("custom 1000\n")?;
         table_when("four items to run", |table| table.row("custom").running >= 4).map(drop)
     })?;

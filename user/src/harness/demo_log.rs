@@ -16,12 +16,13 @@ const PREFIX: &str = "workqueue_demo: ";
 pub const EARLY: Duration = Duration::from_millis(40);
 
 /// The line that each run logs:
-/// `workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms`.
+/// `workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) of events after 2003 ms`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     pub kind: String,
     pub worker: String,
     pub cpu: usize,
+    pub queue: String,
     /// From the command to the start of the run.
     pub after: Duration,
     /// When the line was logged, since boot.
@@ -30,15 +31,15 @@ pub struct Run {
 
 impl Run {
     /// Not on a worker of a pool: none could be made within 10 ms, as may be on a busy machine. Of
-    /// the queues in use, only the one of the module's own has a rescuer (WQ_MEM_RECLAIM).
+    /// the queues in use, only the module's first has a rescuer (WQ_MEM_RECLAIM).
     pub fn was_rescued(&self) -> bool {
         self.worker.starts_with("kworker/R-")
     }
 
-    fn parse(record: &Record) -> Option<Run> {
+    pub fn parse(record: &Record) -> Option<Run> {
         let text = std::str::from_utf8(&record.text).ok()?;
         let words: Vec<&str> = text.strip_prefix(PREFIX)?.split(' ').collect();
-        let [kind, "work", "ran", "on", worker, "(CPU", cpu, "after", milliseconds, "ms"] =
+        let [kind, "work", "ran", "on", worker, "(CPU", cpu, "of", queue, "after", milliseconds, "ms"] =
             words[..]
         else {
             return None;
@@ -47,6 +48,7 @@ impl Run {
             kind: kind.to_owned(),
             worker: worker.to_owned(),
             cpu: cpu.strip_suffix(')')?.parse().ok()?,
+            queue: queue.to_owned(),
             after: Duration::from_millis(milliseconds.parse().ok()?),
             logged: record.time,
         })
@@ -111,13 +113,15 @@ mod tests {
 
     #[test]
     fn takes_the_documented_line_apart() {
-        let line = "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms";
+        let line =
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) of events after 2003 ms";
         assert_eq!(
             parse(line),
             Some(Run {
                 kind: "delayed".into(),
                 worker: "kworker/0:1".into(),
                 cpu: 0,
+                queue: "events".into(),
                 after: Duration::from_millis(2003),
                 logged: Duration::from_millis(5),
             })
@@ -128,10 +132,11 @@ mod tests {
     fn leaves_other_lines_alone() {
         for line in [
             "workqueue_demo: Data: 42",
-            "wq_echo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms",
-            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 us",
-            "workqueue_demo: delayed work ran on kworker/0:1 (CPU x) after 2003 ms",
-            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms more",
+            "wq_echo: delayed work ran on kworker/0:1 (CPU 0) of events after 2003 ms",
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) after 2003 ms",
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) of events after 2003 us",
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU x) of events after 2003 ms",
+            "workqueue_demo: delayed work ran on kworker/0:1 (CPU 0) of events after 2003 ms more",
         ] {
             assert_eq!(parse(line), None, "{line}");
         }
