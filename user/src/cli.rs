@@ -74,10 +74,11 @@ fn send() -> Command {
         .about("Writes commands to /proc/workqueue_demo")
         .after_help(
             "A word that begins with a letter begins a command, any other belongs to the command\n\
-             before it. All commands go into one write, so that none is done if one makes no sense:\n\
+             before it, and so does a KIND of custom. All commands go into one write, so that none\n\
+             is done if one makes no sense:\n\
              \n  \
                wqtest send custom 4\n  \
-               wqtest send custom 4 flush\n  \
+               wqtest send custom 4 percpu flush\n  \
                wqtest send 'delayed 50' 'data -1'\n\
              \n\
              With - it sends the lines of standard input, however many there are, each write\n\

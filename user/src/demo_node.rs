@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::unistd::write;
 
+use crate::demo_model::KIND_WORDS;
 use crate::demo_table::Table;
 use crate::error::Error;
 use crate::paths::DEMO_NODE;
@@ -39,13 +40,15 @@ pub fn write_once(lines: impl AsRef<[u8]>) -> Result<usize, Error> {
 /// Makes command lines of words.
 ///
 /// A word that begins with a letter begins a command, any other belongs to
-/// the command before it: no command begins with a digit or a sign, and no
-/// command takes another's name. `custom 4 flush` and `'custom 4' flush` so
-/// mean the same two lines.
+/// the command before it, and so does a kind of queue: no command begins with
+/// a digit or a sign, nor is called like a kind, and no command takes another's
+/// name. `custom 4 percpu flush` and `'custom 4 percpu' flush` so mean the
+/// same two lines.
 pub fn command_lines(words: &[OsString]) -> Vec<Vec<u8>> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     for word in words.iter().map(|word| word.as_bytes()) {
-        let is_argument = word.first().is_some_and(|b| !b.is_ascii_alphabetic());
+        let is_kind = KIND_WORDS.iter().any(|kind| kind.as_bytes() == word);
+        let is_argument = is_kind || word.first().is_some_and(|b| !b.is_ascii_alphabetic());
         match lines.last_mut() {
             Some(line) if is_argument => {
                 line.push(b' ');
@@ -72,6 +75,13 @@ mod tests {
         assert_eq!(lines(&["data", "-5"]), ["data -5"]);
         assert_eq!(lines(&["custom", "4", "flush"]), ["custom 4", "flush"]);
         assert_eq!(lines(&["immediate", "delayed", "50"]), ["immediate", "delayed 50"]);
+    }
+
+    #[test]
+    fn joins_kinds_of_queues_to_the_command_before_them() {
+        assert_eq!(lines(&["custom", "4", "ordered", "flush"]), ["custom 4 ordered", "flush"]);
+        assert_eq!(lines(&["custom", "cpu_intensive"]), ["custom cpu_intensive"]);
+        assert_eq!(lines(&["custom", "order", "flush"]), ["custom", "order", "flush"]);
     }
 
     #[test]
