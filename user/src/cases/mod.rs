@@ -10,6 +10,7 @@ mod demo_delayed;
 mod demo_flush;
 mod demo_grammar;
 mod demo_immediate;
+mod demo_kinds;
 mod demo_module;
 mod demo_periodic;
 mod demo_reset;
@@ -64,6 +65,7 @@ const SUBJECTS: &[&[Case]] = &[
     demo_immediate::CASES,
     demo_delayed::CASES,
     demo_custom::CASES,
+    demo_kinds::CASES,
     demo_data::CASES,
     demo_periodic::CASES,
     demo_flush::CASES,

@@ -10,6 +10,7 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
 use super::cases;
+use crate::demo_model::{Kind, KIND_WORDS};
 use crate::harness::demo::{send, table};
 use crate::harness::echo::EchoFixture;
 use crate::harness::loaded::removed;
@@ -23,6 +24,7 @@ cases! {
     wqtest_send_does_nothing_if_any_command_is_bad,
     wqtest_stats_shows_both_modules,
     wqtest_stats_speaks_json,
+    wqtest_stats_and_watch_show_each_queue_that_there_is,
     wqtest_names_what_is_missing_and_what_to_do,
     wqtest_watch_ends_cleanly_on_ctrl_c,
 }
@@ -59,8 +61,10 @@ fn wqtest_send_sends_words_and_quoted_commands(_: &Harness) -> Outcome {
     ensure_eq!(said, "sent \"custom 2\"\nsent \"data -7\"\n", "the output of words");
     let said = output_of(&["send", "custom 2", "flush"])?;
     ensure_eq!(said, "sent \"custom 2\"\nsent \"flush\"\n", "the output");
+    let said = output_of(&["send", "custom", "1", "ordered", "flush"])?;
+    ensure_eq!(said, "sent \"custom 1 ordered\"\nsent \"flush\"\n", "the output of a kind");
     let table = table()?;
-    ensure_eq!((table.row("custom").executed, table.row("data").executed), (4, 1), "executed");
+    ensure_eq!((table.row("custom").executed, table.row("data").executed), (5, 1), "executed");
     Ok(())
 }
 
@@ -118,6 +122,28 @@ fn wqtest_stats_speaks_json(_: &Harness) -> Outcome {
     Ok(())
 }
 
+fn wqtest_stats_and_watch_show_each_queue_that_there_is(_: &Harness) -> Outcome {
+    let commands = Kind::ALL.map(|kind| format!("custom 1 {}\n", KIND_WORDS[kind.0]));
+    send(&commands.concat())?;
+    let names = Kind::ALL.map(Kind::queue_name);
+    let in_lines = |text: &str| {
+        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("queue: "));
+        let names = lines.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
+        names.collect::<Vec<String>>()
+    };
+    ensure_eq!(in_lines(&output_of(&["stats"])?), names, "queues of wqtest stats");
+    let said = output_of(&["stats", "--json"])?;
+    let value: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+    for (index, name) in names.iter().enumerate() {
+        let queue = &value["workqueue_demo"]["queues"][index];
+        ensure_eq!(queue["name"], name.as_str(), "the name of queue {index} in {said}");
+        ensure!(queue["peak_running"].is_u64(), "no peak_running of queue {index} in {said}");
+    }
+    let views = views_of_watch(1)?;
+    ensure_eq!(in_lines(&views), names, "queues of wqtest watch");
+    Ok(())
+}
+
 fn wqtest_names_what_is_missing_and_what_to_do(harness: &Harness) -> Outcome {
     let expect = |args: &[&str], error: &str| {
         let output = wqtest(args)?;
@@ -136,7 +162,8 @@ fn wqtest_names_what_is_missing_and_what_to_do(harness: &Harness) -> Outcome {
     demo.finish()
 }
 
-fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
+/// The first views of `wqtest watch`, which is then ended by Ctrl-C.
+fn views_of_watch(views: usize) -> Outcome<String> {
     let mut child = Command::new("/proc/self/exe")
         .arg("watch")
         .stdin(Stdio::null())
@@ -144,8 +171,8 @@ fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
         .spawn()?;
     let mut output = BufReader::new(child.stdout.take().expect("the output is a pipe"));
     let mut seen = String::new();
-    // The last line of the second view: it has been drawn anew.
-    while seen.matches("commands: ").count() < 2 {
+    // The last line of a view.
+    while seen.matches("commands: ").count() < views {
         if output.read_line(&mut seen)? == 0 {
             break;
         }
@@ -154,6 +181,12 @@ fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
     output.read_to_string(&mut seen)?;
     let status = child.wait()?;
     ensure!(status.success(), "it ended with {status}");
+    Ok(seen)
+}
+
+fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
+    // The second one has been drawn anew.
+    let seen = views_of_watch(2)?;
     ensure_eq!(
         seen.matches("accepted").count(),
         seen.matches("commands: ").count(),

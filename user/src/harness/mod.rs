@@ -10,6 +10,7 @@ pub mod demo_log;
 pub mod echo;
 pub mod echo_log;
 pub mod fail_nth;
+pub mod frozen;
 pub mod held_cpu;
 pub mod held_queue;
 pub mod hung_tasks;

@@ -20,6 +20,32 @@ pub fn status_field(pid: Pid, name: &str) -> Outcome<String> {
     }
 }
 
+/// The nice value of a process, as `/proc/PID/stat` has it.
+pub fn nice(pid: Pid) -> Outcome<i32> {
+    /// Its place behind the name, which may have anything in it, and stands in parentheses.
+    const NICE: usize = 16;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
+    match fields.and_then(|mut fields| fields.nth(NICE)?.parse().ok()) {
+        Some(nice) => Ok(nice),
+        None => fail(format!("no nice value in {stat:?}")),
+    }
+}
+
+/// The workers that run items of a queue now: the kernel shows its name behind theirs.
+pub fn workers_on(queue: &str) -> Outcome<Vec<Pid>> {
+    let running = format!("+{queue}\n");
+    let mut workers = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        // A process may be gone by the time its name is read.
+        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        workers.extend(pid.filter(|_| name.ends_with(&running)).map(Pid::from_raw));
+    }
+    Ok(workers)
+}
+
 /// Sends a signal and waits until the process has received it: if it slept, it was woken.
 pub fn signal_and_wait(pid: Pid, signal: Signal) -> Outcome {
     kill(pid, signal)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sched::{sched_getaffinity, sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
 
-use super::{Outcome, Stop};
+use super::Outcome;
 use crate::error::Error;
 
 /// A sysctl or sysfs file that gets its old content back when this goes.
@@ -19,11 +19,16 @@ pub struct Setting {
 
 impl Setting {
     pub fn change(path: impl AsRef<Path>, value: &str) -> Outcome<Setting> {
+        let path = path.as_ref();
+        let old = fs::read_to_string(path).map_err(|error| Error::from_io(path, &error))?;
+        Setting::change_for_a_while(path, value, &old)
+    }
+
+    /// As [`Setting::change`], of a file that does not take what it shows: it gets `old`.
+    pub fn change_for_a_while(path: impl AsRef<Path>, value: &str, old: &str) -> Outcome<Setting> {
         let path = path.as_ref().to_owned();
-        let explain = |error| Stop::from(Error::from_io(&path, &error));
-        let old = fs::read_to_string(&path).map_err(explain)?;
-        fs::write(&path, value).map_err(explain)?;
-        Ok(Setting { path, old })
+        fs::write(&path, value).map_err(|error| Error::from_io(&path, &error))?;
+        Ok(Setting { path, old: old.into() })
     }
 
     /// As [`Setting::change`], of a file that not every kernel has.
@@ -52,10 +57,8 @@ pub fn early_grace_periods() -> Outcome<Option<Setting>> {
 /// many as max_active says, where that is as small as here.
 pub fn one_limit_for_all_nodes() -> Outcome<Setting> {
     let scope = "/sys/devices/virtual/workqueue/workqueue_demo/affinity_scope";
-    let mut setting = Setting::change(scope, "system")?;
-    // It reads as "default (cache)", which it does not take back.
-    setting.old = "default".into();
-    Ok(setting)
+    // It reads as "default (cache)".
+    Setting::change_for_a_while(scope, "system", "default")
 }
 
 /// The calling thread on one CPU; it gets its old CPUs back when this goes.
