@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::unistd::write;
 
 use crate::cases::cases;
+use crate::demo_model::{Kind, KIND_WORDS};
 use crate::demo_node;
 use crate::demo_table::{Table, KINDS};
 use crate::echo_device::EchoDevice;
@@ -36,6 +37,7 @@ cases! {
     demo_survives_a_fault_at_each_step_of_its_opening,
     demo_survives_a_fault_at_each_step_of_a_read,
     demo_survives_a_fault_at_each_step_of_every_command,
+    demo_survives_a_fault_at_each_step_of_the_first_use_of_each_kind,
     echo_survives_a_fault_at_each_step_of_its_init,
     demo_survives_a_fault_at_each_step_of_its_init,
     echo_survives_faults_all_over_its_loading,
@@ -243,6 +245,7 @@ const WRITES: &[(&str, &[Effect])] = &[
     ("cancel\n", &[("delayed 60000\n", "delayed", queued(1))]),
     ("delayed 60000\n", &[("cancel\n", "delayed", TAKEN_BACK)]),
     ("", &[("custom 3\n", "custom", ran(3))]),
+    ("custom ordered\nflush\n", &[("custom 3 ordered\n", "custom", ran(3))]),
     ("", &[("data 7\n", "data", ran(1))]),
     ("stop\n", &[("start 60000\n", "periodic", queued(1))]),
     ("start 60000\n", &[("stop\n", "periodic", TAKEN_BACK)]),
@@ -309,6 +312,56 @@ fn demo_survives_a_fault_at_each_step_of_every_command(harness: &Harness) -> Out
             harness.progress.note(format!("reset: {} steps", n - 1));
             break;
         }
+    }
+    Ok(())
+}
+
+/// Until the queue has been made it is not there; from then on the module is no longer a new one.
+fn demo_survives_a_fault_at_each_step_of_the_first_use_of_each_kind(harness: &Harness) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    // The first queue is made with the module.
+    for kind in &Kind::ALL[1..] {
+        let word = KIND_WORDS[kind.0];
+        let text = format!("custom 1 {word}\n");
+        let mut fresh = loaded_with(&harness.demo, "")?;
+        let (mut made, mut starved) = (0, 0);
+        for n in 1..MANY {
+            let node = demo_node::open()?;
+            let Hit { result, hit } = faults.nth(n, || write(&node, text.as_bytes()))?;
+            drop(node);
+            send("flush\n")?;
+            let now = table()?;
+            let is_there = now.queue(&kind.queue_name()).is_some();
+            let executed = now.row("custom").executed;
+            match result {
+                Ok(taken) => {
+                    ensure_eq!(taken, text.len(), "taken of {text:?}, step {n}");
+                    ensure_eq!(
+                        (is_there, executed),
+                        (true, 1),
+                        "the queue, and executed, step {n}"
+                    );
+                }
+                Err(errno) => {
+                    expect_clean(Some(errno), &text, n)?;
+                    starved += u32::from(errno == Errno::ENOMEM && !is_there);
+                    ensure_eq!(now.row("custom").queued, 0, "queued by {text:?}, step {n}");
+                }
+            }
+            harness.progress.step();
+            if !hit {
+                harness.progress.note(format!("{word}: {} steps, {starved} left no queue", n - 1));
+                break;
+            }
+            if is_there {
+                made += 1;
+                fresh.finish()?;
+                fresh = loaded_with(&harness.demo, "")?;
+            }
+        }
+        ensure!(starved > 0, "no fault has kept the {word} queue from being made");
+        ensure!(made > 0, "no fault came behind the making of the {word} queue");
+        fresh.finish()?;
     }
     Ok(())
 }
@@ -500,5 +553,7 @@ fn echo_survives_a_fault_at_each_step_of_its_removal(harness: &Harness) -> Outco
 }
 
 fn demo_survives_a_fault_at_each_step_of_its_removal(harness: &Harness) -> Outcome {
-    sweep_removal(harness, &harness.demo, || send("custom 6\nimmediate\ndelayed 60000\nstart 10\n"))
+    sweep_removal(harness, &harness.demo, || {
+        send("custom 6\ncustom 2 percpu\ncustom 2 ordered\nimmediate\ndelayed 60000\nstart 10\n")
+    })
 }

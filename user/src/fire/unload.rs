@@ -21,8 +21,9 @@ use nix::sys::signal::Signal;
 
 use crate::cases::cases;
 use crate::cases::echo_bound::FullQueue;
+use crate::demo_model::KIND_WORDS;
 use crate::demo_node;
-use crate::demo_table::Table;
+use crate::demo_table::{Queue, Table};
 use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
 use crate::harness::child::{Signals, Writer};
@@ -47,6 +48,8 @@ cases! {
     demo_goes_again_and_again_while_items_run,
     demo_goes_again_and_again_while_it_ticks_every_10_ms,
     demo_goes_again_and_again_with_1000_items_queued,
+    demo_goes_again_and_again_with_items_of_all_kinds_of_queues,
+    demo_goes_again_and_again_while_queues_are_made,
     demo_goes_again_and_again_while_it_is_read,
     demo_goes_again_and_again_with_all_of_it_at_once,
     demo_goes_again_and_again_while_a_processor_comes_and_goes,
@@ -267,6 +270,51 @@ fn demo_goes_again_and_again_with_1000_items_queued(harness: &Harness) -> Outcom
     })
 }
 
+fn demo_goes_again_and_again_with_items_of_all_kinds_of_queues(harness: &Harness) -> Outcome {
+    cycle_demo_alone(harness, |cycle| {
+        // The queue that is last is another one each time.
+        let mut kinds = KIND_WORDS;
+        kinds.rotate_left(cycle as usize % KIND_WORDS.len());
+        let commands = kinds.map(|kind| format!("custom 160 {kind}\n")).concat();
+        send(&commands)?;
+        table_when("items of all kinds to run", |table| {
+            let is_used = |queue: &Queue| queue.peak_running > 0;
+            table.queues.iter().filter(|queue| is_used(queue)).count() == KIND_WORDS.len()
+        })?;
+        ensure!(table()?.row("custom").pending > 0, "nothing pends");
+        Ok(())
+    })
+}
+
+fn demo_goes_again_and_again_while_queues_are_made(harness: &Harness) -> Outcome {
+    let writes = Tally::default();
+    let run = |stop: &AtomicBool, turn: usize| first_use_on(stop, turn, &writes);
+    beside(4, run, || {
+        cycle_demo(harness, |_| writes.wait_for_more("commands to be taken beside it"))
+    })?;
+    expect_fresh_demo()?;
+    expect_nothing_left(harness, &[&harness.demo])
+}
+
+/// Asks for one queue after the other, of whatever module is there.
+fn first_use_on(stop: &AtomicBool, turn: usize, writes: &Tally) -> Outcome {
+    for kind in KIND_WORDS.iter().cycle() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        match demo_node::write_once(format!("custom 2 {kind}\n")) {
+            Ok(_) => writes.count(),
+            Err(error) => match error.errno() {
+                Some(Errno::EAGAIN) => {}
+                errno if comes_and_goes(errno) => {}
+                _ => return fail(format!("writer {turn}: {error}")),
+            },
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
 fn demo_goes_again_and_again_while_it_is_read(harness: &Harness) -> Outcome {
     let tables = Tally::default();
     let run = |stop: &AtomicBool, _| read_on(stop, &tables);
@@ -318,7 +366,7 @@ fn demo_goes_again_and_again_with_all_of_it_at_once(harness: &Harness) -> Outcom
         cycle_demo(harness, |_| {
             tables.wait_for_more("tables to be read beside it")?;
             writes.wait_for_more("commands to be taken beside it")?;
-            send("start 10\nimmediate\ncustom 1000\ndata 1\ndelayed 60000\n")?;
+            send("start 10\nimmediate\ncustom 1000\ncustom 9 ordered\ndata 1\ndelayed 60000\n")?;
             table_when("items to run and ticks to come", |table| {
                 table.row("custom").running > 0
                     && table.row("custom").pending > 0
