@@ -257,7 +257,7 @@ mod tests {
         let empty = split(b"").0;
         assert!((0..PAGE_BYTES).all(|_| batch.push(empty)));
         assert!(!batch.push(empty));
-        assert_eq!(batch.len(), PAGE_BYTES);
+        assert_eq!(batch.len, PAGE_BYTES);
         assert_eq!(batch.finish().texts().count(), PAGE_BYTES);
         Ok(())
     }

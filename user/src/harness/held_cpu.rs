@@ -49,7 +49,7 @@ impl HeldCpu {
     /// idle: a timer that they arm fires there.
     pub fn hold(cpus: TwoCpus, lines: &str) -> Outcome<HeldCpu> {
         let pinned = Pinned::to(cpus.free)?;
-        let settings = let_real_time_threads_be(cpus)?;
+        let settings = let_real_time_threads_be([cpus.busy, cpus.free])?;
         let spinner = Spinner::start(cpus.busy, lines)?;
         Ok(HeldCpu { spinner, _settings: settings, _pinned: pinned })
     }
@@ -70,9 +70,9 @@ impl HeldCpu {
 }
 
 /// Ordinary threads would be let in for a part of each second otherwise.
-fn let_real_time_threads_be(cpus: TwoCpus) -> Outcome<Vec<Setting>> {
+pub fn let_real_time_threads_be(cpus: impl IntoIterator<Item = usize>) -> Outcome<Vec<Setting>> {
     let mut settings = vec![Setting::change("/proc/sys/kernel/sched_rt_runtime_us", "-1")?];
-    for cpu in [cpus.busy, cpus.free] {
+    for cpu in cpus {
         let fair_server = format!("/sys/kernel/debug/sched/fair_server/cpu{cpu}/runtime");
         settings.extend(Setting::change_if_present(fair_server, "0")?);
     }
