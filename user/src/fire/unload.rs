@@ -4,7 +4,7 @@
 //! be in, and loading them anew.
 //!
 //! However much is queued, armed or asked for: the counters balance, the
-//! removal takes no longer than that of an idle module and a handler, and the
+//! removal waits neither for a timer nor for items that pend, and the
 //! module that is loaded next works and knows nothing of the one before.
 
 use std::collections::VecDeque;
