@@ -41,4 +41,4 @@ quiet_cmd_bindings_generated = BINDGEN $@
 		-o $@ -- $(bindgen-c-flags) -fno-builtin -D__BINDGEN__ -DMODULE
 
 $(bindings-generated): $(bindings-helper) FORCE
-	$(call if_changed,bindings_generated)
+	$(call if_changed_dep,bindings_generated)
