@@ -246,8 +246,10 @@ const fn verified(mode: u16) -> u16 {
 }
 
 /// A parameter's value, as sysfs shows it.
+#[cfg(CONFIG_SYSFS)]
 struct Shown<T>(T);
 
+#[cfg(CONFIG_SYSFS)]
 impl<T: Value> fmt::Display for Shown<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.show(f)
@@ -263,7 +265,11 @@ impl<T: Value> Callbacks<T> {
             None => 0,
         },
         set: Some(Self::set),
+        #[cfg(CONFIG_SYSFS)]
         get: Some(Self::get),
+        // Nobody would call it.
+        #[cfg(not(CONFIG_SYSFS))]
+        get: None,
         free: None,
     };
 
@@ -284,6 +290,7 @@ impl<T: Value> Callbacks<T> {
     /// # Safety
     ///
     /// `param` must be one that `Param::<T>::describe` has made, and `buffer` a page of sysfs's.
+    #[cfg(CONFIG_SYSFS)]
     unsafe extern "C" fn get(buffer: *mut c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: As in `set`.
         let param = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Param<T>>() };

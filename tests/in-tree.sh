@@ -30,6 +30,7 @@ points=(
 	as_modules_nothing_warns
 	for_x86_64_nothing_warns
 	kconfig_refuses_what_the_kernel_lacks
+	with_as_little_as_they_want_both_compile
 	the_cached_kernels_stay_as_they_are
 )
 
@@ -154,6 +155,23 @@ kconfig_refuses_what_the_kernel_lacks() {
 		"${failslab[@]}"
 	has WORKQUEUE_ABSTRACTIONS_KUNIT_TEST=y
 	has_not WQ_ECHO
+}
+
+# No SYSFS, DEBUG_FS, PRINTK, MODULES, SMP or HIGH_RES_TIMERS: whatever is not there is refused
+# above, or done without.
+with_as_little_as_they_want_both_compile() {
+	use uml-kasan
+	configured allnoconfig CONFIG_64BIT=y CONFIG_EXPERT=y CONFIG_RUST=y CONFIG_PROC_FS=y \
+		CONFIG_WQ_ECHO=y CONFIG_WORKQUEUE_DEMO=y
+	has_not SYSFS
+	has_not PRINTK
+	in_tree_make new prepare >minimal.log 2>&1
+	in_tree_make new KCFLAGS= "$in_tree_place/" >>minimal.log 2>&1 || {
+		tail -n 40 minimal.log
+		return 1
+	}
+	grep -q "RUSTC .*$in_tree_place/workqueue_demo.o" minimal.log
+	! grep -E -B 2 -A 8 "^ +--> .*$in_tree_place" minimal.log
 }
 
 # Of what the commands above were given as their source and their build folder.
