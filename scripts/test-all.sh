@@ -53,7 +53,7 @@ main() {
 	fi
 	for kernel in "${kernels[@]}"; do
 		kernel_is_known "$kernel" || die "$kernel: there are $(known_kernels)"
-		if [[ $(kernel_kind "$kernel") == um ]]; then
+		if is_program "$kernel"; then
 			fast+=("$kernel")
 		else
 			emulated+=("$kernel")
@@ -72,6 +72,9 @@ main() {
 	join_beside
 	return $failed
 }
+
+# User-mode Linux: nothing is emulated.
+is_program() { [[ $(kernel_kind "$1") == um ]]; } # KERNEL
 
 build_kernels() { # KERNEL...
 	local kernel
@@ -126,20 +129,21 @@ test_kernel() { # KERNEL
 	[[ $1 == debian && -n ${TESTED:-} ]] || guest "$1" test 3000 wqtest test
 	guest "$1" fire 7200 "${fire[@]}"
 	[[ $1 != kasan ]] || run "$1.kunit" scripts/kunit.sh --kernel "$1"
-	[[ $1 != uml* ]] || run "$1.guest" tests/guest.sh "$1"
+	! is_program "$1" || run "$1.guest" tests/guest.sh "$1"
 }
 
 # An emulated kernel that looks for mistakes would take hours for a million.
 inputs() { # KERNEL
-	case $1 in
-	debian | uml*) echo 1000000 ;;
-	*) echo 50000 ;;
-	esac
+	if [[ $1 == debian ]] || is_program "$1"; then
+		echo 1000000
+	else
+		echo 50000
+	fi
 }
 
 # amount KERNEL ASKED_FOR ALL SHORT
 amount() {
-	if [[ -z ${FULL:-} && $1 != uml* ]]; then
+	if [[ -z ${FULL:-} ]] && ! is_program "$1"; then
 		echo "$4"
 	else
 		echo "${2:-$3}"
@@ -161,7 +165,7 @@ complete() {
 # User-mode Linux gives up none of its CPUs, and has no freezer with several.
 none_skipped() { # KTAP KERNEL
 	local skipped but=none
-	[[ $2 != uml* ]] || but='no second processor that can be turned off|no freezer to be tested'
+	! is_program "$2" || but='no second processor that can be turned off|no freezer to be tested'
 	skipped=$(grep -E '^(not )?ok .*# SKIP' "$1" | grep -Ev "$but") || return 0
 	say "these must not be skipped:" "$skipped"
 	return 1
