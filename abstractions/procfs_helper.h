@@ -1,6 +1,0 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What `kernel::bindings` lacks and `procfs.rs` needs. Kbuild runs bindgen on
- * this, against the kernel that is being built for.
- */
-#include <linux/proc_fs.h>
