@@ -24,7 +24,7 @@ ifdef CONFIG_CC_IS_CLANG
 bindgen-c-flags = $(c_flags)
 else
 bindgen-c-flags = $(filter-out -f% -m% --param=% -W%,$(c_flags)) \
-	$(filter -fshort-wchar -funsigned-char -fms-% -m64 -m32,$(c_flags)) -w
+	$(filter -fshort-wchar -funsigned-char -fms-% -m64 -m32 -Wp%,$(c_flags)) -w
 endif
 
 quiet_cmd_bindings_generated = BINDGEN $@
