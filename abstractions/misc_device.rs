@@ -5,7 +5,8 @@
 //! `kernel::miscdevice` passes the registration to `open` and has no place in it for the driver's
 //! own data. Here the registration is embedded in a struct that has one, as C drivers do with
 //! `container_of()`. It also lacks poll(2), writes that may not wait at all, and `write` beside
-//! `write_iter`, which saves a write(2) the making of an iterator.
+//! `write_iter`, which saves a write(2) the making of an iterator. (Of a file with both,
+//! `kernel_write()` makes `EINVAL`.)
 //!
 //! C headers: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h),
 //! [`include/linux/fs.h`](srctree/include/linux/fs.h),
@@ -139,7 +140,9 @@ pub(crate) enum MayWaitFor {
     /// Memory, as all do that allocate some, but for nobody else: the file has `O_NONBLOCK`, and
     /// has it at this moment, for fcntl(2) may have changed that since it was opened.
     Memory,
-    /// Nothing at all: pwritev2(2) with `RWF_NOWAIT`, or io_uring, which waits by poll instead.
+    /// Nothing at all: pwritev2(2) with `RWF_NOWAIT`, or io_uring, which waits by poll instead. A
+    /// write that fails for lack of memory changes nothing of what poll says: who waits for an edge
+    /// of it waits in vain.
     ///
     /// C: `IOCB_NOWAIT`.
     Nothing,
