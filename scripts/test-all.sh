@@ -165,7 +165,8 @@ complete() {
 # User-mode Linux gives up none of its CPUs, and has no freezer with several.
 none_skipped() { # KTAP KERNEL
 	local skipped but=none
-	! is_program "$2" || but='no second processor that can be turned off|no freezer to be tested'
+	! is_program "$2" ||
+		but='no second processor that can be turned off|no freezer to be tested'
 	skipped=$(grep -E '^(not )?ok .*# SKIP' "$1" | grep -Ev "$but") || return 0
 	say "these must not be skipped:" "$skipped"
 	return 1

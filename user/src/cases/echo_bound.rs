@@ -69,6 +69,11 @@ impl<'a> FullQueue<'a> {
         self.reload
     }
 
+    /// Closes the device, while the queue is held still.
+    pub fn close_device(self) -> (HeldQueue, Reload<'a>) {
+        (self.held, self.reload)
+    }
+
     /// Lets the queue run. What is printed then is what filled the queue, and
     /// `more` behind it.
     pub fn release_and_expect(&mut self, more: &[&str]) -> Outcome {

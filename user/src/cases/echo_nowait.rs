@@ -20,7 +20,9 @@ cases! {
     echo_refuses_a_write_with_rwf_nowait_at_the_bound,
     echo_takes_a_write_by_io_uring,
     echo_lets_a_write_by_io_uring_wait_for_room_without_a_thread,
+    echo_lets_a_write_by_io_uring_wait_for_room_with_o_nonblock_too,
     echo_refuses_a_write_by_io_uring_with_rwf_nowait_at_the_bound,
+    echo_cannot_be_removed_while_somebody_polls,
     echo_forgets_a_write_by_io_uring_whose_ring_goes,
 }
 
@@ -87,6 +89,17 @@ fn echo_lets_a_write_by_io_uring_wait_for_room_without_a_thread(harness: &Harnes
     full.release_and_expect(&["waited in a ring"])
 }
 
+/// As the kernel has it: who does not want that says `RWF_NOWAIT`.
+fn echo_lets_a_write_by_io_uring_wait_for_room_with_o_nonblock_too(harness: &Harness) -> Outcome {
+    let mut ring = ring()?;
+    let mut full = FullQueue::new(harness, 8)?;
+    ring.begin(full.echo.device.file(), b"waited all the same", false)?;
+    ensure_eq!(ring.result(), None, "when it was submitted at the bound");
+    full.held.release()?;
+    ensure_eq!(result(&mut ring)?, Ok(19), "with room");
+    full.release_and_expect(&["waited all the same"])
+}
+
 fn echo_refuses_a_write_by_io_uring_with_rwf_nowait_at_the_bound(harness: &Harness) -> Outcome {
     let mut ring = ring()?;
     let mut full = FullQueue::new(harness, 8)?;
@@ -95,6 +108,27 @@ fn echo_refuses_a_write_by_io_uring_with_rwf_nowait_at_the_bound(harness: &Harne
     ensure_eq!(ring.result(), Some(Err(Errno::EAGAIN)), "at the bound");
     full.expect_nothing_accepted()?;
     full.release_and_expect(&[])
+}
+
+/// The ring polls for room, and has the only reference to the file.
+fn echo_cannot_be_removed_while_somebody_polls(harness: &Harness) -> Outcome {
+    let mut ring = ring()?;
+    let full = FullQueue::new(harness, 8)?;
+    ring.begin(full.echo.device.file(), b"polled", false)?;
+    ensure_eq!(ring.result(), None, "when it was submitted at the bound");
+    let (mut held, reload) = full.close_device();
+    let references = harness.echo.reference_count();
+    let removal = harness.echo.remove();
+    held.release()?;
+    ensure_eq!(references, Some(1), "references with every descriptor closed");
+    ensure_eq!(removal, Err(Errno::EWOULDBLOCK), "removing it while a ring polls");
+    ensure_eq!(result(&mut ring)?, Ok(6), "with room");
+    wait_until("the file to be closed", || {
+        let count = harness.echo.reference_count();
+        Ok(if count == Some(0) { Ok(()) } else { Err(format!("{count:?} references")) })
+    })?;
+    ensure_eq!(harness.echo.remove(), Ok(()), "removing it when nobody polls any more");
+    reload.finish()
 }
 
 fn echo_forgets_a_write_by_io_uring_whose_ring_goes(harness: &Harness) -> Outcome {

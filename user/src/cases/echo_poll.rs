@@ -18,7 +18,9 @@ use crate::echo_device::EchoDevice;
 use crate::harness::echo::{counters_at_rest, EchoFixture};
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::loaded::{loaded_with, reloaded_afterwards};
-use crate::harness::polling::{events_now, told_now, wait_by_poll, watch, writable, Way, WAYS};
+use crate::harness::polling::{
+    events_now, told, told_now, wait_by_poll, watch, writable, Way, WAYS,
+};
 use crate::harness::process::status_field;
 use crate::harness::wait::wait_until;
 use crate::harness::{ensure, ensure_eq, fail, Harness, Outcome};
@@ -30,7 +32,6 @@ cases! {
     echo_tells_epoll_by_edge_once_each_time_that_there_is_room_again,
     echo_lets_a_nonblocking_writer_on_without_a_failed_write,
     echo_lets_many_nonblocking_writers_on_who_poll,
-    echo_cannot_be_removed_while_somebody_polls,
     echo_can_be_removed_while_an_epoll_set_is_there_that_had_its_file,
 }
 
@@ -99,7 +100,7 @@ fn echo_tells_epoll_by_level_as_long_as_there_is_room(harness: &Harness) -> Outc
     full.held.release()?;
     counters_at_rest()?;
     for _ in 0..3 {
-        ensure_eq!(told_now(&epoll)?, Some(EpollFlags::EPOLLOUT), "told with room");
+        ensure_eq!(told(&epoll)?, EpollFlags::EPOLLOUT, "told with room");
     }
     Ok(())
 }
@@ -110,7 +111,7 @@ fn echo_tells_epoll_by_edge_once_each_time_that_there_is_room_again(harness: &Ha
     ensure_eq!(told_now(&epoll)?, None, "told at the bound");
     full.held.release()?;
     counters_at_rest()?;
-    ensure_eq!(told_now(&epoll)?, Some(EpollFlags::EPOLLOUT), "told with room again");
+    ensure_eq!(told(&epoll)?, EpollFlags::EPOLLOUT, "told with room again");
     ensure_eq!(told_now(&epoll)?, None, "told again");
     // There is room before and after: that is no news.
     for _ in 0..3 {
@@ -124,7 +125,7 @@ fn echo_tells_epoll_by_edge_once_each_time_that_there_is_room_again(harness: &Ha
     }
     held.release()?;
     counters_at_rest()?;
-    ensure_eq!(told_now(&epoll)?, Some(EpollFlags::EPOLLOUT), "told the next time");
+    ensure_eq!(told(&epoll)?, EpollFlags::EPOLLOUT, "told the next time");
     Ok(())
 }
 
@@ -175,28 +176,11 @@ fn echo_lets_many_nonblocking_writers_on_who_poll(harness: &Harness) -> Outcome 
     reload.finish()
 }
 
-fn echo_cannot_be_removed_while_somebody_polls(harness: &Harness) -> Outcome {
-    let mut full = FullQueue::new(harness, 8)?;
-    let device = EchoDevice::open()?;
-    WAITING.store(0, Ordering::Release);
-    let waiter = thread::spawn(move || wait_by(&("poll", wait_by_poll), &device));
-    let slept = wait_for_sleeper();
-    let removal = harness.echo.remove();
-    full.held.release()?;
-    slept?;
-    ensure_eq!(removal, Err(Errno::EWOULDBLOCK), "removing it while somebody polls");
-    match waiter.join() {
-        Ok(result) => result?,
-        Err(_) => return fail("the thread panicked"),
-    }
-    full.close().finish()
-}
-
 fn echo_can_be_removed_while_an_epoll_set_is_there_that_had_its_file(harness: &Harness) -> Outcome {
     let guard = reloaded_afterwards(&harness.echo)?;
     let device = EchoDevice::open()?;
     let epoll = watch(device.file(), EpollFlags::empty())?;
-    ensure_eq!(told_now(&epoll)?, Some(EpollFlags::EPOLLOUT), "told with room");
+    ensure_eq!(told(&epoll)?, EpollFlags::EPOLLOUT, "told with room");
     drop(device);
     ensure_eq!(told_now(&epoll)?, None, "told of a file that is closed");
     ensure_eq!(harness.echo.remove(), Ok(()), "removing it when the file is closed");

@@ -270,12 +270,21 @@ fn demo_goes_again_and_again_with_1000_items_queued(harness: &Harness) -> Outcom
     })
 }
 
+fn items_of(kind: &str) -> u32 {
+    if kind == "ordered" {
+        300
+    } else {
+        160
+    }
+}
+
 fn demo_goes_again_and_again_with_items_of_all_kinds_of_queues(harness: &Harness) -> Outcome {
     cycle_demo_alone(harness, |cycle| {
         // The queue that is last is another one each time.
         let mut kinds = KIND_WORDS;
         kinds.rotate_left(cycle as usize % KIND_WORDS.len());
-        let commands = kinds.map(|kind| format!("custom 160 {kind}\n")).concat();
+        // Run one by one, those of the ordered queue would take longer than a removal may.
+        let commands = kinds.map(|kind| format!("custom {} {kind}\n", items_of(kind))).concat();
         send(&commands)?;
         table_when("items of all kinds to run", |table| {
             let is_used = |queue: &Queue| queue.peak_running > 0;

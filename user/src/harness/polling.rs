@@ -11,7 +11,7 @@ use nix::sys::select::{select, FdSet};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::wait::PATIENCE;
-use super::Outcome;
+use super::{fail, Outcome};
 
 /// A way to wait until a file can be written to, and whether it could be in time.
 pub type Way = fn(&File) -> Outcome<bool>;
@@ -51,8 +51,7 @@ fn wait_by_select(file: &File) -> Outcome<bool> {
 fn wait_by_epoll(file: &File) -> Outcome<bool> {
     let epoll = watch(file, EpollFlags::empty())?;
     let mut events = [EpollEvent::empty()];
-    let timeout = EpollTimeout::try_from(PATIENCE).expect("it fits");
-    Ok(epoll.wait(&mut events, timeout)? == 1)
+    Ok(epoll.wait(&mut events, epoll_timeout())? == 1)
 }
 
 /// An epoll set with this file, for all that there is to be told.
@@ -63,11 +62,24 @@ pub fn watch(file: &File, flags: EpollFlags) -> Outcome<Epoll> {
     Ok(epoll)
 }
 
+/// What a set has to tell, now or soon: nobody is told before the counters say why.
+pub fn told(epoll: &Epoll) -> Outcome<EpollFlags> {
+    let mut events = [EpollEvent::empty()];
+    match epoll.wait(&mut events, epoll_timeout())? {
+        0 => fail("an epoll set has nothing to tell"),
+        _ => Ok(events[0].events()),
+    }
+}
+
 /// What a set has to tell at this moment.
 pub fn told_now(epoll: &Epoll) -> Outcome<Option<EpollFlags>> {
     let mut events = [EpollEvent::empty()];
     let count = epoll.wait(&mut events, EpollTimeout::ZERO)?;
     Ok((count > 0).then(|| events[0].events()))
+}
+
+fn epoll_timeout() -> EpollTimeout {
+    EpollTimeout::try_from(PATIENCE).expect("it fits")
 }
 
 fn timeout() -> PollTimeout {
