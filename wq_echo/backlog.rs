@@ -46,8 +46,11 @@ use crate::abstractions::{
 };
 
 /// How long a busy worker sleeps for more, and a quarter more at most: nobody waits for it longer.
-/// One that took the last messages so long ago or longer is not busy.
 const LINGER: Delta = Delta::from_micros(32);
+
+/// How many messages are to be expected in that time, at least, from how many came lately. To sleep
+/// costs as much as to be called.
+const WORTH_A_SLEEP: i64 = 4;
 
 /// With fewer messages that may be pending no worker lingers: so many could come meanwhile. More
 /// cannot, from however many writers, for the lock lets one in after the other.
@@ -93,9 +96,9 @@ struct State {
     /// For the batch after that.
     spare: Option<Memory>,
     attention: Attention,
-    /// When the worker last took a batch, or came back for one.
+    /// When the worker last took a batch.
     taken_at: Instant<Monotonic>,
-    /// It had done so just before.
+    /// The messages of that one came in quick succession.
     is_busy: bool,
     stats: Stats,
 }
@@ -263,7 +266,9 @@ impl Backlog {
             state.attention = Attention::AtWork;
             state.stats.batches += 1;
         }
-        state.is_busy = now - state.taken_at < self.linger;
+        // CAST: No more than may be pending.
+        let came = state.batch.len() as i64;
+        state.is_busy = (now - state.taken_at) * WORTH_A_SLEEP < self.linger * came;
         state.taken_at = now;
         let next = Batch::new(state.spare.take());
         let batch = mem::replace(&mut state.batch, next);
@@ -296,7 +301,6 @@ impl Backlog {
             drop(state);
             fsleep(self.linger);
             state = self.state.lock();
-            state.taken_at = Instant::now();
         }
         if state.batch.is_empty() {
             state.attention = Attention::None;
@@ -368,12 +372,15 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_busy_that_comes_again_soon() -> Result {
+    fn a_worker_is_busy_whose_messages_come_in_quick_succession() -> Result {
         for (linger, is_busy) in [(Delta::from_millis(3_600_000), true), (Delta::ZERO, false)] {
             let backlog = Arc::pin_init(Backlog::with_linger(1024, linger), GFP_KERNEL)?;
-            backlog.printed(backlog.take());
+            push(&backlog, b"one")?;
             backlog.printed(backlog.take());
             assert_eq!(backlog.state.lock().is_busy, is_busy);
+            // Nothing came in no time at all.
+            backlog.printed(backlog.take());
+            assert!(!backlog.state.lock().is_busy);
         }
         Ok(())
     }

@@ -123,6 +123,11 @@ impl Batch {
         self.pages.push(memory.0);
     }
 
+    /// How many messages there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
