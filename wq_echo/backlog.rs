@@ -50,7 +50,7 @@ const LINGER: Delta = Delta::from_micros(32);
 
 /// How many messages are to be expected in that time, at least, from how many came lately. To sleep
 /// costs as much as to be called.
-const WORTH_A_SLEEP: i64 = 4;
+const WORTH_A_SLEEP: i64 = 2;
 
 /// With fewer messages that may be pending no worker lingers: so many could come meanwhile. More
 /// cannot, from however many writers, for the lock lets one in after the other.
