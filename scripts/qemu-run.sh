@@ -39,6 +39,7 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
                       QEMU)
   --no-console        with --shell, keep the kernel's lines off the terminal
   --kernel NAME       debian (the default): Debian 13's own, from its backports;
+                      debian-rt, debian-cloud: the same for PREEMPT_RT, for clouds;
                       plain: a small one, built here; kasan, rt: such that look
                       for mistakes, built here too (see scripts/configs/);
                       uml, uml-kasan: the same as programs, User-mode Linux, which

@@ -4,9 +4,28 @@
 # Debian's kernel packages: finds a 7.3 in the backports suite, takes its
 # source, its build configuration and its image, all of one version, and unpacks
 # them. This machine's apt does it, with a configuration of its own.
+#
+# The end of a release is its flavour, the end of that its architecture: 7.3.4+deb13-rt-amd64
+# is PREEMPT_RT for amd64.
 
 kernel_series=7.3
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# What Debian builds with Rust.
+readonly flavours=(amd64 cloud-amd64 rt-amd64 arm64 arm64-16k cloud-arm64 rt-arm64)
+
+is_flavour() { [[ " ${flavours[*]} " == *" $1 "* ]]; } # WORD
+
+is_debian_release() { [[ $1 == [0-9]*+deb13-* ]] && is_flavour "${1#*+deb13-}"; } # RELEASE
+
+# release_flavour RELEASE: of one of Debian's
+release_flavour() { echo "${1#*+deb13-}"; }
+
+# flavour_arch FLAVOUR: as Debian calls it
+flavour_arch() { if [[ $1 == *arm64* ]]; then echo arm64; else echo amd64; fi; }
+
+# source_arch: that of $flavour, as the kernel calls it
+source_arch() { if [[ $flavour == *arm64* ]]; then echo arm64; else echo x86; fi; }
 
 # Prints the mirror that this machine takes Debian from. Nothing where it is no
 # Debian, or where its apt has no lists yet: mmdebstrap has a default then.
@@ -34,28 +53,29 @@ backports_source() {
 	fi
 }
 
-# apt_private DIR TOOL ARG...: an apt that knows the backports suite and nothing else
+# apt_private DIR TOOL ARG...: an apt that knows the backports suite and nothing else, for the
+# architecture of $flavour
 apt_private() {
 	local dir=$1 tool=$2
 	shift 2
 	"$tool" -q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State="$dir" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir" \
-		-o APT::Architecture=amd64 -o APT::Sandbox::User= -o Acquire::Languages=none \
+		-o APT::Architecture="$(flavour_arch "$flavour")" -o APT::Sandbox::User= -o Acquire::Languages=none \
 		-o APT::Update::Error-Mode=any "$@"
 }
 
 # linux_unpack DIR RELEASE VERSION: fills DIR with src/, config, Module.symvers,
 # vmlinux, vmlinuz, release and version. RELEASE is like 7.3.4+deb13-amd64, VERSION
-# like 7.3.4-1~bpo13+1; where they are empty: the newest.
+# like 7.3.4-1~bpo13+1; where they are empty: the newest of $flavour.
 linux_unpack() {
-	local dir=$1 release=$2 version=$3 newest has apt=$1/apt
-	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$dir/src"
+	local dir=$1 release=$2 version=$3 newest has apt=$1/apt packages
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 	: >"$apt/status"
 	backports_source >"$apt/sources.list"
 	apt_private "$apt" apt-get update
 	newest=$(apt_private "$apt" apt-cache pkgnames "linux-binary-$kernel_series" |
-		sed -nE 's/^linux-binary-([0-9.]+\+deb13-amd64)$/\1/p' | sort -V | tail -n 1)
-	[[ -n $newest ]] || die "no $kernel_series kernel in $suite-backports any more:" \
+		sed -nE "s/^linux-binary-([0-9.]+\+deb13-$flavour)\$/\1/p" | sort -V | tail -n 1)
+	[[ -n $newest ]] || die "no $kernel_series kernel $flavour in $suite-backports any more:" \
 		"give a kernel of your own in KDIR"
 	release=${release:-$newest}
 	# A package that is gone is an error of apt-cache's, with less to say.
@@ -66,16 +86,30 @@ linux_unpack() {
 		die "the packages of kernel $release${version:+ ($version)} are not in" \
 			"$suite-backports, which has $newest${has:+ ($has)}:" \
 			"upgrade this machine's kernel to it"
-	(cd "$apt" && apt_private "$apt" apt-get download "linux-binary-$release=$version" \
-		"linux-headers-$release=$version" "linux-source-$kernel_series=$version")
+	packages=("linux-binary-$release=$version" "linux-headers-$release=$version")
+	linux_share_source "$dir" "$version" ||
+		packages+=("linux-source-$kernel_series=$version")
+	(cd "$apt" && apt_private "$apt" apt-get download "${packages[@]}")
 	linux_unpack_debs "$dir" "$release"
+	[[ -e $dir/src ]] || linux_unpack_source "$dir"
 	rm -r "$apt"
 	echo "$release" >"$dir/release"
 	echo "$version" >"$dir/version"
 }
 
-# Left out of the source, 1.0 of 1.8 GB: what other processors have of their own, and
-# the code of drivers that no kernel here has. Kbuild reads the rest of theirs.
+# linux_share_source DIR VERSION: flavours of an architecture have one source
+linux_share_source() {
+	local other
+	for other in "$cache/linux-$kernel_series"*; do
+		if [[ ! -L $other/src && -e $other/src/arch/$(source_arch)/kernel/setup.c &&
+			$(<"$other/version") == "$2" ]]; then
+			ln -s "../$(basename "$(realpath "$other")")/src" "$1/src"
+			return
+		fi
+	done
+	return 1
+}
+
 linux_unpack_debs() { # DIR RELEASE
 	local dir=$1 headers=./usr/src/linux-headers-$2
 	dpkg-deb --fsys-tarfile "$dir"/apt/linux-binary-*.deb |
@@ -84,11 +118,19 @@ linux_unpack_debs() { # DIR RELEASE
 		tar -x -C "$dir" --strip-components=4 \
 			"$headers/.config" "$headers/Module.symvers" "$headers/vmlinux"
 	mv "$dir/.config" "$dir/config"
+}
+
+# Left out, 1.0 of 1.8 GB: what other processors have of their own, and the code of drivers
+# that no kernel here has. Kbuild reads the rest of theirs.
+linux_unpack_source() { # DIR
+	local dir=$1 arch
+	arch=$(source_arch)
+	mkdir "$dir/src"
 	dpkg-deb --fsys-tarfile "$dir"/apt/linux-source-*.deb |
 		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | unxz_stream |
 		tar -x -C "$dir/src" --strip-components=1 --anchored \
-			--exclude='linux-source-*/arch/[!Kux]*/*.[chS]' \
-			--exclude='linux-source-*/arch/[!Kux]*/*.dts*' \
+			--exclude='linux-source-*/arch/'"[!Ku${arch::1}]"'*/*.[chS]' \
+			--exclude='linux-source-*/arch/*/*.dts*' \
 			--exclude='linux-source-*/drivers/accel/*.[ch]' \
 			--exclude='linux-source-*/drivers/gpu/*.[ch]' \
 			--exclude='linux-source-*/drivers/infiniband/*.[ch]' \
@@ -108,9 +150,10 @@ shutil.copyfileobj(lzma.open(sys.stdin.buffer), sys.stdout.buffer, 1 << 20)'
 }
 
 # linux_find RELEASE VERSION: sets $linux to the unpacked packages, or to where
-# they will be. Either may be empty: then any that is cached will do.
+# they will be. Either may be empty: then any of $flavour that is cached will do.
 linux_find() {
 	linux_entry=linux-$kernel_series
+	[[ $flavour == amd64 ]] || linux_entry+=-$flavour
 	linux_is "$linux_entry" release "$1" && linux_is "$linux_entry" version "$2" ||
 		linux_entry=linux-$1${2:+_$2}
 	linux=$cache/$linux_entry

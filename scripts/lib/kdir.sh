@@ -19,7 +19,7 @@ kdir_of_debian() {
 	release=$(kdir_release "$kdir" 2>/dev/null) ||
 		release=$(sed -nE 's!^.*(/lib/modules/|/linux-headers-)([^/]+)(/build)?$!\2!p' \
 			<<<"$kdir")
-	[[ $release == *+deb13-amd64 && ! -e $kdir/rust/libkernel.rmeta ]] || return
+	is_debian_release "$release" && [[ ! -e $kdir/rust/libkernel.rmeta ]] || return
 	echo "$release"
 }
 

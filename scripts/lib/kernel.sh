@@ -6,7 +6,8 @@
 # decompress a bzImage takes an emulated processor longer than to boot it.
 #
 #   debian      the distribution's own binary; here only the Rust metadata is
-#               made again, which its headers package lacks
+#               made again, which its headers package lacks. debian-rt and the like are
+#               its other flavours
 #   NAME        (plain, kasan, rt, uml, uml-kasan) built here, from the same source, with
 #               the options of configs/base.config and configs/NAME.config and no others
 #               (uml-kasan has those of uml, too); configs/NAME.cmdline has its boot
@@ -19,13 +20,38 @@
 configs=$top/scripts/configs
 plain_macros=$top/scripts/lib/rustc-plain-macros.sh
 
+# The architecture of the kernels, as Debian calls it.
+case $(uname -m) in
+aarch64) arch=arm64 ;;
+*) arch=amd64 ;;
+esac
+
 # The names of the kernels there are. base.config is a part of the others.
 known_kernels() {
-	local file names=(debian)
+	local file name names=()
+	for name in "${flavours[@]}"; do
+		[[ $(flavour_arch "$name") != "$arch" ]] || names+=("$(flavour_kernel "$name")")
+	done
 	for file in "$configs"/*.config; do
 		[[ $file == */base.config ]] || names+=("$(basename "$file" .config)")
 	done
 	echo "${names[*]}"
+}
+
+# kernel_flavour NAME: of a kernel of Debian's
+kernel_flavour() {
+	case $1 in
+	debian-[0-9]*) echo "$arch-${1#debian-}" ;;
+	debian-*) echo "${1#debian-}-$arch" ;;
+	*) echo "$arch" ;;
+	esac
+}
+
+# flavour_kernel FLAVOUR: its name here; debian-16k is arm64-16k, debian-rt may be rt-amd64
+flavour_kernel() {
+	local rest=-$1-
+	rest=${rest/-$(flavour_arch "$1")-/-}
+	echo "debian${rest%-}"
 }
 
 # kernel_kind NAME: or of what $KDIR names
@@ -35,7 +61,7 @@ kernel_kind() {
 		return
 	fi
 	case $1 in
-	debian) echo debian ;;
+	debian*) echo debian ;;
 	uml*) echo um ;;
 	*) echo own ;;
 	esac
@@ -55,6 +81,11 @@ kernel_find() {
 		kernel_entry=$(key "$KDIR")
 		kernel_find_own "$KDIR"
 		return
+	fi
+	flavour=$(kernel_flavour "$name")
+	if is_debian_release "${2:-}"; then
+		flavour=$(release_flavour "$2")
+		name=$(flavour_kernel "$flavour")
 	fi
 	linux_find "${2:-}" "${3:-}"
 	[[ $kind == debian ]] || made_from=$(kernel_fragment "$name"; declare -f kernel_make)$'\n'
