@@ -27,6 +27,13 @@ flavour_arch() { if [[ $1 == *arm64* ]]; then echo arm64; else echo amd64; fi; }
 # source_arch: that of $flavour, as the kernel calls it
 source_arch() { if [[ $flavour == *arm64* ]]; then echo arm64; else echo x86; fi; }
 
+is_debian_suite() { # whether this machine is a Debian of that suite
+	local ID='' VERSION_CODENAME=''
+	# shellcheck source=/dev/null
+	[[ ! -r /etc/os-release ]] || . /etc/os-release
+	[[ $ID == debian && $VERSION_CODENAME == "$suite" ]]
+}
+
 # Prints the mirror that this machine takes Debian from. Nothing where it is no
 # Debian, or where its apt has no lists yet: mmdebstrap has a default then.
 debian_mirror() {

@@ -134,13 +134,21 @@ kernel_forget_path() { # KDIR
 # built here would load, so say it now. (A few may differ: some generic code
 # exists in the one build only.)
 kernel_check_symbols() { # KDIR
-	local exports=$1/rust/exports_kernel_generated.h missing
-	missing=$(comm -23 \
-		<(sed -nE 's/^EXPORT_SYMBOL_RUST_GPL\(([^)]*)\);.*/\1/p' "$exports" | sort -u) \
-		<(cut -f 2 "$1/Module.symvers" | sort -u) | wc -l)
+	local missing
+	missing=$(kernel_missing_symbols "$1" | wc -l)
 	((missing <= 10)) ||
 		die "$missing Rust symbols are not those of the distribution's kernel: its" \
 			"compiler is not the root's any more. Remove $cache and try again"
+}
+
+# kernel_missing_symbols KDIR: prints the Rust symbols that the distribution's kernel lacks
+kernel_missing_symbols() {
+	comm -23 <(kernel_rust_symbols "$1") <(cut -f 2 "$1/Module.symvers" | sort -u)
+}
+
+kernel_rust_symbols() { # KDIR
+	sed -nE 's/^EXPORT_SYMBOL_RUST_GPL\(([^)]*)\);.*/\1/p' "$1"/rust/exports_*_generated.h |
+		sort -u
 }
 
 # kernel_fragment NAME: prints what is asked for, for allnoconfig to start from. Of an
