@@ -71,6 +71,8 @@ Environment:
   KERNEL_LOG          where the kernel's log is left, instead of build/kernel.log
   XDG_CACHE_HOME      where workqueue-rs/ is kept: compilers and kernels, 5 GB.
                       Remove it for a newer kernel from the distribution.
+  SUITE               the suite of Debian that the compilers come from, for kernels that are
+                      built here; by default the one whose compilers built Debian's
 EOF
 }
 
@@ -166,7 +168,7 @@ check_options() {
 	((console)) || [[ $guest_mode == shell ]] || usage_error "--no-console: only with --shell"
 	[[ -z $kernel || -z ${KDIR:-} ]] ||
 		usage_error "--kernel $kernel: not while KDIR names another ($KDIR)"
-	kernel=${kernel:-debian}
+	kernel=${kernel:-$(default_kernel)}
 	kernel_is_known "$kernel" || usage_error "--kernel $kernel: there are $(known_kernels)"
 	[[ $icount == 0 || $(kernel_kind "$kernel") != um ]] ||
 		usage_error "--icount: not for User-mode Linux, whose processor is this machine's"

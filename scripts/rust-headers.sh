@@ -90,7 +90,8 @@ check_release() {
 	is_debian_release "$release" ||
 		die "$release is none of Debian's kernels with Rust, such as 7.3.4+deb13-amd64." \
 			"They end in: ${flavours[*]}"
-	release_check "$release" "Newer ones: apt-get install -t $suite-backports linux-image-$arch"
+	release_check "$release" \
+		"Newer ones: apt-get install -t $linux_suite-backports linux-image-$arch"
 }
 
 # Sets $deb.
@@ -116,11 +117,11 @@ make_deb() {
 install_deb() {
 	((EUID == 0)) || die "--install installs a package: run it as root"
 	is_debian_suite ||
-		die "this machine is no Debian $suite, so it does not run such a kernel." \
+		die "this machine is no Debian $linux_suite, so it does not run such a kernel." \
 			"--deb makes the package for one that does"
 	make_deb
 	DEBIAN_FRONTEND=noninteractive apt-get install -y "$deb" </dev/null >&2 ||
-		die "apt did not install it. It needs $suite-backports in its sources, and" \
+		die "apt did not install it. It needs $linux_suite-backports in its sources, and" \
 			"'apt-get update' before"
 	check
 }

@@ -9,6 +9,9 @@
 #     the modules;
 #   - without FILTER, what scripts/qemu-run.sh promises of the guest, and `make
 #     rust-analyzer` of an editor.
+#
+# With SUITE, wqtest's own and those of the modules, in kernels that are built by the compilers of
+# that suite.
 
 set -euo pipefail
 
@@ -21,8 +24,20 @@ test_wqtest() {
 	in_root env CARGO_TARGET_DIR="$top/build/user" cargo test --locked
 }
 
-test_modules() { # [FILTER]
-	scripts/qemu-run.sh --timeout 1800 -- wqtest test "$@" </dev/null
+test_modules() { # KERNEL [FILTER]
+	scripts/qemu-run.sh --kernel "$1" --timeout 1800 -- wqtest test "${@:2}" </dev/null
+}
+
+# What other compilers make, on kernels that they have built. The scripts are the same.
+test_suite() { # [FILTER]
+	local kernel status=0
+	for kernel in plain uml; do
+		say "the modules, in $kernel, built by the compilers of $suite"
+		(test_modules "$kernel" "$@") || status=1
+	done
+	say "wqtest's own tests"
+	(test_wqtest) || status=1
+	return $status
 }
 
 main() {
@@ -31,6 +46,10 @@ main() {
 	cache_init
 	run_dir_init
 	root_find
+	[[ $suite == "$linux_suite" ]] || {
+		test_suite "$@"
+		return
+	}
 	prepare_kernel debian
 	join_kernel
 	if [[ ${1:---host} == --host ]]; then
@@ -41,7 +60,7 @@ main() {
 	(test_wqtest) || status=1
 	if [[ ${1:-} != --host ]]; then
 		say "the modules, in the distribution's kernel"
-		(test_modules "$@") || status=1
+		(test_modules debian "$@") || status=1
 	fi
 	if (($# == 0)); then
 		say "the guest"

@@ -35,7 +35,7 @@ rust_analyzer_make() {
 	version=$(sed -n '/^Package: rustc$/,/^$/s/^Version: //p' "$root/var/lib/dpkg/status")
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 	: >"$apt/status"
-	backports_source | sed "s/$suite-backports/$suite/" >"$apt/sources.list"
+	backports_source | sed "s/$linux_suite-backports/$suite/" >"$apt/sources.list"
 	apt_private "$apt" apt-get update
 	(cd "$apt" && apt_private "$apt" apt-get download "rust-analyzer=$version")
 	dpkg-deb -x "$apt"/rust-analyzer_*.deb "$1"

@@ -13,6 +13,8 @@ export LC_ALL=C
 
 tree_advice="clone this tree to where you may write and run programs"
 no_install=0
+# The kernel that is built from, and Debian's own, are of its backports.
+readonly linux_suite=trixie
 run_dir=$top/build/run-$$
 
 # shellcheck source=scripts/lib/log.sh

@@ -11,6 +11,15 @@
 kernel_series=7.3
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
+# The architecture, as Debian calls it.
+case $(uname -m) in
+aarch64) arch=arm64 ;;
+*) arch=amd64 ;;
+esac
+
+# That of the kernel in hand; kernel_find sets it.
+flavour=$arch
+
 # What Debian builds with Rust.
 readonly flavours=(amd64 cloud-amd64 rt-amd64 arm64 arm64-16k cloud-arm64 rt-arm64)
 
@@ -31,7 +40,7 @@ is_debian_suite() { # whether this machine is a Debian of that suite
 	local ID='' VERSION_CODENAME=''
 	# shellcheck source=/dev/null
 	[[ ! -r /etc/os-release ]] || . /etc/os-release
-	[[ $ID == debian && $VERSION_CODENAME == "$suite" ]]
+	[[ $ID == debian && $VERSION_CODENAME == "$linux_suite" ]]
 }
 
 # Prints the mirror that this machine takes Debian from. Nothing where it is no
@@ -46,16 +55,26 @@ debian_mirror() {
 		"Codename: $VERSION_CODENAME" 'Component: main' | head -n 1
 }
 
+# The line of $suite for sources.list, where this machine says what mirror there is. One that
+# stands still is too old for apt, unless this machine's own apt is told not to mind.
+suite_source() {
+	local mirror check='' valid=''
+	mirror=$(debian_mirror)
+	eval "$(apt-config shell valid Acquire::Check-Valid-Until 2>/dev/null || true)"
+	[[ $valid != false ]] || check='[check-valid-until=no] '
+	[[ -z $mirror ]] || echo "deb $check$mirror $suite main"
+}
+
 # The backports suite's line for sources.list. Where mmdebstrap has chosen the
 # root's mirror, the root's list says which.
 backports_source() {
 	local mirror
 	mirror=$(debian_mirror)
 	if [[ -n $mirror ]]; then
-		echo "deb [signed-by=$keyring] $mirror $suite-backports main"
+		echo "deb [signed-by=$keyring] $mirror $linux_suite-backports main"
 	else
 		cached "root-$root_key" root_make >&2
-		sed -n "/ $suite main/ { s// $suite-backports main/p; q }" \
+		sed -n "/ $suite main/ { s// $linux_suite-backports main/p; q }" \
 			"$root/etc/apt/sources.list"
 	fi
 }
@@ -67,8 +86,8 @@ apt_private() {
 	shift 2
 	"$tool" -q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State="$dir" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir" \
-		-o APT::Architecture="$(flavour_arch "$flavour")" -o APT::Sandbox::User= -o Acquire::Languages=none \
-		-o APT::Update::Error-Mode=any "$@"
+		-o APT::Architecture="$(flavour_arch "$flavour")" -o APT::Sandbox::User= \
+		-o Acquire::Languages=none -o APT::Update::Error-Mode=any "$@"
 }
 
 # linux_unpack DIR RELEASE VERSION: fills DIR with src/, config, Module.symvers,
@@ -82,8 +101,9 @@ linux_unpack() {
 	apt_private "$apt" apt-get update
 	newest=$(apt_private "$apt" apt-cache pkgnames "linux-binary-$kernel_series" |
 		sed -nE "s/^linux-binary-([0-9.]+\+deb13-$flavour)\$/\1/p" | sort -V | tail -n 1)
-	[[ -n $newest ]] || die "no $kernel_series kernel $flavour in $suite-backports any more:" \
-		"give a kernel of your own in KDIR"
+	[[ -n $newest ]] ||
+		die "no $kernel_series kernel $flavour in $linux_suite-backports any more:" \
+			"give a kernel of your own in KDIR"
 	release=${release:-$newest}
 	# A package that is gone is an error of apt-cache's, with less to say.
 	has=$({ apt_private "$apt" apt-cache show "linux-binary-$release" || true; } |
@@ -91,7 +111,7 @@ linux_unpack() {
 	version=${version:-$has}
 	[[ -n $has && $version == "$has" ]] ||
 		die "the packages of kernel $release${version:+ ($version)} are not in" \
-			"$suite-backports, which has $newest${has:+ ($has)}:" \
+			"$linux_suite-backports, which has $newest${has:+ ($has)}:" \
 			"upgrade this machine's kernel to it"
 	packages=("linux-binary-$release=$version" "linux-headers-$release=$version")
 	linux_share_source "$dir" "$version" ||

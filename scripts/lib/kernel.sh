@@ -20,12 +20,6 @@
 configs=$top/scripts/configs
 plain_macros=$top/scripts/lib/rustc-plain-macros.sh
 
-# The architecture of the kernels, as Debian calls it.
-case $(uname -m) in
-aarch64) arch=arm64 ;;
-*) arch=amd64 ;;
-esac
-
 # The names of the kernels there are. base.config is a part of the others.
 known_kernels() {
 	local file name names=()
@@ -37,6 +31,9 @@ known_kernels() {
 	done
 	echo "${names[*]}"
 }
+
+# Debian's, where the compilers in hand are those that built it.
+default_kernel() { if [[ $suite == "$linux_suite" ]]; then echo debian; else echo plain; fi; }
 
 # kernel_flavour NAME: of a kernel of Debian's
 kernel_flavour() {
@@ -261,6 +258,9 @@ prepare_kernel() {
 	fi
 	own_kernel=${KDIR:+1}
 	kernel_find "$@"
+	[[ $kind != debian || $suite == "$linux_suite" ]] ||
+		die "Debian's kernel takes modules of the compilers of $linux_suite alone. With" \
+			"SUITE=$suite there are those that are built here: plain, uml"
 	if [[ ! -e $root ]]; then
 		host_prepare "$cache_size"
 	elif [[ -z $own_kernel && ! -e $cache/$kernel_entry ]]; then

@@ -3,10 +3,11 @@
 #
 # The toolchain root: a Debian 13 in a directory of the cache. Its compilers are
 # those that built the distribution's kernel; any others would give the Rust
-# symbols other names. Everything is compiled, checked and emulated in there, so
-# that nothing depends on what else this machine has, a Debian 13 included.
+# symbols other names. (SUITE names others, for the kernels that are built here.)
+# Everything is compiled, checked and emulated in there, so that nothing depends on
+# what else this machine has, a Debian 13 included.
 
-suite=trixie
+suite=${SUITE:-$linux_suite}
 packages_file=$top/scripts/packages.txt
 
 # Commands run in the root as its user 0, in namespaces of their own: no mount
@@ -124,8 +125,20 @@ root_make() { # DIR
 	touch "$1/etc/resolv.conf" "$1/etc/hosts"
 }
 
+# Of another suite: what mmdebstrap takes for a mirror may be a line of sources.list.
+root_make_suite() { # DIR
+	local line
+	line=$(suite_source)
+	debian_mirror() { echo "$line"; }
+	root_make "$1"
+}
+
 root_need() {
-	cached "root-$root_key" root_make
+	if [[ $suite == "$linux_suite" ]]; then
+		cached "root-$root_key" root_make
+	else
+		cached "root-$root_key" root_make_suite
+	fi
 	cargo_home_prepare
 }
 
