@@ -40,7 +40,7 @@ find_kernel() {
 
 use_folder() { # KDIR
 	kdir=$1
-	if [[ $kdir == "$cache"/* ]]; then
+	if is_cached "$kdir"; then
 		cache_init
 		root_find
 		host_check_mount

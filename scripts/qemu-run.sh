@@ -73,6 +73,7 @@ Environment:
                       Remove it for a newer kernel from the distribution.
   SUITE               the suite of Debian that the compilers come from, for kernels that are
                       built here; by default the one whose compilers built Debian's
+  WQ_CACHE_SHARED     where another account keeps it: what is there is used, and read only
 EOF
 }
 

@@ -17,6 +17,8 @@ cases=(
 	in_root_needs_no_sbin_in_path
 	an_ordinary_user_enters_the_root
 	an_ordinary_user_without_subordinate_ids_is_told
+	anothers_cache_is_used_and_left_as_it_is
+	a_cache_that_is_no_cache_is_named
 	root_that_may_not_mount_is_told
 	a_tree_that_is_read_only_is_named
 	a_tree_that_is_noexec_is_named
@@ -48,7 +50,7 @@ fail() {
 # alone FUNCTION ARG...: in mount and network namespaces of its own
 alone() {
 	local functions
-	functions=$(declare -f "$1")
+	functions=$(declare -f)
 	unshare --mount --propagation private bash -euc "$functions"$'\n''"$@"' bash "$@"
 }
 
@@ -126,6 +128,35 @@ an_ordinary_user_without_subordinate_ids_is_told() {
 	user_prepare
 	says_one_line 'no subordinate ids for wqtester. As root: usermod' \
 		alone as_user '' scripts/in-root.sh true
+}
+
+# As a teacher makes one: the student finds all of it, and builds what is the student's own.
+anothers_cache_is_used_and_left_as_it_is() {
+	local found=$work/found
+	tree_copy "$work/tree"
+	mkdir -p "$work/home" "$work/opt"
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	alone with_shared_cache as_user 900000:65536 WQ_CACHE_SHARED="$work/opt" bash -ec '
+		kdir=$(scripts/qemu-run.sh --print-kdir)
+		echo "$kdir"
+		make KDIR="$kdir"' >"$found" 2>&1 || fail "$(<"$found")"
+	[[ $(<"$found") == "$work/home/.cache/workqueue-rs/$kernel_entry/kdir"$'\n'* ]] ||
+		fail "it made something anew, or names another KDIR:" "$(<"$found")"
+	[[ -e $work/tree/wq_echo.ko ]] || fail "$(<"$found")"
+	[[ $(du -sm "$work/home/.cache" | cut -f 1) -lt 50 ]] || fail "$(du -h "$work/home")"
+}
+
+# This cache, as one that nobody here may write to.
+with_shared_cache() {
+	mkdir "$work/opt/workqueue-rs"
+	mount --bind "$cache" "$work/opt/workqueue-rs"
+	mount -o remount,bind,ro "$work/opt/workqueue-rs"
+	"$@"
+}
+
+a_cache_that_is_no_cache_is_named() {
+	says_one_line "WQ_CACHE_SHARED=$work: no workqueue-rs/ in there" \
+		env WQ_CACHE_SHARED="$work" XDG_CACHE_HOME="$work/own" scripts/in-root.sh true
 }
 
 root_that_may_not_mount_is_told() {

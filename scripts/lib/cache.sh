@@ -14,6 +14,10 @@
 cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/workqueue-rs
 cache=$(realpath -m "$cache")
 
+# A cache that another account has made, and which is only read. What it holds is not made
+# again; what it lacks is made in this account's own.
+shared_cache=${WQ_CACHE_SHARED:+$(realpath -m "$WQ_CACHE_SHARED")/workqueue-rs}
+
 # What it takes with all kernels in it, in GB. README and qemu-run.sh --help say so too.
 readonly cache_size=5
 
@@ -22,8 +26,31 @@ cache_init() {
 		"set XDG_CACHE_HOME to a directory where you may write and run programs"
 	mkdir -p "$cache/made" "$cache/locks"
 	[[ -O $cache ]] ||
-		die "$cache belongs to another user: set XDG_CACHE_HOME to a directory of your own"
+		die "$cache belongs to another user: set XDG_CACHE_HOME to a directory of your" \
+			"own, and WQ_CACHE_SHARED to that one, to use what it holds"
+	[[ -z $shared_cache || $shared_cache == "$cache" ]] || cache_take_shared
 }
+
+# Each entry by two links: what is made from an entry may go by what its own link says, and
+# build folders name others of them by paths that begin at made/.
+cache_take_shared() {
+	local entry made name
+	[[ -r $shared_cache/made ]] ||
+		die "WQ_CACHE_SHARED=$WQ_CACHE_SHARED: no workqueue-rs/ in there that may be read"
+	# The links below are followed in the root too.
+	! is_odd "$shared_cache" ||
+		die "WQ_CACHE_SHARED=$WQ_CACHE_SHARED: make would not take its path for one name"
+	for entry in "$shared_cache"/*; do
+		name=${entry##*/}
+		[[ -L $entry && ! -e $cache/$name ]] || continue
+		made=$(readlink "$entry")
+		ln -sfn "$shared_cache/$made" "$cache/$made"
+		ln -sfn "$made" "$cache/$name"
+	done
+}
+
+# is_cached PATH: with its links followed or not
+is_cached() { [[ $1 == "$cache"/* || (-n $shared_cache && $1 == "$shared_cache"/*) ]]; }
 
 # directory_need DIR ADVICE: makes DIR; dies where it cannot be used
 directory_need() {

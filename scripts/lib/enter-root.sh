@@ -3,35 +3,54 @@
 #
 # enter-root.sh ROOT DIR COUNT PATH NAME... NAME=VALUE... -- CMD...
 #
-# The part of in_root (root.sh) that runs within the new namespaces: mounts what
-# CMD needs into ROOT, binds each of the COUNT paths to its name in there, and runs
-# CMD there in DIR with these variables and no others.
+# The part of in_root (root.sh) that runs within the new namespaces: makes of ROOT a root
+# for CMD, binds each of the COUNT paths to its name in there, and runs CMD there in DIR
+# with these variables and no others.
 
 set -euo pipefail
 
 root=$1 dir=$2 count=$3
 shift 3
 
-mount --rbind /dev "$root/dev"
+# What CMD sees as / is made for it alone: it has what ROOT has, and room for mount points
+# beside that. Nothing is written to ROOT, which may be another account's.
+view=$root/mnt
+mount -t tmpfs -o mode=755 view "$view"
+for path in "$root"/*; do
+	name=${path##*/}
+	case $name in
+	dev | home | media | mnt | opt | proc | root | srv | tmp) mkdir "$view/$name" ;;
+	*)
+		if [[ -L $path ]]; then
+			cp -P "$path" "$view"
+		else
+			mkdir "$view/$name"
+			mount --rbind "$path" "$view/$name"
+		fi
+		;;
+	esac
+done
+
+mount --rbind /dev "$view/dev"
 # A container may refuse a fresh /proc; the outer one serves almost as well.
-mount -t proc none "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
-mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+mount -t proc none "$view/proc" 2>/dev/null || mount --rbind /proc "$view/proc"
+mount -t tmpfs -o mode=1777 tmp "$view/tmp"
 
 for ((; count > 0; count--)); do
-	mkdir -p "$root$2"
-	mount --rbind "$1" "$root$2"
+	mkdir -p "$view$2"
+	mount --rbind "$1" "$view$2"
 	shift 2
 done
 
 # The network as this machine sees it, certificates of a proxy of its own included.
 for file in /etc/resolv.conf /etc/hosts; do
-	[[ ! -e $file ]] || mount --bind "$(realpath "$file")" "$root$file"
+	[[ ! -e $file ]] || mount --bind "$(realpath "$file")" "$view$file"
 done
 bundle=/etc/ssl/certs/ca-certificates.crt
 for file in "${CARGO_HTTP_CAINFO:-}" "${SSL_CERT_FILE:-}" "${CURL_CA_BUNDLE:-}" \
 	"$bundle" /etc/pki/tls/certs/ca-bundle.crt; do
 	if [[ -n $file && -r $file ]]; then
-		mount --bind "$(realpath "$file")" "$root$bundle"
+		mount --bind "$(realpath "$file")" "$view$bundle"
 		break
 	fi
 done
@@ -45,5 +64,5 @@ shift
 variables+=(CARGO_HTTP_CAINFO="$bundle")
 
 # shellcheck disable=SC2016 # expanded by the shell inside
-exec chroot "$root" /usr/bin/env -i "${variables[@]}" \
+exec chroot "$view" /usr/bin/env -i "${variables[@]}" \
 	/bin/sh -c 'cd "$0" 2>/dev/null || cd /; exec "$@"' "$dir" "$@"

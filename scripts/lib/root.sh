@@ -97,6 +97,7 @@ root_find() {
 	root=$cache/root-$root_key
 	share "$top"
 	share "$cache"
+	[[ ! -d $shared_cache ]] || share "$shared_cache"
 }
 
 # What is left out is half of the files: documentation, clang as a library, and of
@@ -147,6 +148,8 @@ root_need() {
 cargo_home_prepare() {
 	local own=${CARGO_HOME:-${HOME:-}/.cargo}/config.toml
 	mkdir -p "$cache/cargo"
+	[[ -e $cache/cargo/registry || ! -d $shared_cache/cargo/registry ]] ||
+		cp -r "$shared_cache/cargo/registry" "$cache/cargo"
 	if [[ -r $own ]]; then
 		awk '/^[ \t]*\[/ { keep = /\[(source|registr(y|ies)|http|net)[].]/ } keep' "$own"
 	fi >"$cache/cargo/config.toml.$$"
