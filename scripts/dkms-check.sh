@@ -14,6 +14,13 @@ export HOME=${HOME:-/root}
 . "$top/scripts/lib/metadata.sh"
 
 main() {
+	local said
+	said=$(check "$1" 2>&1) && return
+	echo "$said" | tee -a "$(stderr_of_caller)"
+	exit 1
+}
+
+check() { # RELEASE
 	local trouble
 	if is_debian_release "$1"; then
 		trouble=$(metadata_trouble "$1")
@@ -21,6 +28,16 @@ main() {
 	fi
 	kdir_check "/lib/modules/$1/build" "$(rustc --version 2>/dev/null || true)" \
 		"See README.md, Limits."
+}
+
+# DKMS puts what this writes into a log. Who called DKMS shall see it: that is the standard error
+# of the first ancestor that has another one.
+stderr_of_caller() {
+	local pid=$PPID
+	while ((pid > 1)) && [[ /proc/$pid/fd/2 -ef /dev/stderr ]]; do
+		pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+	done
+	echo "/proc/$pid/fd/2"
 }
 
 main "$@"

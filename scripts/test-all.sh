@@ -94,6 +94,7 @@ build_beside() {
 	if ((in_tree)); then
 		run in-tree tests/in-tree.sh
 		run kunit scripts/kunit.sh
+		run rust-headers tests/rust-headers.sh
 	fi
 	return $failed
 }

@@ -16,37 +16,38 @@ metadata_package() { echo "linux-headers-$1-rust"; } # RELEASE
 
 # metadata_deb_path DIR: of the kernel in $kdir
 metadata_deb_path() {
-	local name
+	local name version
 	name=$(metadata_package "$(<"$linux/release")")
-	echo "$1/${name}_$(<"$linux/version")${metadata_revision}_$arch.deb"
+	version=$(<"$linux/version")
+	echo "$1/${name}_$version${metadata_revision}_$arch.deb"
 }
 
 # metadata_deb DIR: packs the metadata of the kernel in $kdir
 metadata_deb() {
-	local release version package tree=$run_dir/deb doc headers
+	local release version package tree=$run_dir/deb doc headers kbuild
 	release=$(<"$linux/release")
 	version=$(<"$linux/version")
 	package=$(metadata_package "$release")
 	doc=$tree/usr/share/doc/$package
 	headers=/usr/src/linux-headers-$release
+	kbuild=linux-kbuild-${release%-"$flavour"}
 	umask 022
-	mkdir -p "$tree/DEBIAN" "$tree$headers/rust" "$doc" "$tree/usr/share/lintian/overrides"
+	mkdir -p "$tree/DEBIAN" "$tree$headers/rust" "$doc"
 	metadata_copy "$tree$headers/rust"
 	[[ ! -e $tree$headers/rust/target.json ]] ||
-		metadata_alternative "linux-kbuild-${release%-"$flavour"}" "$headers/rust/target.json"
+		metadata_alternative "$kbuild" "$headers/rust/target.json"
 	metadata_copyright >"$doc/copyright"
 	metadata_changelog | gzip -9n >"$doc/changelog.Debian.gz"
-	metadata_overrides >"$tree/usr/share/lintian/overrides/$package"
 	metadata_control >"$tree/DEBIAN/control"
 	(cd "$tree" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$tree/DEBIAN/md5sums"
-	in_root env SOURCE_DATE_EPOCH="$(metadata_date)" dpkg-deb --root-owner-group -z1 \
+	in_root env SOURCE_DATE_EPOCH="$(metadata_date)" dpkg-deb --root-owner-group -Zxz -z1 \
 		--build "$tree" "$(metadata_deb_path "$1")"
 }
 
 metadata_copy() { # DIR
 	install -m 644 "$kdir"/rust/*.rmeta "$kdir"/rust/*.so "$1"
 	# shellcheck disable=SC2016 # expanded by the shell inside
-	in_root sh -c 'strip -g "$0"/*.so' "$1"
+	in_root sh -c 'strip --strip-unneeded "$0"/*.so' "$1"
 	[[ ! -e $kdir/scripts/target.json ]] || install -m 644 "$kdir/scripts/target.json" "$1"
 }
 
@@ -63,22 +64,23 @@ Version: $version$metadata_revision
 Architecture: $arch
 Maintainer: $(metadata_maintainer)
 Installed-Size: $(du -sk "$tree/usr" | cut -f 1)
-Depends: linux-headers-$release (= $version), rustc (= $(root_version rustc))
+Depends: linux-headers-$release (= $version), rustc (= $(root_version rustc)), libc6
 Recommends: bindgen
 Section: kernel
 Priority: optional
 Description: Rust metadata for the headers of Linux $release
- Debian builds its kernels with CONFIG_RUST, and their headers lack what modules
- in Rust are compiled against. This package has it. With it
+ Debian builds its kernels with CONFIG_RUST, and their headers lack what
+ modules in Rust are compiled against. This package has it. Then
  .
   make -C /lib/modules/$release/build M=\$PWD
  .
- builds them with Debian's own compilers, and so does DKMS. It fits this version of
- the kernel and of rustc, and no other.
+ builds them with Debian's own compilers, and so does DKMS. It fits this
+ version of the kernel and of rustc, and no other.
 END
 }
 
 # root_version PACKAGE: that of the compilers in use
+# shellcheck disable=SC2016 # expanded by dpkg-query
 root_version() { in_root dpkg-query -f '${Version}' -W "$1"; }
 
 metadata_copyright() {
@@ -101,12 +103,6 @@ workqueue-rs ($version$metadata_revision) unstable; urgency=medium
   * Rust metadata of linux $version.
 
  -- $(metadata_maintainer)  $(date -uRd "@$(metadata_date)")
-END
-}
-
-metadata_overrides() {
-	cat <<'END'
-# What a compiler reads is where the kernel's Makefile looks for it.
 END
 }
 
@@ -151,7 +147,7 @@ running_trouble() { # RELEASE KDIR
 	[[ $1 == "$(uname -r)" ]] || return 0
 	running=$(uname -v | sed -n 's/.* Debian \([^ ]*\) .*/\1/p')
 	headers=$(installed_version "linux-headers-$1")
-	[[ -z $headers || $running == "$headers" ]] ||
+	[[ -z $running || -z $headers || $running == "$headers" ]] ||
 		echo "$1 runs as $running, and its headers are $headers." \
 			"As root: apt-get install linux-image-$1, and start it"
 }
