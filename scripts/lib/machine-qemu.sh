@@ -5,7 +5,9 @@
 
 # /dev/kvm opens on some machines whose processor cannot run guests.
 kvm_works() {
-	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && { : <>/dev/kvm; } 2>/dev/null
+	# To open what is not there for writing would make it.
+	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && [[ -c /dev/kvm ]] &&
+		{ : <>/dev/kvm; } 2>/dev/null
 }
 
 # Sets $machine, the emulator's command line.
