@@ -18,17 +18,31 @@ cache=$(realpath -m "$cache")
 # again; what it lacks is made in this account's own.
 shared_cache=${WQ_CACHE_SHARED:+$(realpath -m "$WQ_CACHE_SHARED")/workqueue-rs}
 
+cache_advice="set XDG_CACHE_HOME to a directory where you may write and run programs"
+
 # What it takes with all kernels in it, in GB. README and qemu-run.sh --help say so too.
 readonly cache_size=5
 
 cache_init() {
-	directory_need "$cache" \
-		"set XDG_CACHE_HOME to a directory where you may write and run programs"
+	directory_need "$cache" "$cache_advice"
 	mkdir -p "$cache/made" "$cache/locks"
-	[[ -O $cache ]] ||
-		die "$cache belongs to another user: set XDG_CACHE_HOME to a directory of your" \
-			"own, and WQ_CACHE_SHARED to that one, to use what it holds"
+	die_of cache_owner_trouble
 	[[ -z $shared_cache || $shared_cache == "$cache" ]] || cache_take_shared
+}
+
+cache_owner_trouble() {
+	[[ ! -e $cache || -O $cache ]] ||
+		echo "$cache belongs to another user: set XDG_CACHE_HOME to a directory of your" \
+			"own, and WQ_CACHE_SHARED to that one, to use what it holds"
+}
+
+# nearest PATH: prints it, or the nearest directory above it that exists
+nearest() {
+	local path=$1
+	while [[ ! -e $path ]]; do
+		path=$(dirname "$path")
+	done
+	echo "$path"
 }
 
 # Each entry by two links: what is made from an entry may go by what its own link says, and
@@ -56,14 +70,29 @@ is_cached() { [[ $1 == "$cache"/* || (-n $shared_cache && $1 == "$shared_cache"/
 directory_need() {
 	local probe
 	probe=$(mkdir -p "$1" 2>&1 && mktemp "$1/probe.XXXXXX" 2>&1) ||
-		die "cannot write to $1 (${probe##*: }): $2"
+		die "$(cannot_write "$1" "${probe##*: }"): $2"
 	(
 		trap 'rm "$probe"' EXIT
 		printf '#!/bin/sh\n' 2>/dev/null >"$probe" ||
 			die "cannot write to $1: its disk is full"
 		chmod +x "$probe"
-		"$probe" 2>/dev/null || die "no program can be run in $1 (mounted noexec?): $2"
+		"$probe" 2>/dev/null || die "$(cannot_run "$1"): $2"
 	) || exit
+}
+
+cannot_write() { echo "cannot write to $1 ($2)"; } # DIR WHY
+cannot_run() { echo "no program can be run in $1 (mounted noexec?)"; } # DIR
+
+# directory_trouble DIR ADVICE: what directory_need would die of, as far as one sees without
+# writing
+directory_trouble() {
+	local dir
+	dir=$(nearest "$1")
+	if [[ ! -w $dir ]]; then
+		echo "$(cannot_write "$1" "$dir is not for this user, or read-only"): $2"
+	elif [[ ,$(findmnt -nro OPTIONS -T "$dir" 2>/dev/null), == *,noexec,* ]]; then
+		echo "$(cannot_run "$1"): $2"
+	fi
 }
 
 unfinished=()

@@ -6,32 +6,53 @@
 
 # host_prepare GB: installs what is missing, or says why it cannot; GB will be needed
 host_prepare() {
-	local missing=()
-	[[ $(uname -m) == x86_64 ]] || die "this machine is $(uname -m): only x86_64 is supported"
+	local missing
+	die_of host_machine_trouble
 	((EUID)) || host_check_mount
-	host_check_space "$1"
-	[[ -e $root ]] || command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
-	[[ (-e $root && -e ${linux:-$root}) || -e $keyring ]] || missing+=(debian-archive-keyring)
-	((EUID == 0)) || command -v newuidmap >/dev/null || missing+=(uidmap)
+	die_of host_space_trouble "$1"
+	mapfile -t missing < <(host_missing)
 	((${#missing[@]} == 0)) || host_install "${missing[@]}"
 	host_check_mount
 }
 
-host_check_space() { # GB
+host_machine_trouble() {
+	[[ $(uname -m) == x86_64 ]] || echo "this machine is $(uname -m): only x86_64 is supported"
+}
+
+# The packages that are missing, one a line.
+host_missing() {
+	[[ -e $root ]] || command -v mmdebstrap >/dev/null || echo mmdebstrap
+	[[ (-e $root && -e ${linux:-$root}) || -e $keyring ]] || echo debian-archive-keyring
+	((EUID == 0)) || command -v newuidmap >/dev/null || echo uidmap
+}
+
+host_space_trouble() { # GB
 	local left
-	left=$(free_mb "$cache")
+	left=$(free_mb "$(nearest "$cache")")
 	((left >= $1 * 1000)) ||
-		die "$cache has $left MB left, and compilers and kernels take $1 GB: make room," \
-			"or set XDG_CACHE_HOME to a directory on another disk"
+		echo "$cache has $left MB left, and compilers and kernels take $1 GB: make room," \
+			"or have XDG_CACHE_HOME on another disk"
 }
 
 free_mb() { df -BMB --output=avail "$1" | tr -dc 0-9; } # DIR
 
+host_package_trouble() { # PACKAGE...
+	if command -v apt-get >/dev/null; then
+		echo "missing packages. As root: apt-get install $*"
+	else
+		echo "missing: $*. Install them with this system's package manager."
+	fi
+}
+
+# Whether host_install can do it.
+host_installs() {
+	command -v apt-get >/dev/null && { ((EUID == 0)) || command -v sudo >/dev/null; }
+}
+
 host_install() { # PACKAGE...
 	local admin=() install=(apt-get install -y --no-install-recommends "$@")
 	((EUID == 0)) || admin=(sudo)
-	command -v apt-get >/dev/null ||
-		die "missing: $*. Install them with this system's package manager."
+	command -v apt-get >/dev/null || die_of host_package_trouble "$@"
 	((!no_install)) ||
 		die "missing: $*. Without --no-install this would run, as root: ${install[*]}"
 	((EUID == 0)) || command -v sudo >/dev/null ||
@@ -42,23 +63,27 @@ host_install() { # PACKAGE...
 		job_failed "installing $*" "$run_dir/install.log"
 }
 
+host_check_mount() { die_of host_mount_trouble; }
+
 # Whether what in_root (root.sh) begins with is allowed.
-host_check_mount() {
+host_mount_trouble() {
 	local error user
-	error=$("${namespaces[@]}" mount -t tmpfs none "$cache" 2>&1) && return
+	error=$("${namespaces[@]}" mount -t tmpfs none "$top" 2>&1) && return
 	user=$(id -un)
-	((EUID)) ||
-		die "root may not mount here (${error##*: }): in a container, start it with" \
+	if ((EUID == 0)); then
+		echo "root may not mount here (${error##*: }): in a container, start it with" \
 			"--privileged; or run this outside, where an ordinary user will do"
-	command -v newuidmap >/dev/null || die "missing: uidmap. As root: apt-get install uidmap"
-	if ! grep -q "^$user:" /etc/subuid || ! grep -q "^$user:" /etc/subgid; then
-		die "no subordinate ids for $user. As root: usermod --add-subuids 100000-165535" \
+	elif ! command -v newuidmap >/dev/null; then
+		host_package_trouble uidmap
+	elif ! grep -qs "^$user:" /etc/subuid || ! grep -qs "^$user:" /etc/subgid; then
+		echo "no subordinate ids for $user. As root: usermod --add-subuids 100000-165535" \
 			"--add-subgids 100000-165535 $user; or run this as root"
+	else
+		echo "this machine does not let $user make a user namespace (${error##*: })." \
+			"It takes util-linux 2.38 and a kernel that allows it" \
+			"(sysctl kernel.unprivileged_userns_clone," \
+			"kernel.apparmor_restrict_unprivileged_userns); or run this as root"
 	fi
-	die "this machine does not let $user make a user namespace (${error##*: })." \
-		"It takes util-linux 2.38 and a kernel that allows it" \
-		"(sysctl kernel.unprivileged_userns_clone," \
-		"kernel.apparmor_restrict_unprivileged_userns); or run this as root"
 }
 
 # host_refusal LOG: why User-mode Linux does not come up here, if that is what it has said

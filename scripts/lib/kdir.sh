@@ -5,8 +5,31 @@
 # be built against it.
 
 # kdir_config KDIR NAME: prints the value of CONFIG_NAME without quotes
-kdir_config() {
-	sed -n "s/^CONFIG_$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$1/include/config/auto.conf"
+kdir_config() { config_value "$2" <"$1/include/config/auto.conf"; }
+
+# config_value NAME: of the configuration on stdin
+config_value() { sed -n "s/^CONFIG_$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p"; }
+
+# release_config RELEASE: prints the file that says how that kernel was configured, of those
+# that there are
+release_config() {
+	local file
+	for file in "/lib/modules/$1/build/include/config/auto.conf" "/boot/config-$1" \
+		"/lib/modules/$1/config" /proc/config.gz; do
+		[[ -r $file && ($file != /proc/* || $1 == "$(uname -r)") ]] || continue
+		echo "$file"
+		return
+	done
+}
+
+# release_config_value RELEASE NAME
+release_config_value() {
+	local file
+	file=$(release_config "$1")
+	case $file in
+	*.gz) gzip -dc "$file" ;;
+	?*) cat "$file" ;;
+	esac | config_value "$2"
 }
 
 kdir_release() { cat "$1/include/config/kernel.release"; }
@@ -34,27 +57,51 @@ kdir_compiler() {
 
 # release_check RELEASE WAY_OUT
 release_check() {
+	local trouble
+	trouble=$(release_trouble "$1")
+	[[ -z $trouble ]] || die "$trouble. $2"
+}
+
+release_trouble() { # RELEASE
 	[[ $(printf '%s\n' 7.3 "$1" | sort -V | head -n 1) == 7.3 ]] ||
-		die "Linux $1 is older than 7.3: before it, a Rust module with a device can be" \
-			"removed while a file is open. $2"
+		echo "Linux $1 is older than 7.3: before it, a Rust module with a device can be" \
+			"removed while a file is open"
 }
 
 # kdir_check KDIR RUSTC WAY_OUT: dies with one line where KDIR cannot take Rust
 # modules. RUSTC is what `rustc --version` says of the compiler in hand.
 kdir_check() {
-	local kdir=$1 rustc=$2 way_out=$3 release built_by
-	[[ -d $kdir ]] || die "$kdir: no such kernel build folder. $way_out"
-	[[ -e $kdir/include/config/auto.conf && -e $kdir/include/config/kernel.release ]] ||
-		die "$kdir: not configured and prepared (no include/config/auto.conf). $way_out"
-	release=$(kdir_release "$kdir")
-	release_check "$release" "$way_out"
-	[[ -n $(kdir_config "$kdir" RUST) ]] ||
-		die "$kdir: Linux $release is built without CONFIG_RUST. $way_out"
-	[[ -e $kdir/rust/libkernel.rmeta ]] ||
-		die "$kdir: no rust/libkernel.rmeta, the metadata that Rust modules are built" \
-			"against. $way_out"
-	built_by=$(kdir_config "$kdir" RUSTC_VERSION_TEXT)
-	[[ $built_by == "$rustc" ]] ||
-		die "$kdir: built by \"$built_by\", but the compiler in hand is" \
-			"\"${rustc:-none}\", and Rust modules need the very same. $way_out"
+	local check trouble
+	for check in folder release rust metadata rustc; do
+		trouble=$("kdir_${check}_trouble" "$1" "$2")
+		[[ -z $trouble ]] || die "$trouble. $3"
+	done
+}
+
+kdir_folder_trouble() { # KDIR
+	if [[ ! -d $1 ]]; then
+		echo "$1: no such kernel build folder"
+	elif [[ ! -e $1/include/config/auto.conf || ! -e $1/include/config/kernel.release ]]; then
+		echo "$1: not configured and prepared (no include/config/auto.conf)"
+	fi
+}
+
+kdir_release_trouble() { release_trouble "$(kdir_release "$1")"; } # KDIR
+
+kdir_rust_trouble() { # KDIR
+	[[ -n $(kdir_config "$1" RUST) ]] ||
+		echo "$1: Linux $(kdir_release "$1") is built without CONFIG_RUST"
+}
+
+kdir_metadata_trouble() { # KDIR
+	[[ -e $1/rust/libkernel.rmeta ]] ||
+		echo "$1: no rust/libkernel.rmeta, the metadata that Rust modules are built against"
+}
+
+kdir_rustc_trouble() { # KDIR RUSTC
+	local built_by
+	built_by=$(kdir_config "$1" RUSTC_VERSION_TEXT)
+	[[ $built_by == "$2" ]] ||
+		echo "$1: built by \"$built_by\", but the compiler in hand is" \
+			"\"${2:-none}\", and Rust modules need the very same"
 }

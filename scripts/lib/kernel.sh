@@ -248,10 +248,22 @@ kernel_notice() {
 		say "notice: nobody has tried linux $version yet (scripts/tested-kernels.txt)"
 }
 
+# set_up_gb [OWN]: how many GB are yet to be made for the kernel that kernel_find has found; OWN
+# where it is the user's
+set_up_gb() {
+	if [[ ! -e $root ]]; then
+		echo "$cache_size"
+	elif [[ -z ${1:-} && ! -e $cache/$kernel_entry ]]; then
+		echo 1
+	else
+		echo 0
+	fi
+}
+
 # prepare_kernel NAME [RELEASE [VERSION]]: makes the root and the kernel. What is
 # not needed for the one is made beside it; join_kernel waits for the kernel.
 prepare_kernel() {
-	local name=$1 own_kernel release
+	local name=$1 own_kernel release gb
 	if release=$(kdir_of_debian "${KDIR:-}"); then
 		unset KDIR
 		set -- debian "$release"
@@ -261,10 +273,9 @@ prepare_kernel() {
 	[[ $kind != debian || $suite == "$linux_suite" ]] ||
 		die "Debian's kernel takes modules of the compilers of $linux_suite alone. With" \
 			"SUITE=$suite there are those that are built here: plain, uml"
-	if [[ ! -e $root ]]; then
-		host_prepare "$cache_size"
-	elif [[ -z $own_kernel && ! -e $cache/$kernel_entry ]]; then
-		host_prepare 1
+	gb=$(set_up_gb "$own_kernel")
+	if ((gb)); then
+		host_prepare "$gb"
 	else
 		host_check_mount
 	fi

@@ -12,6 +12,16 @@ die() { # WORD...
 	exit 1
 }
 
+# What a function finds wrong it prints as one line: what it is, a full stop, what mends it. (Where
+# both are one sentence, a colon.) A function that finds nothing prints nothing.
+
+# die_of FUNCTION ARG...: dies of what it finds wrong
+die_of() {
+	local trouble
+	trouble=$("$@")
+	[[ -z $trouble ]] || die "$trouble"
+}
+
 # Waits without a process that would outlive the wait: nothing is ever written
 # to the pipe that run_dir_init (all.sh) opens.
 pause() { read -rt "$1" -u "$never" || true; }

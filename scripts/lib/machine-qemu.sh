@@ -6,8 +6,22 @@
 # /dev/kvm opens on some machines whose processor cannot run guests.
 kvm_works() {
 	# To open what is not there for writing would make it.
-	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && [[ -c /dev/kvm ]] &&
-		{ : <>/dev/kvm; } 2>/dev/null
+	kvm_processor && [[ -c /dev/kvm ]] && { : <>/dev/kvm; } 2>/dev/null
+}
+
+kvm_processor() { grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; }
+
+# Why it does not, where something can be done about it.
+kvm_trouble() {
+	local module=kvm_intel
+	! kvm_works && kvm_processor || return 0
+	! grep -qE '^flags.* svm( |$)' /proc/cpuinfo || module=kvm_amd
+	if [[ -e /dev/kvm && ! -w /dev/kvm ]]; then
+		echo "/dev/kvm is not for this user. As root: usermod -aG kvm $(id -un);" \
+			"then log in anew"
+	else
+		echo "no /dev/kvm opens, though the processor can. As root: modprobe $module"
+	fi
 }
 
 # Sets $machine, the emulator's command line.

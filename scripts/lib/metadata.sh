@@ -80,7 +80,7 @@ END
 }
 
 # root_version PACKAGE: that of the compilers in use
-# shellcheck disable=SC2016 # expanded by dpkg-query
+# shellcheck disable=SC2016 # dpkg-query's own format
 root_version() { in_root dpkg-query -f '${Version}' -W "$1"; }
 
 metadata_copyright() {
