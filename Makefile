@@ -24,6 +24,9 @@ rust-analyzer:
 demo:
 	@bash scripts/qemu-run.sh
 
+doctor:
+	@bash scripts/doctor.sh $(if $(JSON),--json) $(if $(KREL),'$(KREL)')
+
 test:
 	@bash scripts/test.sh $(if $(FILTER),'$(FILTER)')
 
@@ -63,6 +66,8 @@ help:
 	@echo '                      (KREL=7.3.4+deb13-amd64: for this release; KDIR=/path: against'
 	@echo '                      this build folder of a kernel)'
 	@echo 'make modules_install  install them, for modprobe (as root)'
+	@echo 'make doctor           say what this machine and its kernel are fit for, and what is missing'
+	@echo '                      (KREL=...: that kernel; JSON=1: for programs)'
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
@@ -85,5 +90,5 @@ help:
 	@echo '                      of your own, into DIR)'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
-.PHONY: all modules modules_install rust-analyzer demo test test-all soak check compile-fail \
+.PHONY: all modules modules_install rust-analyzer demo doctor test test-all soak check compile-fail \
 	kunit in-tree zoo bench peers clean help

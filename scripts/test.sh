@@ -3,7 +3,7 @@
 #
 # test.sh [--host | FILTER]: all tests, and fails if any failed:
 #
-#   - with no FILTER, the scripts' own, on this machine (tests/host.sh);
+#   - with no FILTER, the scripts' own, on this machine (tests/host.sh, tests/doctor.sh);
 #   - wqtest's own, on this machine;
 #   - unless --host, `wqtest test [FILTER]` in the distribution's kernel, which tests
 #     the modules;
@@ -55,6 +55,8 @@ main() {
 	if [[ ${1:---host} == --host ]]; then
 		say "the scripts, as they run on users' machines"
 		tests/host.sh || status=1
+		say "the doctor, on machines that have all and that lack something"
+		tests/doctor.sh || status=1
 	fi
 	say "wqtest's own tests"
 	(test_wqtest) || status=1

@@ -3,6 +3,9 @@
 #
 # How tests in shell run their cases.
 
+# What a case is run with, if anything: a command that takes its name.
+point_run=()
+
 # run_points DIR FUNCTION...: runs them in DIR, which it empties, and prints KTAP; fails if
 # any failed
 run_points() {
@@ -23,7 +26,7 @@ point_report() { # POINT
 	local pid
 	(
 		set -e
-		"$1"
+		"${point_run[@]}" "$1"
 	) >"$1.log" 2>&1 &
 	pid=$!
 	((++number))
