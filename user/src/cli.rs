@@ -25,6 +25,7 @@ pub enum Action {
     Send { words: Vec<OsString> },
     Stats { json: bool },
     Watch,
+    Poll { device: PathBuf, ms: u16 },
     Test { filter: Option<String>, list: bool, modules: PathBuf },
     Fire { options: fire::Options, list: bool, modules: PathBuf },
     Bench { options: measure::Options },
@@ -51,6 +52,7 @@ fn command() -> Command {
         .subcommand(
             Command::new("watch").about("Shows what stats shows, anew each second, until Ctrl-C"),
         )
+        .subcommand(poll())
         .subcommand(test())
         .subcommand(fire_command())
         .subcommand(bench())
@@ -93,6 +95,24 @@ fn stats() -> Command {
     Command::new("stats")
         .about("Shows the counters of both modules")
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints them as JSON"))
+}
+
+fn poll() -> Command {
+    Command::new("poll")
+        .about("Waits until a write to DEVICE, any one, would be taken: asks poll(2)")
+        .after_help("Ends with 0 if it would, 1 if it still would not be after MS milliseconds.")
+        .arg(
+            Arg::new("DEVICE")
+                .required(true)
+                .value_parser(ValueParser::path_buf())
+                .help("A file such as /dev/wq_echo"),
+        )
+        .arg(
+            Arg::new("MS")
+                .value_parser(clap::value_parser!(u16))
+                .default_value("0")
+                .help("How long to wait at most"),
+        )
 }
 
 fn test() -> Command {
@@ -248,6 +268,7 @@ fn action(matches: &ArgMatches) -> Action {
         Some(("send", args)) => Action::Send { words: many(args, "COMMAND") },
         Some(("stats", args)) => Action::Stats { json: args.get_flag("json") },
         Some(("watch", _)) => Action::Watch,
+        Some(("poll", args)) => Action::Poll { device: one(args, "DEVICE"), ms: one(args, "MS") },
         Some(("test", args)) => Action::Test {
             filter: args.get_one("FILTER").cloned(),
             list: args.get_flag("list"),
@@ -335,6 +356,9 @@ mod tests {
         assert_eq!(parsed(&["stats"]), Action::Stats { json: false });
         assert_eq!(parsed(&["stats", "--json"]), Action::Stats { json: true });
         assert_eq!(parsed(&["watch"]), Action::Watch);
+        let device = PathBuf::from("/dev/x");
+        assert_eq!(parsed(&["poll", "/dev/x"]), Action::Poll { device: device.clone(), ms: 0 });
+        assert_eq!(parsed(&["poll", "/dev/x", "9"]), Action::Poll { device, ms: 9 });
         let modules = PathBuf::from("/lib/modules");
         assert_eq!(
             parsed(&["test"]),
@@ -402,9 +426,15 @@ mod tests {
 
     #[test]
     fn refuses_what_makes_no_sense() {
-        for args in
-            [&[][..], &["echo"], &["send"], &["frob"], &["stats", "x"], &["watch", "--fast"]]
-        {
+        for args in [
+            &[][..],
+            &["echo"],
+            &["send"],
+            &["frob"],
+            &["stats", "x"],
+            &["watch", "--fast"],
+            &["poll"],
+        ] {
             assert!(refused(args), "{args:?}");
         }
     }

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Action::Send { words } => commands::send::run(&words),
         Action::Stats { json } => commands::stats::run(json),
         Action::Watch => commands::watch::run(),
+        Action::Poll { device, ms } => commands::poll::run(&device, ms),
         Action::Test { filter, list: true, .. } => commands::test::list(filter.as_deref()),
         Action::Test { filter, modules, .. } => commands::test::run(filter.as_deref(), &modules),
         Action::Fire { options, list: true, .. } => commands::fire::list(options.filter.as_deref()),

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod echo;
 pub mod fire;
+pub mod poll;
 pub mod send;
 pub mod stats;
 pub mod test;

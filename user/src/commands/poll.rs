@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `wqtest poll DEVICE [MS]`
+
+use std::fs::OpenOptions;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+
+use super::{print, Done};
+use crate::error::Error;
+
+pub fn run(device: &Path, ms: u16) -> Done {
+    let file = OpenOptions::new()
+        .write(true)
+        .open(device)
+        .map_err(|error| Error::from_io(device, &error))?;
+    let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+    match poll(&mut fds, PollTimeout::from(ms)) {
+        Ok(0) => Err(Error::new(device, "not writable")),
+        Ok(_) => {
+            print(&format!("{}: writable\n", device.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(errno) => Err(Error::from_errno(device, errno)),
+    }
+}
