@@ -7,43 +7,16 @@
 # shellcheck shell=busybox
 # shellcheck disable=SC2016 # what is typed in is expanded when it runs
 
-echo_log='wq_echo: '
-demo_log='workqueue_demo: '
+# shellcheck source=scripts/guest/lib.sh
+. /etc/guest/lib.sh
+
+log_of 'wq_echo: |workqueue_demo: '
 table=/proc/workqueue_demo
-shown=0
-
-fail() {
-	printf 'demo: %s\n' "$*" >&2
-	exit 1
-}
-
-# type_in LINE: shows LINE as if typed, and runs it
-type_in() {
-	printf '# %s\n' "$1"
-	eval "$1" || fail "failed: $1"
-}
-
-module_log() { dmesg | grep -E "$echo_log|$demo_log"; }
 
 # answers LINE ANSWER: types LINE in, which has to print ANSWER alone
 answers() {
 	type_in "$1" | tee /tmp/said
 	[ "$(tail -n +2 /tmp/said)" = "$2" ] || fail "no \"$2\" from: $1"
-}
-
-# logs COUNT PATTERN: waits until at least COUNT lines that match have come into
-# the log since the last call, and shows what has come
-logs() {
-	local tries=0 found
-	while :; do
-		module_log >/tmp/log
-		found=$(tail -n +$((shown + 1)) /tmp/log | grep -cE "$2")
-		[ "$found" -lt "$1" ] || break
-		[ $((tries += 1)) -le 1000 ] || fail "not in the log: $1 x $2"
-		usleep 10000
-	done
-	tail -n +$((shown + 1)) /tmp/log | sed 's/^/    /'
-	shown=$(wc -l </tmp/log)
 }
 
 # row KIND COLUMN: a number of the table
