@@ -9,44 +9,23 @@ set -euo pipefail
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 # shellcheck source=scripts/lib/all.sh
 . "$top/scripts/lib/all.sh"
-
-# Not asked of checkpatch, which knows patches to C drivers best:
-ignored_types=(
-	FILE_PATH_CHANGES	# MAINTAINERS is the kernel's
-	LINUX_VERSION_CODE
-	CONFIG_DESCRIPTION	# a help text may be short
-)
-
-sources=('*.rs' '*.h' '*.sh' Kbuild Kconfig Makefile init profile sudo run)
-licence='-Identifier: GPL-2.0'
-
-# find_files PATTERN...: files of this tree, not what was built of them
-find_files() {
-	local names=() pattern
-	for pattern; do
-		names+=(-o -name "$pattern")
-	done
-	find . \( -path ./build -o -path ./.git -o -path ./user/target \) -prune -o \
-		-type f \( "${names[@]:1}" \) -print | sort
-}
+# shellcheck source=scripts/lib/check.sh
+. "$top/scripts/lib/check.sh"
+# shellcheck source=scripts/lib/abstractions.sh
+. "$top/scripts/lib/abstractions.sh"
 
 kernel_sources() { find_files '*.rs' | grep -v '^\./user/'; }
 
-check_rustfmt() {
-	mapfile -t files < <(kernel_sources)
-	in_root rustfmt --check --config-path "$linux/src/.rustfmt.toml" "${files[@]}"
+# tests/compile-fail quotes the compiler at the ends of its lines, kernel-log.sh a log.
+style_sources() {
+	find_files "${sources[@]}" | grep -vE '^\./(user/|tests/(compile-fail/|kernel-log\.sh))'
 }
 
-# In folders of their own: what clippy has compiled is not to be loaded.
-# objtool's are no errors, and only what is compiled gets any.
-check_warnings() {
-	local out=$top/build/check/warnings
-	rm -rf "$out"
-	module_build "$top" "$out" W=e 2>&1 | tee "$run_dir/build.out"
-	! grep -q 'warning: objtool:' "$run_dir/build.out"
+# What is in lib/ is checked where it is brought in.
+shell_sources() {
+	find_files '*.sh' init profile sudo run | grep -v '/lib/[^/]*\.sh'
+	echo scripts/lib/enter-root.sh
 }
-
-check_clippy() { module_build "$top" "$top/build/check/clippy" CLIPPY=1 W=e; }
 
 # As a part of the kernel: another name for each parameter, no struct module.
 check_built_in_compiles() {
@@ -65,40 +44,12 @@ check_doctests() { in_root python3 -B -m doctest scripts/bench-report.py; }
 
 check_kernel_log() { tests/kernel-log.sh; }
 
-check_checkpatch() {
-	local types
-	types=$(IFS=,; echo "${ignored_types[*]}")
-	# tests/compile-fail quotes the compiler at the ends of its lines, kernel-log.sh a log.
-	mapfile -t files < <(find_files "${sources[@]}" |
-		grep -vE '^\./(user/|tests/(compile-fail/|kernel-log\.sh))')
-	in_root "$linux/src/scripts/checkpatch.pl" --no-tree --strict --quiet --no-summary \
-		--ignore "$types" -f "${files[@]}"
-}
-
-check_shellcheck() {
-	# What is in lib/ is checked where it is brought in.
-	mapfile -t files < <(find_files '*.sh' init profile sudo run | grep -v '/lib/[^/]*\.sh')
-	in_root shellcheck -x -a "${files[@]}" scripts/lib/enter-root.sh
-}
-
 # Of the modules, that is: a test may be about what is unsafe.
 check_unsafe_only_in_abstractions() {
-	local found
-	# Line comments aside: they may speak of it.
-	found=$(kernel_sources | grep -E '^\./([^/]*\.rs$|(wq_echo|workqueue_demo)/)' |
-		xargs sed -s -n '\|^\s*//|!{/\bunsafe\b\|kernel::bindings\|\bbindings::/F;//p}')
-	[[ -z $found ]] || { echo "$found"; return 1; }
+	kernel_sources | grep -E '^\./([^/]*\.rs$|(wq_echo|workqueue_demo)/)' | without_unsafe
 }
 
-check_licences() {
-	local file status=0
-	while IFS= read -r file; do
-		head -n 3 "$file" | grep -qe "$licence" && continue
-		echo "$file: no SPDX line"
-		status=1
-	done < <(find_files "${sources[@]}" '*.config' '*.cmdline' '*.toml' '*.txt')
-	return $status
-}
+check_abstractions_table() { abstractions_check; }
 
 check_quotations() { in_root python3 scripts/check-quotations.py docs/*.md; }
 
@@ -127,24 +78,15 @@ check_cargo_fmt() { in_user cargo fmt --check; }
 check_cargo_clippy() { in_user cargo clippy --locked --all-targets -- -D warnings; }
 
 checks=(rustfmt warnings clippy built_in_compiles examples_compile bench_compiles
-	misuse_is_refused checkpatch doctests kernel_log unsafe_only_in_abstractions quotations
-	licences shellcheck cargo_fmt cargo_clippy)
+	misuse_is_refused checkpatch doctests kernel_log unsafe_only_in_abstractions
+	abstractions_table quotations licences shellcheck cargo_fmt cargo_clippy)
 
 main() {
-	local check number=0 failed=0
 	(($# == 0)) || checks=("$@")
-	cd "$top"
-	cache_init
-	run_dir_init
-	root_find
+	check_begin "$top" "$top/build/check"
 	prepare_kernel debian
 	join_kernel
-	printf '1..%d\n' "${#checks[@]}"
-	for check in "${checks[@]}"; do
-		spawn "$check" "check_$check"
-		test_result $((++number)) "$check" || failed=1
-	done
-	return $failed
+	run_checks "${checks[@]}"
 }
 
 main "$@"
