@@ -3,9 +3,11 @@
 #
 # build.sh modules|install|rust-analyzer [DIR]: the modules for a kernel that runs on
 # real machines, not for the guest of qemu-run.sh; for an editor those in DIR, too.
+# build.sh module DIR: the modules in DIR, of somebody's own, into DIR.
 #
 # Environment: KDIR, the kernel build folder; KREL, the release to build for
-# where KDIR is not set, by default that of the running kernel.
+# where KDIR is not set, by default that of the running kernel. For `module`: KDIR, or
+# KERNEL, one that qemu-run.sh knows, by default debian.
 
 set -euo pipefail
 
@@ -19,8 +21,9 @@ main() {
 	case ${1:-} in
 	modules) build_modules ;;
 	install) install_modules ;;
+	module) build_module "$(realpath "${2:?the folder of a module}")" ;;
 	rust-analyzer) build_rust_project "$(realpath "${2:-$top}")" ;;
-	*) die "usage: build.sh modules|install|rust-analyzer [DIR]" ;;
+	*) die "usage: build.sh modules|install|rust-analyzer [DIR] or build.sh module DIR" ;;
 	esac
 }
 
@@ -49,11 +52,15 @@ use_folder() { # KDIR
 	else
 		run=()
 		directory_need "$top/build" "$tree_advice"
-		[[ ! $top =~ [[:space:]:%#\$\'\"] ]] ||
-			die "$top: make does not take the sign '${BASH_REMATCH[0]}' in this" \
-				"path: rename it. (With Debian's kernel it will do.)"
+		make_takes "$top"
 		kdir_check "$kdir" "$(rustc --version 2>/dev/null || true)" "$guest_hint"
 	fi
+}
+
+make_takes() { # PATH
+	[[ ! $1 =~ [[:space:]:%#\$\'\"] ]] ||
+		die "$1: make does not take the sign '${BASH_REMATCH[0]}' in this" \
+			"path: rename it. (With Debian's kernel it will do.)"
 }
 
 # The distribution's kernel, whose headers lack the Rust metadata.
@@ -71,7 +78,7 @@ use_debian() { # RELEASE
 build() { # TARGET [DIR]
 	local dir=${2:-$top}
 	out=$top/build/modules/$(key "$kdir")
-	[[ $dir == "$top" ]] || out+=-$(key "$dir")
+	[[ $dir == "$top" ]] || out=$(module_out "$(key "$kdir")" "$dir")
 	if ((${#odd_paths[@]})); then
 		module_build "$dir" "$out" "$1" 2>&1 | outside
 	else
@@ -84,6 +91,31 @@ build_modules() {
 	build modules
 	cp "$out"/*.ko "$top"
 	say "built wq_echo.ko and workqueue_demo.ko for Linux $(kdir_release "$kdir")"
+}
+
+build_module() { # DIR
+	local built
+	share "$1"
+	if [[ -n ${KDIR:-} ]]; then
+		find_kernel
+		((${#run[@]})) || make_takes "$1"
+		out=$(module_out "$(key "$kdir")" "$1")
+	else
+		cache_init
+		run_dir_init
+		root_find
+		prepare_kernel "${KERNEL:-debian}"
+		join_kernel
+		# As qemu-run.sh builds it, which then finds it built.
+		out=$(module_out "$kernel_entry" "$1")
+	fi
+	[[ -n ${never:-} ]] || run_dir_init
+	build_lock
+	module_build_shown "$1" "$out"
+	build_unlock
+	mapfile -t built < <(sed 's/\.o$/.ko/' "$out/modules.order")
+	cp "${built[@]/#/$out/}" "$1"
+	say "built ${built[*]} for Linux $(kdir_release "$kdir")"
 }
 
 install_modules() {
@@ -113,8 +145,13 @@ build_rust_project() { # DIR
 		announce_set_up
 		use_debian ''
 	fi
-	# What it generates is read, too.
-	[[ $dir != "$top" ]] || build modules
+	# What it generates is read, too. A mistake in somebody's own module is for the editor
+	# to show.
+	if [[ $dir == "$top" ]]; then
+		build modules
+	elif [[ -e $dir/abstractions/bindings.mk ]]; then
+		build modules "$dir" >/dev/null 2>&1 || true
+	fi
 	build rust-analyzer "$dir"
 	if ((${#run[@]})); then
 		from=$(realpath "$root")

@@ -45,7 +45,8 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
                       uml, uml-kasan: the same as programs, User-mode Linux, which
                       need no emulator and are many times as fast
   --no-load           do not load the modules
-  --no-modules        nor build them: for a kernel that has them built in
+  --no-modules        nor build them: for a kernel that has them built in, or for those
+                      of --module alone
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
   --add HOSTPATH[:GUESTPATH]
@@ -228,15 +229,9 @@ usage_error() {
 }
 
 prepare() {
-	local lock dir
+	local dir
 	prepare_kernel "$kernel"
-	# One run at a time builds in a tree.
-	mkdir -p "$top/build"
-	exec {lock}>"$top/build/lock"
-	flock -n "$lock" || {
-		say "another run is building in this tree: waiting for it"
-		flock "$lock"
-	}
+	build_lock
 	spawn wqtest wqtest_build
 	join_kernel
 	modules_out=$top/build/modules/$kernel_entry
@@ -247,10 +242,10 @@ prepare() {
 	((!build)) || join modules "building the modules"
 	join wqtest "building wqtest"
 	step "packing the guest" initramfs initramfs_make
-	exec {lock}>&-
+	build_unlock
 }
 
-extra_module_out() { echo "$modules_out-$(key "$(realpath "$1")")"; }
+extra_module_out() { module_out "$kernel_entry" "$(realpath "$1")"; }
 
 boot() {
 	local status ready=$SECONDS

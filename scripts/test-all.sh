@@ -13,9 +13,9 @@ usage() {
 	cat <<'EOF'
 Usage: scripts/test-all.sh [KERNEL...]
 
-On this machine the scripts' own tests and wqtest's, and this tree as a part of the kernel's,
-with its KUnit suites; on each KERNEL (uml-kasan, debian, kasan and rt by default, built here
-where they are missing)
+On this machine the scripts' own tests and wqtest's, this tree as a part of the kernel's, with
+its KUnit suites, and modules of one's own; on each KERNEL (uml-kasan, debian, kasan and rt by
+default, built here where they are missing)
 
     wqtest test     the modules, feature by feature
     wqtest fire     removed, interrupted, starved and thrown at, again and again: all of it
@@ -95,6 +95,7 @@ build_beside() {
 		run in-tree tests/in-tree.sh
 		run kunit scripts/kunit.sh
 		run rust-headers tests/rust-headers.sh
+		run new-module tests/new-module.sh
 	fi
 	return $failed
 }

@@ -6,6 +6,20 @@
 # What runs the compilers. Nothing, where this machine's own built the kernel.
 run=(in_root)
 
+# module_out ENTRY DIR: where the out-of-tree module in DIR is built for the kernel of an entry
+module_out() { echo "$top/build/modules/$1-$(key "$2")"; }
+
+# Of several runs one at a time builds in a tree.
+build_lock() {
+	mkdir -p "$top/build"
+	exec {build_locked}>"$top/build/lock"
+	flock -n "$build_locked" || {
+		say "another run is building in this tree: waiting for it"
+		flock "$build_locked"
+	}
+}
+build_unlock() { exec {build_locked}>&-; }
+
 # module_build DIR OUT [ARG...]: builds the out-of-tree module in DIR against $kdir
 module_build() {
 	local compiler

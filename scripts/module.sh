@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# module.sh build|run|shell|test|check|rust-analyzer|clean [DIR]: what module.mk does with the
+# module of somebody's own in DIR, by default the current directory.
+#
+# Environment: KERNEL, one that scripts/qemu-run.sh knows, debian by default; or KDIR, the
+# build folder of another.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+# shellcheck source=scripts/lib/check.sh
+. "$top/scripts/lib/check.sh"
+
+dir=$(realpath "${2:-.}")
+kernel=${KERNEL:-debian}
+
+main() {
+	[[ -e $dir/Kbuild ]] || die "$dir: no Kbuild there"
+	[[ -z ${KERNEL:-} || -z ${KDIR:-} ]] ||
+		die "KERNEL=$KERNEL and KDIR=$KDIR: give one of them"
+	kernel_is_known "$kernel" || die "KERNEL=$kernel: there are $(known_kernels)"
+	case ${1:-} in
+	build) exec bash "$top/scripts/build.sh" module "$dir" ;;
+	run) guest demo.sh --cpus 1 ;;
+	test) guest test.sh ;;
+	shell) boot --shell ;;
+	check) check ;;
+	rust-analyzer) exec bash "$top/scripts/build.sh" rust-analyzer "$dir" ;;
+	clean) clean ;;
+	*) die "usage: module.sh build|run|shell|test|check|rust-analyzer|clean [DIR]" ;;
+	esac
+}
+
+# guest SCRIPT OPTION...: runs SCRIPT, which is in $dir
+guest() {
+	[[ -e $dir/$1 ]] || die "$dir/$1: no such file"
+	boot "${@:2}" --add "$dir/$1:/module/$1" --timeout 300 -- "sh /module/$1" </dev/null
+}
+
+# Half of an emulated boot goes to guards against those who spy, to tests of ciphers and to a
+# second CPU. `run` does without all three, the others without the first two.
+boot() { # OPTION...
+	local quick=(--append "mitigations=off cryptomgr.notests")
+	[[ $(kernel_kind "$kernel") != um ]] || quick=()
+	exec bash "$top/scripts/qemu-run.sh" ${KERNEL:+--kernel "$KERNEL"} --no-modules \
+		--module "$dir" "${quick[@]}" "$@"
+}
+
+module_checks=(rustfmt warnings clippy checkpatch unsafe_only_in_abstractions licences shellcheck)
+
+check() {
+	unset KDIR
+	check_begin "$dir" "$top/build/check/module-$(key "$dir")"
+	prepare_kernel "$kernel"
+	join_kernel
+	# These two take as long as all others, and most of it on one processor each.
+	spawn clippy check_clippy
+	spawn warnings check_warnings
+	run_checks "${module_checks[@]}"
+}
+
+check_unsafe_only_in_abstractions() {
+	kernel_sources | grep -v '^\./abstractions/' | without_unsafe
+}
+
+clean() {
+	rm -rf "$top"/build/modules/*-"$(key "$dir")" "$top/build/check/module-$(key "$dir")"
+	rm -f "$dir"/*.ko "$dir/rust-project.json"
+}
+
+main "$@"
