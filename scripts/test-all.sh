@@ -23,14 +23,15 @@ default, built here where they are missing)
     KUnit           the suites as modules, on kasan
     the guest       what scripts/qemu-run.sh promises of it, on User-mode Linux
 
-What is built is built beside the tests, at the lowest priority. Prints what they print (KTAP)
-and fails if any failed, or was skipped on a kernel that is built here and has what all of them
-need. What they print and the kernel's log of each boot are in build/test-all/.
+What takes no emulator, and what is built, is done beside the emulated kernels. Prints what they
+print (KTAP) and fails if any failed, or was skipped on a kernel that is built here and has what
+all of them need. What they print and the kernel's log of each boot are in build/test-all/.
 
 Environment:
   FULL              not empty: all of wqtest fire on each KERNEL
   CYCLES            removals in each state; 50 by default, 2 in short
-  STEPS             at how many of the steps of loading a module there is a fault; by default
+  STEPS             at how many of the steps of loading a module there is a fault, and of the
+                    first use of a queue; of a module's init at ten times as many; by default
                     at each, in short at 5
   INPUTS            byte strings thrown at each node; 1,000,000 by default, 50,000 on kasan
                     and rt; in short 2,000
@@ -67,9 +68,11 @@ main() {
 	root_find
 	[[ -n ${TESTED:-} ]] || run host scripts/test.sh --host
 	build_kernels "${fast[@]}"
-	spawn beside build_beside
-	test_kernels "${fast[@]}" "${emulated[@]}"
-	join_beside
+	spawn builds build_beside
+	spawn beside test_beside
+	test_kernels "${emulated[@]}"
+	join_shown beside
+	join_shown builds
 	return $failed
 }
 
@@ -86,11 +89,17 @@ build_kernels() { # KERNEL...
 
 kdir() { scripts/qemu-run.sh --kernel "$1" --print-kdir >/dev/null; } # KERNEL
 
-# What keeps the compilers busy. Its verdict and what it prints are join_beside's.
+# The verdicts of what is done beside the emulated kernels, and what it prints, are join_shown's.
 build_beside() {
 	# Before whatever is tested beside it.
 	renice -n 19 "$BASHPID" >/dev/null
 	build_kernels "${emulated[@]}"
+	return $failed
+}
+
+# An emulated kernel's tests wait most of their time. These do so too, or compile.
+test_beside() {
+	test_kernels "${fast[@]}"
 	if ((in_tree)); then
 		run in-tree tests/in-tree.sh
 		run kunit scripts/kunit.sh
@@ -100,10 +109,10 @@ build_beside() {
 	return $failed
 }
 
-join_beside() {
-	wait "${job_pid[beside]}" || failed=1
-	unset "job_pid[beside]"
-	cat "$run_dir/beside.log"
+join_shown() { # JOB
+	wait "${job_pid[$1]}" || failed=1
+	unset "job_pid[$1]"
+	cat "$run_dir/$1.log"
 }
 
 # What could not be built is not tested; that it failed has been noted.
@@ -111,7 +120,7 @@ test_kernels() { # KERNEL...
 	local kernel
 	for kernel; do
 		until [[ -e $logs/$kernel.was-built ]] ||
-			! kill -0 "${job_pid[beside]}" 2>/dev/null; do
+			! kill -0 "${job_pid[builds]}" 2>/dev/null; do
 			pause 0.5
 		done
 		! kernel_is_there "$kernel" || test_kernel "$kernel"

@@ -157,7 +157,8 @@ fn fire_command() -> Command {
         )
         .arg(
             number("steps", u64::from(u32::MAX)).value_name("N").help(format!(
-                "Lets at most so many of the steps of loading a module fail [{}]",
+                "Lets at most so many steps of loading a module fail, ten times as many of its init, \
+                 so many of the first use of a kind of queue [{}]",
                 Load::STEPS
             )),
         )

@@ -316,54 +316,68 @@ fn demo_survives_a_fault_at_each_step_of_every_command(harness: &Harness) -> Out
     Ok(())
 }
 
-/// Until the queue has been made it is not there; from then on the module is no longer a new one.
 fn demo_survives_a_fault_at_each_step_of_the_first_use_of_each_kind(harness: &Harness) -> Outcome {
-    let faults = FailNth::anywhere()?;
     // The first queue is made with the module.
-    for kind in &Kind::ALL[1..] {
-        let word = KIND_WORDS[kind.0];
-        let text = format!("custom 1 {word}\n");
-        let mut fresh = loaded_with(&harness.demo, "")?;
-        let (mut made, mut starved) = (0, 0);
-        for n in 1..MANY {
-            let node = demo_node::open()?;
-            let Hit { result, hit } = faults.nth(n, || write(&node, text.as_bytes()))?;
-            drop(node);
-            send("flush\n")?;
-            let now = table()?;
-            let is_there = now.queue(&kind.queue_name()).is_some();
-            let executed = now.row("custom").executed;
-            match result {
-                Ok(taken) => {
-                    ensure_eq!(taken, text.len(), "taken of {text:?}, step {n}");
-                    ensure_eq!(
-                        (is_there, executed),
-                        (true, 1),
-                        "the queue, and executed, step {n}"
-                    );
-                }
-                Err(errno) => {
-                    expect_clean(Some(errno), &text, n)?;
-                    starved += u32::from(errno == Errno::ENOMEM && !is_there);
-                    ensure_eq!(now.row("custom").queued, 0, "queued by {text:?}, step {n}");
-                }
-            }
-            harness.progress.step();
-            if !hit {
-                harness.progress.note(format!("{word}: {} steps, {starved} left no queue", n - 1));
-                break;
-            }
-            if is_there {
-                made += 1;
-                fresh.finish()?;
-                fresh = loaded_with(&harness.demo, "")?;
-            }
+    Kind::ALL[1..].iter().try_for_each(|kind| sweep_first_use(harness, *kind))
+}
+
+/// Faults at the steps of the first use of a kind: at all of them if so many are asked for.
+///
+/// Until the queue has been made it is not there; from then on the module is no longer a new one.
+fn sweep_first_use(harness: &Harness, kind: Kind) -> Outcome {
+    let faults = FailNth::anywhere()?;
+    let word = KIND_WORDS[kind.0];
+    let text = format!("custom 1 {word}\n");
+    let mut fresh = loaded_with(&harness.demo, "")?;
+    let node = demo_node::open()?;
+    let (_, steps) = faults.count(|| write(&node, text.as_bytes()))?;
+    drop(node);
+    fresh.finish()?;
+    let is_whole = steps <= harness.load.steps;
+    fresh = loaded_with(&harness.demo, "")?;
+    let (mut faulted, mut made, mut starved) = (0, 0, 0);
+    for n in steps_to_fault(harness, steps, harness.load.steps, word) {
+        let node = demo_node::open()?;
+        let Hit { result, hit } = faults.nth(n, || write(&node, text.as_bytes()))?;
+        drop(node);
+        send("flush\n")?;
+        let is_there = expect_first_use(kind, result, &text, n)?;
+        harness.progress.step();
+        if is_whole && !hit {
+            break;
         }
-        ensure!(starved > 0, "no fault has kept the {word} queue from being made");
-        ensure!(made > 0, "no fault came behind the making of the {word} queue");
-        fresh.finish()?;
+        faulted += 1;
+        starved += u32::from(result == Err(Errno::ENOMEM) && !is_there);
+        if is_there {
+            made += 1;
+            fresh.finish()?;
+            fresh = loaded_with(&harness.demo, "")?;
+        }
     }
-    Ok(())
+    harness
+        .progress
+        .note(format!("{word}: faults at {faulted} of {steps} steps, {starved} left no queue"));
+    ensure!(!is_whole || starved > 0, "no fault has kept the {word} queue from being made");
+    ensure!(!is_whole || made > 0, "no fault came behind the making of the {word} queue");
+    fresh.finish()
+}
+
+/// A use that fails has queued nothing; whether the queue has been made.
+fn expect_first_use(kind: Kind, result: Result<usize, Errno>, text: &str, n: u32) -> Outcome<bool> {
+    let now = table()?;
+    let is_there = now.queue(&kind.queue_name()).is_some();
+    let custom = now.row("custom");
+    match result {
+        Ok(taken) => {
+            ensure_eq!(taken, text.len(), "taken of {text:?}, step {n}");
+            ensure_eq!((is_there, custom.executed), (true, 1), "the queue, and executed, step {n}");
+        }
+        Err(errno) => {
+            expect_clean(Some(errno), text, n)?;
+            ensure_eq!(custom.queued, 0, "queued by {text:?}, step {n}");
+        }
+    }
+    Ok(is_there)
 }
 
 /// The lines within the bytes taken have had their effects, the others none.
@@ -436,6 +450,15 @@ fn use_once(module: &Module) -> Outcome {
     }
 }
 
+/// At which of `steps` steps there is a fault: one after the other until none is hit any more
+/// if there are `most` at most, or at `most` of them.
+fn steps_to_fault(harness: &Harness, steps: u32, most: u32, name: &str) -> Vec<u32> {
+    match steps <= most {
+        true => (1..MANY).collect(),
+        false => chosen_steps(harness, steps, most, name),
+    }
+}
+
 /// At which of `steps` steps there is a fault where there is no time for all:
 /// at so many, some of each part.
 fn chosen_steps(harness: &Harness, steps: u32, most: u32, name: &str) -> Vec<u32> {
@@ -456,12 +479,8 @@ fn sweep_loading(harness: &Harness, module: &Module, faults: FailNth, most: u32)
     let (result, steps) = faults.count(|| module.load(""))?;
     expect_whole_or_nothing(module, result, 0)?;
     let is_whole = steps <= most;
-    let chosen = match is_whole {
-        true => (1..MANY).collect(),
-        false => chosen_steps(harness, steps, most, module.name()),
-    };
     let (mut faulted, mut failed) = (0, 0);
-    for n in chosen {
+    for n in steps_to_fault(harness, steps, most, module.name()) {
         let Hit { result, hit } = faults.nth(n, || module.load(""))?;
         faulted += u32::from(hit);
         failed += u32::from(result.is_err());
@@ -478,9 +497,11 @@ fn sweep_loading(harness: &Harness, module: &Module, faults: FailNth, most: u32)
     reload.finish()
 }
 
-/// Faults at each step of the module's own init function.
+/// Faults at the steps of the module's own init function: ten times as many as of loading as a
+/// whole, for each of these is the module's.
 fn sweep_init(harness: &Harness, module: &Module) -> Outcome {
-    sweep_loading(harness, module, FailNth::below("do_one_initcall")?, MANY)
+    let most = harness.load.steps.saturating_mul(10);
+    sweep_loading(harness, module, FailNth::below("do_one_initcall")?, most)
 }
 
 fn echo_survives_a_fault_at_each_step_of_its_init(harness: &Harness) -> Outcome {

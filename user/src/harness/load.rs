@@ -13,7 +13,8 @@ use super::random::Random;
 pub struct Load {
     /// How often a module is removed in each of the states there are.
     pub cycles: u32,
-    /// At how many of the steps of loading a module there is a fault, at most.
+    /// At how many steps there is a fault, at most, where that takes a module loaded anew for each:
+    /// of loading it, and of the first use of a kind of queue. Of its own init at ten times as many.
     pub steps: u32,
     /// How many byte strings each node gets.
     pub inputs: u64,
