@@ -227,7 +227,8 @@ kernel_whose() {
 
 newer_kernel() {
 	if is_debian_suite; then
-		echo "As root: apt-get install -t $linux_suite-backports linux-image-$arch; then start it"
+		echo "As root: apt-get install -t $linux_suite-backports linux-image-$arch;" \
+			"then start it"
 	else
 		echo "Start a 7.3 with CONFIG_RUST; or take scripts/qemu-run.sh, which brings one"
 	fi

@@ -40,10 +40,7 @@ impl kernel::Module for Foreign {
             GFP_KERNEL,
         )?;
         for number in 1..=4 {
-            counts
-                .squares
-                .lock()
-                .push(number * number, GFP_KERNEL)?;
+            counts.squares.lock().push(number * number, GFP_KERNEL)?;
         }
         Ok(Self { counts })
     }
@@ -52,6 +49,10 @@ impl kernel::Module for Foreign {
 impl Drop for Foreign {
     fn drop(&mut self) {
         let squares = self.counts.squares.lock();
-        pr_info!("{:?}, {} in all\n", &squares[..], squares.iter().sum::<usize>());
+        pr_info!(
+            "{:?}, {} in all\n",
+            &squares[..],
+            squares.iter().sum::<usize>()
+        );
     }
 }
