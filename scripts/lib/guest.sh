@@ -32,9 +32,11 @@ guest_boot_args() {
 guest_run() {
 	local machine machine_name machine_piece=64K machine_status=0 control
 	"machine_$(machine_of_kind)"
-	# A time-out for what should end by itself.
+	# A time-out for what should end by itself. Not as the first process of a namespace, which
+	# timeout(1) of coreutils 9.10 takes for one whose parent has gone.
 	((timeout == 0)) ||
-		machine=(timeout --foreground --kill-after=5 "$timeout" "${machine[@]}")
+		machine=(sh -c '"$@"; exit $?' sh
+			timeout --foreground --kill-after=5 "$timeout" "${machine[@]}")
 	: >"$run_dir/kernel.log"
 	: >"$run_dir/verdict"
 	mkfifo "$run_dir/control.in" "$run_dir/control.out"

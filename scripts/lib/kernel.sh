@@ -161,7 +161,12 @@ kernel_fragment() {
 			line[name] = $0
 		}
 		END { for (i = 1; i <= count; i++) print line[names[i]] }' \
-		"${files[@]}"
+		"${files[@]}" | without_inline_helpers
+}
+
+# To inline C into Rust takes a clang and a rustc of the same LLVM. Other suites need not have them.
+without_inline_helpers() {
+	if [[ $suite == "$linux_suite" ]]; then cat; else sed /RUST_INLINE_HELPERS=/d; fi
 }
 
 kernel_make_own() { kernel_make "$@" vmlinux; } # DIR NAME
