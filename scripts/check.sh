@@ -84,7 +84,7 @@ checks=(rustfmt warnings clippy built_in_compiles examples_compile bench_compile
 main() {
 	(($# == 0)) || checks=("$@")
 	check_begin "$top" "$top/build/check"
-	prepare_kernel debian
+	prepare_kernel "$(default_kernel)"
 	join_kernel
 	run_checks "${checks[@]}"
 }
