@@ -19,7 +19,12 @@ use nix::libc;
 use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAdvise, ProtFlags};
 use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 
-const PAGE: usize = 4096;
+/// How large the kernel's pages are: there are kernels for arm64 with 16 and 64 KB.
+pub fn page_size() -> usize {
+    // SAFETY: It reads what the kernel told the process when it began.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).expect("every kernel has pages")
+}
 
 /// One part of a writev(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,15 +60,16 @@ const KERNEL_ADDRESS: usize = 0xffff_8880_0000_0000;
 ///
 /// # Invariants
 ///
-/// `start` is the start of a mapping of `2 * PAGE` bytes that this owns. The
-/// first page is readable and writable.
+/// `start` is the start of a mapping of two pages that this owns. The first is readable and
+/// writable.
 pub struct PageEdge {
     start: NonNull<c_void>,
 }
 
 impl PageEdge {
     pub fn new() -> Result<PageEdge, Errno> {
-        let length = NonZeroUsize::new(2 * PAGE).expect("a page is not empty");
+        let page = page_size();
+        let length = NonZeroUsize::new(2 * page).expect("a page is not empty");
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: A new private mapping at an address that the kernel chooses
         // changes no memory that anybody uses.
@@ -71,14 +77,14 @@ impl PageEdge {
         // INVARIANT: The mapping is new and of this length.
         let edge = PageEdge { start };
         // SAFETY: The second page belongs to the mapping; nothing refers to it.
-        unsafe { mprotect(edge.start.byte_add(PAGE), PAGE, ProtFlags::PROT_NONE)? };
+        unsafe { mprotect(edge.start.byte_add(page), page, ProtFlags::PROT_NONE)? };
         Ok(edge)
     }
 
     /// write(2) of `readable`, laid against the edge, and of `beyond` bytes
     /// behind it that cannot be read.
     pub fn write(&self, file: &File, readable: &[u8], beyond: usize) -> Result<usize, Errno> {
-        assert!(beyond <= PAGE, "more than a page");
+        assert!(beyond <= page_size(), "more than a page");
         let from = self.lay(readable);
         // SAFETY: The kernel checks the range itself and says EFAULT; write(2)
         // changes nothing in this process.
@@ -106,7 +112,7 @@ impl PageEdge {
             Part::Good(bytes) => bytes.as_ptr().cast_mut().cast(),
             Part::Edge(bytes, _) => self.lay(bytes).as_ptr(),
             // SAFETY: The second page belongs to the mapping.
-            Part::Bad(_) => unsafe { self.start.byte_add(PAGE) }.as_ptr(),
+            Part::Bad(_) => unsafe { self.start.byte_add(page_size()) }.as_ptr(),
             Part::Null(_) => std::ptr::null_mut(),
             Part::Kernel(_) => std::ptr::without_provenance_mut(KERNEL_ADDRESS),
         };
@@ -115,9 +121,10 @@ impl PageEdge {
 
     /// Copies `readable` to where the page ends.
     fn lay(&self, readable: &[u8]) -> NonNull<c_void> {
-        assert!(readable.len() <= PAGE, "more than a page");
+        let page = page_size();
+        assert!(readable.len() <= page, "more than a page");
         // SAFETY: Still within the first page, since `readable` fits it.
-        let from = unsafe { self.start.byte_add(PAGE - readable.len()) };
+        let from = unsafe { self.start.byte_add(page - readable.len()) };
         // SAFETY: By the type invariants the first page is writable, and from
         // here to its end there are as many bytes as are copied. `readable`
         // lies elsewhere: nobody has a reference into the mapping.
@@ -133,7 +140,7 @@ impl Drop for PageEdge {
     fn drop(&mut self) {
         // SAFETY: By the type invariants the mapping is owned; no reference
         // into it is left.
-        let unmapped = unsafe { munmap(self.start, 2 * PAGE) };
+        let unmapped = unsafe { munmap(self.start, 2 * page_size()) };
         unmapped.expect("munmap of a mapping of one's own");
     }
 }
@@ -151,7 +158,7 @@ pub struct Disposable {
 impl Disposable {
     pub const LENGTH: usize = 16 << 20;
     /// So much is written before it is given out of hand.
-    const PIECE: usize = 64 * PAGE;
+    const PIECE: usize = 256 << 10;
 
     pub fn new() -> Result<Disposable, Errno> {
         let length = NonZeroUsize::new(Disposable::LENGTH).expect("not 0");
@@ -165,7 +172,7 @@ impl Disposable {
     /// Writes to each page, and lets the kernel have it from then on.
     pub fn use_all(&mut self) -> Result<(), Errno> {
         for from in (0..Disposable::LENGTH).step_by(Disposable::PIECE) {
-            for page in (from..from + Disposable::PIECE).step_by(PAGE) {
+            for page in (from..from + Disposable::PIECE).step_by(page_size()) {
                 // SAFETY: By the type invariants this lies within the mapping, which is
                 // writable, and nobody refers to it.
                 unsafe { self.start.byte_add(page).cast::<u8>().write_volatile(1) };
@@ -266,10 +273,25 @@ impl Ring {
     }
 }
 
-/// What the processor's clock shows (its time stamp counter).
-pub fn processor_ticks() -> u64 {
+/// The name that tracing has for the clock of [`ticks`].
+pub const TRACE_CLOCK: &str = if cfg!(target_arch = "x86_64") { "x86-tsc" } else { "mono_raw" };
+
+/// What a clock shows that tracing can use too: the processor's time stamp counter.
+#[cfg(target_arch = "x86_64")]
+pub fn ticks() -> u64 {
     // SAFETY: It reads a register that every x86-64 processor has.
     unsafe { std::arch::x86_64::_rdtsc() }
+}
+
+/// What a clock shows that tracing can use too: the kernel's, which nobody sets. Of other
+/// processors tracing does not show the counter itself.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn ticks() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is valid for the call, which writes it.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &mut now) };
+    assert_eq!(result, 0, "every kernel has this clock");
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 #[cfg(test)]

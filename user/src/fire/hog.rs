@@ -8,8 +8,6 @@ use super::children::say;
 use crate::error::Error;
 use crate::raw;
 
-const PAGE: usize = 4096;
-
 /// So much memory nobody uses, in KiB.
 pub fn free_memory() -> Option<usize> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
@@ -20,10 +18,11 @@ pub fn free_memory() -> Option<usize> {
 /// With less than this free, in KiB, the kernel looks for memory that it can take back: the
 /// low watermarks of all zones, and what a zone does not lend to others.
 pub fn low_watermark() -> Option<usize> {
-    low_watermark_in(&fs::read_to_string("/proc/zoneinfo").ok()?)
+    low_watermark_in(&fs::read_to_string("/proc/zoneinfo").ok()?, raw::page_size())
 }
 
-fn low_watermark_in(zoneinfo: &str) -> Option<usize> {
+/// `zoneinfo` counts pages, of `page` bytes.
+fn low_watermark_in(zoneinfo: &str, page: usize) -> Option<usize> {
     let pages = |zone: &str| {
         let number = |name: &str| -> Option<usize> {
             let field = |line: &str| line.trim().strip_prefix(name)?.trim().parse().ok();
@@ -39,7 +38,7 @@ fn low_watermark_in(zoneinfo: &str) -> Option<usize> {
         }
     };
     let zones: Option<Vec<usize>> = zoneinfo.split("Node ").skip(1).map(pages).collect();
-    Some(zones?.into_iter().sum::<usize>() * PAGE / 1024)
+    Some(zones?.into_iter().sum::<usize>() * page / 1024)
 }
 
 /// How many pages the kernel has taken back since boot, for want of memory.
@@ -158,7 +157,7 @@ Node 0, zone   Normal
         managed  0
         protection: (0, 0, 0, 0, 0)
 ";
-        assert_eq!(low_watermark_in(zoneinfo), Some((27 + 440 + 811) * 4));
-        assert_eq!(low_watermark_in("Node 0, zone      DMA\n"), None);
+        assert_eq!(low_watermark_in(zoneinfo, 4096), Some((27 + 440 + 811) * 4));
+        assert_eq!(low_watermark_in("Node 0, zone      DMA\n", 4096), None);
     }
 }

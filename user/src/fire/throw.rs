@@ -9,7 +9,7 @@ use crate::raw::Part;
 
 /// The longest text.
 const LONGEST: usize = 8192;
-/// What fits the page before the edge.
+/// What fits the page before the edge, which has this many bytes at least.
 const PAGE: usize = 4096;
 
 /// Draws one text after the other.

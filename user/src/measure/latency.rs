@@ -68,7 +68,7 @@ fn after_idle(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
     let mut writes = Vec::new();
     for written in 1..=LONE {
         thread::sleep(IDLE);
-        writes.push(raw::processor_ticks());
+        writes.push(raw::ticks());
         write_one(&file, &bytes)?;
         // At once: what it takes to read the counter is no part of it.
         sched_yield()?;

@@ -64,7 +64,7 @@ fn delays(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
     for armed in 1..=DELAYS {
         // At another place within the jiffy each time.
         thread::sleep(Duration::from_micros(97 * armed as u64 % 4000));
-        writes.push(raw::processor_ticks());
+        writes.push(raw::ticks());
         send(twin, "delayed 1")?;
         wait_until("a delayed item to run", || {
             let executed = executed(twin, "delayed")?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! When work items start, as the kernel's tracing sees it, on the processor's
-//! own clock, which this program can read too.
+//! When work items start, as the kernel's tracing sees it, on a clock that this program can
+//! read too: where tracing knows it, the processor's own.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,6 @@ use crate::harness::{fail, Outcome};
 use crate::raw;
 
 const TRACEFS: &str = "/sys/kernel/tracing";
-const CLOCK: &str = "x86-tsc";
 const EVENT: &str = "workqueue_execute_start";
 
 /// Tracing that is on; off again when this goes.
@@ -26,22 +25,22 @@ impl Trace {
         if !Path::new(TRACEFS).join("trace").exists() {
             return fail(format!("{TRACEFS}: not mounted: mount -t tracefs none {TRACEFS}"));
         }
-        set("trace_clock", CLOCK)?;
+        set("trace_clock", raw::TRACE_CLOCK)?;
         set("trace", "")?;
         set(&format!("events/workqueue/{EVENT}/enable"), "1")?;
-        Ok(Trace { begun: Instant::now(), begun_ticks: raw::processor_ticks() })
+        Ok(Trace { begun: Instant::now(), begun_ticks: raw::ticks() })
     }
 
-    /// When items of `module` have started, in the processor's ticks.
+    /// When items of `module` have started, in ticks of that clock.
     pub fn starts_of(&self, module: &str) -> Outcome<Vec<u64>> {
         let path = Path::new(TRACEFS).join("trace");
         let text = fs::read_to_string(&path).map_err(|error| Error::from_io(&path, &error))?;
         Ok(starts_of(&text, module))
     }
 
-    /// How many nanoseconds a tick of the processor's clock takes.
+    /// How many nanoseconds a tick takes.
     pub fn nanoseconds_a_tick(&self) -> f64 {
-        let ticks = raw::processor_ticks() - self.begun_ticks;
+        let ticks = raw::ticks() - self.begun_ticks;
         self.begun.elapsed().as_nanos() as f64 / ticks as f64
     }
 }
@@ -68,9 +67,21 @@ fn starts_of(text: &str, module: &str) -> Vec<u64> {
     let start = |line: &str| {
         let (head, tail) = line.split_once(&event)?;
         tail.trim_end().ends_with(&module).then_some(())?;
-        head.split_whitespace().last()?.parse().ok()
+        ticks_shown(head.split_whitespace().last()?)
     };
     text.lines().filter_map(start).collect()
+}
+
+/// A counter is shown as it is, a clock as seconds with six digits behind the point.
+fn ticks_shown(time: &str) -> Option<u64> {
+    match time.split_once('.') {
+        None => time.parse().ok(),
+        Some((seconds, micros)) => {
+            let seconds: u64 = seconds.parse().ok()?;
+            let micros: u64 = micros.parse().ok()?;
+            Some(seconds * 1_000_000_000 + micros * 1000)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -91,5 +102,12 @@ mod tests {
         assert_eq!(starts_of(text, "c_echo"), [100300, 100500]);
         assert_eq!(starts_of(text, "wq_echo"), [100400]);
         assert!(starts_of(text, "echo").is_empty());
+    }
+
+    #[test]
+    fn reads_the_time_of_a_counter_and_of_a_clock() {
+        assert_eq!(ticks_shown("100200"), Some(100_200));
+        assert_eq!(ticks_shown("12.000345"), Some(12_000_345_000));
+        assert_eq!(ticks_shown("12.x"), None);
     }
 }
