@@ -18,13 +18,15 @@ $(addprefix $(obj)/,$(bindings-users)): $(bindings-generated)
 targets += abstractions/bindings_generated.rs
 clean-files += abstractions/bindings_generated.rs
 
-# bindgen is clang: where the kernel is built with gcc, leave out what clang
-# does not know. None of it changes the layout of a type.
+# bindgen is clang, which takes the machine that it runs on for the one that is built for: where
+# the kernel is built with gcc, say what gcc builds for, and leave out what clang does not know.
+# None of that changes the layout of a type.
 ifdef CONFIG_CC_IS_CLANG
 bindgen-c-flags = $(c_flags)
 else
 bindgen-c-flags = $(filter-out -f% -m% --param=% -W%,$(c_flags)) \
-	$(filter -fshort-wchar -funsigned-char -fms-% -m64 -m32 -Wp%,$(c_flags)) -w
+	$(filter -fshort-wchar -funsigned-char -fms-% -m64 -m32 -Wp%,$(c_flags)) -w \
+	--target=$(shell $(CC) -dumpmachine)
 endif
 
 quiet_cmd_bindings_generated = BINDGEN $@
