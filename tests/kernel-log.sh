@@ -77,6 +77,17 @@ reports 'an allocation that fails elsewhere' '[  192.429368] Call Trace:' <<'END
 [  192.429368] Call Trace:
 END
 
+reports 'an allocation that wqtest lets fail, on arm64' '' <<'END'
+[  192.427723] wqtest: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), nodemask=(null)
+[  192.429368] Call trace:
+[  192.429457]  show_stack+0x20/0x38 (C)
+END
+
+reports 'a trace on arm64' '[  193.000000] Call trace:' <<'END'
+[  193.000000] Call trace:
+[  193.000100]  show_stack+0x20/0x38 (C)
+END
+
 many=$(seq -f 'BUG: %.0f' 50000)
 reports 'a lot of trouble' "$(seq -f 'BUG: %.0f' 10)" <<<"$many"
 

@@ -4,7 +4,9 @@
 # Finds in the kernel's log what no run may contain.
 
 report_patterns=(
-	'Kernel panic' 'Oops' 'kernel BUG at' 'Call Trace:' 'general protection fault'
+	'Kernel panic' 'Oops' 'kernel BUG at' 'Call [Tt]race:' 'general protection fault'
+	# On arm64, where a trace is a "Call trace:".
+	'Unable to handle kernel' 'Internal error: '
 	# BUG: KASAN, KFENCE, KCSAN, KMSAN, workqueue lockup, sleeping function,
 	# scheduling while atomic, soft lockup; WARNING: of lockdep and ODEBUG
 	'BUG:' 'WARNING:'
@@ -37,7 +39,7 @@ kernel_reports() {
 # what comes of it itself. Only the trace that follows is passed over.
 without_faults_of_wqtest() {
 	awk '/^(\[[^]]*\] ?)*wqtest: (vmalloc error|page allocation failure): / { failed = 1 }
-		failed && /Call Trace:$/ { failed = 0; next }
+		failed && /Call [Tt]race:$/ { failed = 0; next }
 		{ print }'
 }
 
