@@ -7,6 +7,7 @@
 #		running kernel, or of the release KREL. A kernel that
 #		scripts/qemu-run.sh has prepared:
 #		make KDIR="$(scripts/qemu-run.sh --print-kdir)"
+#   ARCH=arm64	for demo, test, test-all and a kernel of KREL's kind: see README
 #
 # bash is named for a tree that is mounted noexec: so the script can say so.
 
@@ -63,12 +64,13 @@ clean:
 
 help:
 	@echo 'make                  build the modules for the running kernel'
-	@echo '                      (KREL=7.3.4+deb13-amd64: for this release; KDIR=/path: against'
-	@echo '                      this build folder of a kernel)'
+	@echo '                      (KREL=7.3.4+deb13-amd64: for this release, KREL=7.3.4+deb13-arm64:'
+	@echo '                      cross-built; KDIR=/path: against this build folder of a kernel)'
 	@echo 'make modules_install  install them, for modprobe (as root)'
 	@echo 'make doctor           say what this machine and its kernel are fit for, and what is missing'
 	@echo '                      (KREL=...: that kernel; JSON=1: for programs)'
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
+	@echo '                      (ARCH=arm64: one for arm64; so with test and test-all)'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
 	@echo 'make test-all         that, and all that is hard on them, on four kernels (most of an hour)'

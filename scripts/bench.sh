@@ -58,7 +58,7 @@ main() {
 }
 
 parse_options() {
-	local name
+	local name refusal
 	while (($#)); do
 		case $1 in
 		--kernel | --only | --rounds | --messages)
@@ -77,7 +77,8 @@ parse_options() {
 	((${#kernels[@]})) || kernels=(plain debian)
 	((${#groups[@]})) || groups=("${known_groups[@]}")
 	for name in "${kernels[@]}"; do
-		kernel_is_known "$name" || usage_error "--kernel $name: there are $(known_kernels)"
+		refusal=$(kernel_refusal "$name")
+		[[ -z $refusal ]] || usage_error "$refusal"
 	done
 	for name in "${groups[@]}"; do
 		[[ " ${known_groups[*]} " == *" $name "* ]] ||

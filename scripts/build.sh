@@ -44,6 +44,7 @@ find_kernel() {
 use_folder() { # KDIR
 	kdir=$1
 	if is_cached "$kdir"; then
+		arch=$(kdir_arch "$kdir")
 		cache_init
 		root_find
 		host_check_mount

@@ -71,11 +71,9 @@ check_examples_compile() {
 	module_build "$crate" "$crate/out" W=e
 }
 
-in_user() { (cd user && in_root env CARGO_TARGET_DIR="$top/build/user" "$@"); }
+check_cargo_fmt() { wqtest_cargo fmt --check; }
 
-check_cargo_fmt() { in_user cargo fmt --check; }
-
-check_cargo_clippy() { in_user cargo clippy --locked --all-targets -- -D warnings; }
+check_cargo_clippy() { wqtest_cargo clippy --locked --all-targets -- -D warnings; }
 
 checks=(rustfmt warnings clippy built_in_compiles examples_compile bench_compiles
 	misuse_is_refused checkpatch doctests kernel_log unsafe_only_in_abstractions

@@ -57,7 +57,7 @@ parse_options() {
 	fi
 	(($# == 0)) || die "usage: kunit.sh [--kernel NAME]"
 	[[ -z ${KDIR:-} ]] || die "KDIR: this takes a kernel by its name"
-	kernel_is_known "$kernel" || die "--kernel $kernel: there are $(known_kernels)"
+	kernel_check_known "$kernel"
 	results=$top/build/kunit-$kernel.log
 }
 

@@ -38,12 +38,17 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
   --shell             an interactive shell instead (Ctrl-D ends it; Ctrl-A X kills it in
                       QEMU)
   --no-console        with --shell, keep the kernel's lines off the terminal
+  --arch ARCH         amd64 (or x86_64), arm64 (or aarch64): boot a kernel for this processor;
+                      by default this machine's. All is built for it. On x86-64 the
+                      first time takes compilers and a kernel's source more: 3 minutes
   --kernel NAME       debian (the default): Debian 13's own, from its backports;
                       debian-rt, debian-cloud: the same for PREEMPT_RT, for clouds;
                       plain: a small one, built here; kasan, rt: such that look
                       for mistakes, built here too (see scripts/configs/);
                       uml, uml-kasan: the same as programs, User-mode Linux, which
-                      need no emulator and are many times as fast
+                      need no emulator and are many times as fast.
+                      For arm64: debian, debian-rt, debian-cloud, and debian-16k, whose
+                      pages are of 16 KB
   --no-load           do not load the modules
   --no-modules        nor build them: for a kernel that has them built in, or for those
                       of --module alone
@@ -68,6 +73,7 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
   --help
 
 Environment:
+  ARCH                as --arch
   KDIR                a kernel build folder of your own, instead of --kernel
   KERNEL_LOG          where the kernel's log is left, instead of build/kernel.log
   XDG_CACHE_HOME      where workqueue-rs/ is kept: compilers and kernels, 5 GB.
@@ -79,7 +85,8 @@ EOF
 }
 
 guest_mode=demo guest_command='sh /demo.sh' guest_input=none guest_terminal='' console=1
-kernel='' build=1 load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0 print_kdir=0
+arch_asked=0 kernel='' build=1 load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0
+print_kdir=0
 extra_files=() extra_modules=() insmod_args=() module_args=()
 kernel_log=$(realpath -m "${KERNEL_LOG:-$top/build/kernel.log}")
 
@@ -106,7 +113,7 @@ parse_options() {
 	while (($#)); do
 		given=$1
 		case $given in
-		--kernel | --insmod-args | --add | --module | --cpus | --memory | \
+		--arch | --kernel | --insmod-args | --add | --module | --cpus | --memory | \
 			--append | --timeout)
 			(($# >= 2)) || usage_error "$given needs a value"
 			shift
@@ -115,6 +122,7 @@ parse_options() {
 		case $given in
 		--shell) shell_mode ;;
 		--no-console) console=0 ;;
+		--arch) arch=$(arch_of "$1") arch_asked=1 ;;
 		--kernel) kernel=$1 ;;
 		--no-load) load=0 ;;
 		--no-modules) build=0 load=0 ;;
@@ -166,12 +174,15 @@ quoted() {
 }
 
 check_options() {
-	local spec dir from
+	local spec dir from refusal
 	((console)) || [[ $guest_mode == shell ]] || usage_error "--no-console: only with --shell"
 	[[ -z $kernel || -z ${KDIR:-} ]] ||
 		usage_error "--kernel $kernel: not while KDIR names another ($KDIR)"
+	((!arch_asked)) || [[ -z ${KDIR:-} ]] ||
+		usage_error "--arch $arch: not while KDIR names a kernel ($KDIR)"
 	kernel=${kernel:-$(default_kernel)}
-	kernel_is_known "$kernel" || usage_error "--kernel $kernel: there are $(known_kernels)"
+	refusal=$(kernel_refusal "$kernel")
+	[[ -z $refusal ]] || usage_error "$refusal"
 	[[ $icount == 0 || $(kernel_kind "$kernel") != um ]] ||
 		usage_error "--icount: not for User-mode Linux, whose processor is this machine's"
 	[[ $cpus =~ ^[1-9][0-9]*$ ]] || usage_error "--cpus $cpus: not a number"

@@ -28,6 +28,7 @@ print (KTAP) and fails if any failed, or was skipped on a kernel that is built h
 all of them need. What they print and the kernel's log of each boot are in build/test-all/.
 
 Environment:
+  ARCH              arm64: on debian alone, for this architecture
   FULL              not empty: all of wqtest fire on each KERNEL
   CYCLES            removals in each state; 50 by default, 2 in short
   STEPS             at how many of the steps of loading a module there is a fault, and of the
@@ -51,9 +52,12 @@ main() {
 	esac
 	if (($#)); then
 		kernels=("$@") in_tree=0
+	elif [[ $arch != amd64 ]]; then
+		# The others are not built for it.
+		kernels=(debian) in_tree=0
 	fi
 	for kernel in "${kernels[@]}"; do
-		kernel_is_known "$kernel" || die "$kernel: there are $(known_kernels)"
+		kernel_check_known "$kernel"
 		if is_program "$kernel"; then
 			fast+=("$kernel")
 		else
@@ -66,7 +70,7 @@ main() {
 	cache_init
 	run_dir_init
 	root_find
-	[[ -n ${TESTED:-} ]] || run host scripts/test.sh --host
+	[[ -n ${TESTED:-} ]] || is_cross || run host scripts/test.sh --host
 	build_kernels "${fast[@]}"
 	spawn builds build_beside
 	spawn beside test_beside

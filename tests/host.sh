@@ -27,6 +27,9 @@ cases=(
 	a_full_disk_is_named
 	what_could_not_be_made_leaves_nothing_behind
 	no_network_is_named
+	what_there_is_not_for_an_architecture_is_refused
+	a_machine_of_another_architecture_is_understood
+	a_build_folder_says_its_architecture
 	documents_name_the_size_that_is_checked
 	odd_paths_are_passed_by_their_names_in_the_root
 	colons_in_added_paths_are_told_apart
@@ -235,6 +238,84 @@ no_network_is_named() {
 	echo 'warning: spurious network error: [6] Could not resolve hostname (x)' >"$work/log"
 	[[ $(known_cause "$work/log") == "no connection "*": Could not resolve hostname (x)."* ]] ||
 		fail "cargo is not understood"
+}
+
+# refused PATTERN CMD...: CMD fails at once, and the first of what it says has PATTERN
+refused() {
+	local pattern=$1 said
+	shift
+	said=$(timeout 10 "$@" 2>&1 </dev/null) && fail "it did not fail: $*"
+	[[ ${said%%$'\n'*} =~ $pattern ]] || fail "$*:" "expected: $pattern" "found: $said"
+}
+
+what_there_is_not_for_an_architecture_is_refused() {
+	local boot=scripts/qemu-run.sh
+	local others='it is built for amd64 alone; for arm64 there are debian'
+	refused '--arch needs a value' $boot --arch
+	refused 'architecture mips: there are amd64 arm64$' $boot --arch mips
+	refused 'architecture mips: there are amd64 arm64$' env ARCH=mips $boot
+	refused 'architecture mips: there are amd64 arm64$' env ARCH=mips scripts/in-root.sh true
+	refused "--kernel kasan: $others" $boot --arch arm64 --kernel kasan
+	refused "--kernel uml: $others" env ARCH=aarch64 $boot --kernel uml
+	refused "--kernel uml-kasan: $others" make --no-print-directory soak ARCH=arm64
+	refused "--kernel uml-kasan: $others" make --no-print-directory kunit ARCH=arm64
+	refused "--kernel plain: $others" make --no-print-directory bench ARCH=arm64
+	refused '--kernel debian-16k: there are debian ' $boot --arch amd64 --kernel debian-16k
+	refused '--arch arm64: not while KDIR names a kernel' env KDIR=/ $boot --arch arm64
+	refused '--cpus 0: not a number' $boot --arch x86_64 --cpus 0
+	refused '--cpus 0: not a number' $boot --arch aarch64 --kernel debian-16k --cpus 0
+}
+
+# on_machine MACHINE CMD...: as on a machine of which uname says that
+on_machine() {
+	mkdir -p "$all_work/$1"
+	cat >"$all_work/$1/uname" <<-EOF
+		#!/bin/sh
+		[ "\$1" = -m ] && echo $1 || exec $(command -v uname) "\$@"
+	EOF
+	chmod 755 "$all_work/$1/uname"
+	PATH=$all_work/$1:$PATH "${@:2}"
+}
+
+a_machine_of_another_architecture_is_understood() {
+	local boot=scripts/qemu-run.sh said
+	on_machine riscv64 refused 'this machine is riscv64: it takes one that is' $boot
+	says_one_line 'this machine is riscv64: it takes one that is x86_64 or aarch64$' \
+		on_machine riscv64 alone with_tmpfs size=9g scripts/in-root.sh true
+	on_machine aarch64 refused \
+		'architecture amd64: this machine is arm64, and builds for no other' \
+		$boot --arch amd64
+	on_machine aarch64 refused \
+		'--kernel kasan: it is built for amd64 alone; for arm64 there are debian' \
+		$boot --kernel kasan
+	# What would be run, and what would be put into the guest.
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	said=$(on_machine aarch64 bash -c 'top=$0
+		. scripts/lib/all.sh
+		. scripts/lib/machine-qemu.sh
+		. scripts/lib/guest.sh
+		root_find
+		kernel_find debian
+		kernel_debian_options
+		gdb=0 icount=0 guest_mode=demo cpus=2 memory=512M kernel=debian append=
+		machine_qemu
+		echo "$(root_packages) $flavour $root ${debian_options[*]}" \
+			"$(wqtest_path) ${machine[*]}" "$(guest_tools)" |
+			tr "\n" " "' "$top")
+	[[ $said != *x86* && $said != *amd64* ]] || fail "$said"
+	[[ $said == *,qemu-system-arm,*" arm64 $cache/root-"*" CC=aarch64-linux-gnu-gcc-14 "* ]] ||
+		fail "$said"
+	[[ $said == *"/aarch64-unknown-linux-gnu/"*" qemu-system-aarch64 "* ]] || fail "$said"
+}
+
+a_build_folder_says_its_architecture() {
+	local folder=$work/folder
+	mkdir -p "$folder/include/config"
+	echo CONFIG_ARM64=y >"$folder/include/config/auto.conf"
+	[[ $(kdir_arch "$folder") == arm64 ]] || fail arm64
+	echo CONFIG_X86_64=y >"$folder/include/config/auto.conf"
+	[[ $(kdir_arch "$folder") == amd64 ]] || fail amd64
+	[[ $(kdir_arch "$work/none" 2>&1) == "$host_arch" ]] || fail 'none'
 }
 
 documents_name_the_size_that_is_checked() {

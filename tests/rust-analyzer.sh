@@ -35,7 +35,7 @@ rust_analyzer_make() {
 	version=$(sed -n '/^Package: rustc$/,/^$/s/^Version: //p' "$root/var/lib/dpkg/status")
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 	: >"$apt/status"
-	backports_source | sed "s/$linux_suite-backports/$suite/" >"$apt/sources.list"
+	suite_source >"$apt/sources.list"
 	apt_private "$apt" apt-get update
 	(cd "$apt" && apt_private "$apt" apt-get download "rust-analyzer=$version")
 	dpkg-deb -x "$apt"/rust-analyzer_*.deb "$1"
@@ -44,9 +44,11 @@ rust_analyzer_make() {
 
 # rust_analyzer ARG...: by the root's loader, as this machine may have an older one
 rust_analyzer() {
-	local entry=rust-analyzer-$root_key libraries=$root/usr/lib/x86_64-linux-gnu
+	local entry=rust-analyzer-$root_key libraries
+	libraries=$root/usr/lib/$(triplet "$host_arch")
 	cached "$entry" rust_analyzer_make
-	env -i HOME="$out" PATH=/usr/bin:/bin timeout 300 "$libraries/ld-linux-x86-64.so.2" \
+	env -i HOME="$out" PATH=/usr/bin:/bin timeout 300 \
+		"$libraries/$(program_loader "$host_arch")" \
 		--library-path "$libraries" "$cache/$entry/usr/bin/rust-analyzer" "$@"
 }
 

@@ -19,10 +19,14 @@ run_dir=$top/build/run-$$
 
 # shellcheck source=scripts/lib/log.sh
 . "$top/scripts/lib/log.sh"
+# shellcheck source=scripts/lib/arch.sh
+. "$top/scripts/lib/arch.sh"
 # shellcheck source=scripts/lib/cache.sh
 . "$top/scripts/lib/cache.sh"
 # shellcheck source=scripts/lib/root.sh
 . "$top/scripts/lib/root.sh"
+# shellcheck source=scripts/lib/cross.sh
+. "$top/scripts/lib/cross.sh"
 # shellcheck source=scripts/lib/host.sh
 . "$top/scripts/lib/host.sh"
 # shellcheck source=scripts/lib/debian.sh

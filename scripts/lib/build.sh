@@ -40,17 +40,17 @@ module_build_shown() {
 # Which of the profiles in user/Cargo.toml.
 wqtest_profile=${WQTEST_PROFILE:-release}
 
-wqtest_build() {
+# wqtest_cargo COMMAND [ARG...]: cargo, for wqtest on $arch. With a target that is named, cargo
+# keeps the flags for it from what runs here, and puts its name into the path.
+wqtest_cargo() {
+	local target linker
+	target=$(rust_target "$arch")
+	linker=CARGO_TARGET_${target//-/_}_LINKER
 	cd "$top/user"
-	in_root env CARGO_TARGET_DIR="$top/build/user" \
-		cargo build --profile "$wqtest_profile" --locked
+	in_root env CARGO_TARGET_DIR="$top/build/user" CARGO_BUILD_TARGET="$target" \
+		"${linker^^}=$(triplet "$arch")-gcc-14" cargo "$@"
 }
 
-wqtest_path() {
-	local path
-	# cargo puts the target's name into the path where one is configured.
-	for path in "$top"/build/user/{x86_64-unknown-linux-gnu/,}"$wqtest_profile"/wqtest; do
-		[[ ! -x $path ]] || { echo "$path"; return; }
-	done
-	die "cargo built no build/user/.../$wqtest_profile/wqtest"
-}
+wqtest_build() { wqtest_cargo build --profile "$wqtest_profile" --locked; }
+
+wqtest_path() { echo "$top/build/user/$(rust_target "$arch")/$wqtest_profile/wqtest"; }

@@ -11,12 +11,6 @@
 kernel_series=7.3
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The architecture, as Debian calls it.
-case $(uname -m) in
-aarch64) arch=arm64 ;;
-*) arch=amd64 ;;
-esac
-
 # That of the kernel in hand; kernel_find sets it.
 flavour=$arch
 
@@ -34,7 +28,7 @@ release_flavour() { echo "${1#*+deb13-}"; }
 flavour_arch() { if [[ $1 == *arm64* ]]; then echo arm64; else echo amd64; fi; }
 
 # source_arch: that of $flavour, as the kernel calls it
-source_arch() { if [[ $flavour == *arm64* ]]; then echo arm64; else echo x86; fi; }
+source_arch() { kernel_arch "$(flavour_arch "$flavour")"; }
 
 is_debian_suite() { # whether this machine is a Debian of that suite
 	local ID='' VERSION_CODENAME=''
@@ -55,38 +49,33 @@ debian_mirror() {
 		"Codename: $VERSION_CODENAME" 'Component: main' | head -n 1
 }
 
-# The line of $suite for sources.list, where this machine says what mirror there is. One that
-# stands still is too old for apt, unless this machine's own apt is told not to mind.
+# suite_source [SUITE]: its line for sources.list. Where mmdebstrap has chosen the root's
+# mirror, the root's list says which. A mirror that stands still is too old for apt, unless this
+# machine's own apt is told not to mind.
 suite_source() {
-	local mirror check='' valid=''
+	local wanted=${1:-$suite} mirror options=signed-by=$keyring valid=''
 	mirror=$(debian_mirror)
 	eval "$(apt-config shell valid Acquire::Check-Valid-Until 2>/dev/null || true)"
-	[[ $valid != false ]] || check='[check-valid-until=no] '
-	[[ -z $mirror ]] || echo "deb $check$mirror $suite main"
-}
-
-# The backports suite's line for sources.list. Where mmdebstrap has chosen the
-# root's mirror, the root's list says which.
-backports_source() {
-	local mirror
-	mirror=$(debian_mirror)
+	[[ $valid != false ]] || options+=' check-valid-until=no'
 	if [[ -n $mirror ]]; then
-		echo "deb [signed-by=$keyring] $mirror $linux_suite-backports main"
+		echo "deb [$options] $mirror $wanted main"
 	else
-		cached "root-$root_key" root_make >&2
-		sed -n "/ $suite main/ { s// $linux_suite-backports main/p; q }" \
-			"$root/etc/apt/sources.list"
+		cached "${base_root##*/}" root_make >&2
+		sed -n "/ $suite main/ { s// $wanted main/p; q }" \
+			"$base_root/etc/apt/sources.list"
 	fi
 }
 
-# apt_private DIR TOOL ARG...: an apt that knows the backports suite and nothing else, for the
-# architecture of $flavour
+backports_source() { suite_source "$linux_suite-backports"; }
+
+# apt_private DIR TOOL ARG...: an apt that knows what DIR/sources.list names and nothing else,
+# for $package_arch, by default that of this machine
 apt_private() {
 	local dir=$1 tool=$2
 	shift 2
 	"$tool" -q -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State="$dir" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir" \
-		-o APT::Architecture="$(flavour_arch "$flavour")" -o APT::Sandbox::User= \
+		-o APT::Architecture="${package_arch:-$host_arch}" -o APT::Sandbox::User= \
 		-o Acquire::Languages=none -o APT::Update::Error-Mode=any "$@"
 }
 
@@ -94,7 +83,8 @@ apt_private() {
 # vmlinux, vmlinuz, release and version. RELEASE is like 7.3.4+deb13-amd64, VERSION
 # like 7.3.4-1~bpo13+1; where they are empty: the newest of $flavour.
 linux_unpack() {
-	local dir=$1 release=$2 version=$3 newest has apt=$1/apt packages
+	local dir=$1 release=$2 version=$3 newest has apt=$1/apt packages package_arch
+	package_arch=$(flavour_arch "$flavour")
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 	: >"$apt/status"
 	backports_source >"$apt/sources.list"
@@ -147,16 +137,18 @@ linux_unpack_debs() { # DIR RELEASE
 	mv "$dir/.config" "$dir/config"
 }
 
-# Left out, 1.0 of 1.8 GB: what other processors have of their own, and the code of drivers
-# that no kernel here has. Kbuild reads the rest of theirs.
+# Left out, 1.0 of 1.8 GB: what other processors have of their own, but for that of this
+# machine, of which its tools read headers, and the code of drivers that no kernel here has.
+# Kbuild reads the rest of theirs.
 linux_unpack_source() { # DIR
-	local dir=$1 arch
-	arch=$(source_arch)
+	local dir=$1 target host
+	target=$(source_arch)
+	host=$(kernel_arch "$host_arch")
 	mkdir "$dir/src"
 	dpkg-deb --fsys-tarfile "$dir"/apt/linux-source-*.deb |
 		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | unxz_stream |
 		tar -x -C "$dir/src" --strip-components=1 --anchored \
-			--exclude='linux-source-*/arch/'"[!Ku${arch::1}]"'*/*.[chS]' \
+			--exclude='linux-source-*/arch/'"[!Ku${target::1}${host::1}]"'*/*.[chS]' \
 			--exclude='linux-source-*/arch/*/*.dts*' \
 			--exclude='linux-source-*/drivers/accel/*.[ch]' \
 			--exclude='linux-source-*/drivers/gpu/*.[ch]' \

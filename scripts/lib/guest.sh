@@ -5,7 +5,7 @@
 # how it went.
 #
 # The guest has four serial ports, one for each thing that must not be mixed:
-# ttyS0 the kernel's log, ttyS1 COMMAND's stdout (the terminal with --shell),
+# ttyS0 (of arm64, ttyAMA0) the kernel's log, ttyS1 COMMAND's stdout (the terminal with --shell),
 # ttyS2 its stderr, ttyS3 what guest/init and the script tell each other, a word
 # and what belongs to it a line:
 #

@@ -15,13 +15,11 @@ host_prepare() {
 	host_check_mount
 }
 
-host_machine_trouble() {
-	[[ $(uname -m) == x86_64 ]] || echo "this machine is $(uname -m): only x86_64 is supported"
-}
+host_machine_trouble() { arch_refusal; }
 
 # The packages that are missing, one a line.
 host_missing() {
-	[[ -e $root ]] || command -v mmdebstrap >/dev/null || echo mmdebstrap
+	[[ -e $base_root ]] || command -v mmdebstrap >/dev/null || echo mmdebstrap
 	[[ (-e $root && -e ${linux:-$root}) || -e $keyring ]] || echo debian-archive-keyring
 	((EUID == 0)) || command -v newuidmap >/dev/null || echo uidmap
 }

@@ -82,8 +82,8 @@ in_tree_find_options() {
 			sed -n 's/^export KRUSTFLAGS += //p' "$kdir/Makefile")")
 		;;
 	debian)
-		in_tree_options=(CC=x86_64-linux-gnu-gcc-14 HOSTCC=x86_64-linux-gnu-gcc-14
-			RUSTC="$plain_macros")
+		kernel_debian_options
+		in_tree_options=("${debian_options[@]}" RUSTC="$plain_macros")
 		;;
 	esac
 }

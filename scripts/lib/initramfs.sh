@@ -21,7 +21,7 @@ initramfs_make() {
 	install -m 644 "$top/scripts/guest/lib.sh" "$guest/etc/guest/lib.sh"
 	install -m 755 "$top/scripts/guest/sudo" "$guest/usr/bin/sudo"
 	install -m 644 "$top/scripts/guest/profile" "$guest/etc/profile"
-	install -m 755 "$root/usr/bin/busybox" "$guest/bin/busybox"
+	install -m 755 "$(guest_tools)/usr/bin/busybox" "$guest/bin/busybox"
 	install -m 755 "$(wqtest_path)" "$guest/bin/wqtest"
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$guest/etc/passwd"
 	echo 'root:x:0:' >"$guest/etc/group"
@@ -41,18 +41,30 @@ initramfs_make() {
 # busybox's dmesg does not follow the log. The root's own comes with its libraries, in
 # a folder where a program that the user adds does not replace them by others.
 initramfs_add_dmesg() { # GUEST
-	local own=/usr/lib/dmesg
+	local own=/usr/lib/dmesg tools
+	tools=$(guest_tools)
 	mkdir -p "$1$own" "$1/usr/lib/locale"
 	cp -r "$root/usr/lib/locale/C.utf8" "$1/usr/lib/locale"
-	# shellcheck disable=SC2016 # expanded by the shell inside
-	in_root sh -ec '
-		ldd /usr/bin/dmesg | sed -nE "s|^[^/]*(/[^ ]+) .*|\1|p" | xargs cp -Lt "$0"
-		cp /usr/bin/dmesg "$0"' "$1$own"
+	cp "$tools/usr/bin/dmesg" "$1$own"
+	initramfs_add_needed "$1$own" dmesg "$tools/usr/lib/$(triplet "$arch")"
 	cat >"$1/usr/bin/dmesg" <<END
 #!/bin/busybox sh
-LC_ALL=C.UTF-8 exec $own/ld-linux-x86-64.so.2 --library-path $own $own/dmesg "\$@"
+LC_ALL=C.UTF-8 exec $own/$(program_loader "$arch") --library-path $own $own/dmesg "\$@"
 END
 	chmod 755 "$1/usr/bin/dmesg"
+}
+
+# initramfs_add_needed DIR PROGRAM LIBRARIES: the libraries that PROGRAM in DIR asks for, and
+# those that they do, from the folder LIBRARIES. Nobody can run it to ask, as ldd does: it may
+# be for another processor.
+initramfs_add_needed() {
+	local library
+	in_root readelf -d "$1/$2" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' |
+		while IFS= read -r library; do
+			[[ ! -e $1/$library ]] || continue
+			cp -L "$3/$library" "$1"
+			initramfs_add_needed "$1" "$library" "$3" </dev/null
+		done
 }
 
 # All modules are where modprobe looks for them. Ours can be had as /lib/modules/NAME.ko
@@ -69,8 +81,8 @@ initramfs_add_modules() { # GUEST
 	# Debugging information is most of a module, and nobody reads it in there.
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	in_root sh -ec '
-		find "$0" -name "*.ko" -exec strip -g {} +
-		depmod -b "$0" "$1"' "$1" "$release"
+		find "$0" -name "*.ko" -exec "$2-strip" -g {} +
+		depmod -b "$0" "$1"' "$1" "$release" "$(triplet "$arch")"
 	(cd "$1/lib/modules" && find "$release/updates" -name '*.ko' -exec ln -st . {} +)
 	(cd "$1" && find "$modules/extra" -name '*.ko' -exec ln -st . {} +)
 }

@@ -32,6 +32,17 @@ release_config_value() {
 	esac | config_value "$2"
 }
 
+# kdir_arch KDIR: of what has no configuration yet, that of this machine
+kdir_arch() {
+	if [[ ! -e $1/include/config/auto.conf ]]; then
+		echo "$host_arch"
+	elif [[ -n $(kdir_config "$1" ARM64) ]]; then
+		echo arm64
+	else
+		echo amd64
+	fi
+}
+
 kdir_release() { cat "$1/include/config/kernel.release"; }
 
 # kdir_of_debian KDIR: prints the release of which KDIR is what Debian packs of a kernel's

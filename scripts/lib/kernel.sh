@@ -2,8 +2,9 @@
 # shellcheck shell=bash
 #
 # The kernels. Each is a cache entry that holds kdir/, a KDIR for `make M=`, and
-# image, which QEMU boots: vmlinux as it is, by its PVH entry point, for to
-# decompress a bzImage takes an emulated processor longer than to boot it.
+# image, which QEMU boots: for amd64 vmlinux as it is, by its PVH entry point, for to
+# decompress a bzImage takes an emulated processor longer than to boot it. For arm64
+# it is what Debian packs.
 #
 #   debian      the distribution's own binary; here only the Rust metadata is
 #               made again, which its headers package lacks. debian-rt and the like are
@@ -20,20 +21,35 @@
 configs=$top/scripts/configs
 plain_macros=$top/scripts/lib/rustc-plain-macros.sh
 
-# The names of the kernels there are. base.config is a part of the others.
+# The names of the kernels there are for $arch. base.config is a part of the others.
 known_kernels() {
 	local file name names=()
 	for name in "${flavours[@]}"; do
 		[[ $(flavour_arch "$name") != "$arch" ]] || names+=("$(flavour_kernel "$name")")
 	done
 	for file in "$configs"/*.config; do
-		[[ $file == */base.config ]] || names+=("$(basename "$file" .config)")
+		[[ $file == */base.config || $arch != amd64 ]] ||
+			names+=("$(basename "$file" .config)")
 	done
 	echo "${names[*]}"
 }
 
 # Debian's, where the compilers in hand are those that built it.
 default_kernel() { if [[ $suite == "$linux_suite" ]]; then echo debian; else echo plain; fi; }
+
+# kernel_refusal NAME: says why there is no such kernel
+kernel_refusal() {
+	local refusal
+	refusal=$(arch_refusal)
+	if [[ -n $refusal ]]; then
+		echo "$refusal"
+	elif [[ $arch != amd64 && -e $configs/$1.config ]]; then
+		echo "--kernel $1: it is built for amd64 alone;" \
+			"for $arch there are $(known_kernels)"
+	elif ! kernel_is_known "$1"; then
+		echo "--kernel $1: there are $(known_kernels)"
+	fi
+}
 
 # kernel_flavour NAME: of a kernel of Debian's
 kernel_flavour() {
@@ -82,11 +98,15 @@ kernel_find() {
 	flavour=$(kernel_flavour "$name")
 	if is_debian_release "${2:-}"; then
 		flavour=$(release_flavour "$2")
+		arch=$(flavour_arch "$flavour")
 		name=$(flavour_kernel "$flavour")
 	fi
+	root_find
 	linux_find "${2:-}" "${3:-}"
 	[[ $kind == debian ]] || made_from=$(kernel_fragment "$name"; declare -f kernel_make)$'\n'
 	[[ $kind != um ]] || made_from+=${um_options[*]}
+	[[ $kind != debian ]] || made_from+=$(declare -f kernel_debian_options kernel_unpack_image \
+		kernel_say_arch)
 	made_from+=$(declare -f "kernel_make_$kind")
 	made_from+=$(declare -f kernel_forget_path; cat "$plain_macros")
 	made_from+=$root_key$(readlink "$linux" || true)
@@ -96,7 +116,10 @@ kernel_find() {
 }
 
 kernel_find_own() { # KDIR
-	kdir=$1 image=$1/arch/x86/boot/bzImage
+	kdir=$1
+	arch=$(kdir_arch "$kdir")
+	root_find
+	image=$kdir/$(kernel_image "$arch")
 	[[ $kind != um ]] || image=$kdir/linux
 }
 
@@ -105,14 +128,38 @@ kernel_make_debian() { # DIR
 	release=$(<"$linux/release")
 	mkdir "$out"
 	cp "$linux/config" "$out/.config"
-	in_root make -C "$linux/src" O="$out" -j"$(nproc)" \
-		CC=x86_64-linux-gnu-gcc-14 HOSTCC=x86_64-linux-gnu-gcc-14 KERNELRELEASE="$release" \
-		RUSTC="$plain_macros" \
+	kernel_debian_options
+	in_root make -C "$linux/src" O="$out" -j"$(nproc)" "${debian_options[@]}" \
+		KERNELRELEASE="$release" RUSTC="$plain_macros" \
 		olddefconfig prepare modules_prepare
 	cp "$linux/Module.symvers" "$linux/vmlinux" "$out"
-	in_root "$linux/src/scripts/extract-vmlinux" "$linux/vmlinuz" >"$1/image"
+	kernel_unpack_image "$linux/vmlinuz" >"$1/image"
 	kernel_check_symbols "$out"
 	kernel_forget_path "$out"
+	! is_cross || kernel_say_arch "$out"
+}
+
+# Sets $debian_options: what make is given for the distribution's kernel, and for what is built
+# against it. A kernel for $arch, by compilers for this machine.
+kernel_debian_options() {
+	debian_options=("CC=$(triplet "$arch")-gcc-14" "HOSTCC=$(triplet "$host_arch")-gcc-14")
+	! is_cross || debian_options+=("ARCH=$(source_arch)" "CROSS_COMPILE=$(triplet "$arch")-")
+}
+
+kernel_unpack_image() { # VMLINUZ
+	case $arch in
+	amd64) in_root "$linux/src/scripts/extract-vmlinux" "$1" ;;
+	*) cat "$1" ;;
+	esac
+}
+
+# So that `make M=` need not be told.
+kernel_say_arch() { # KDIR
+	cat - "$1/Makefile" >"$1/Makefile.new" <<-EOF
+		export ARCH := $(source_arch)
+		export CROSS_COMPILE := $(triplet "$arch")-
+	EOF
+	mv "$1/Makefile.new" "$1/Makefile"
 }
 
 # A cache may be moved, and be at several paths at once: the build folder names its source
@@ -232,17 +279,18 @@ kernel_need() { # NAME
 
 # KDIR in the environment: it has to fit the root's compiler, and to have an image.
 kernel_check_own() {
-	local source
+	local source in_root=scripts/in-root.sh
 	kdir=$(realpath "$KDIR") || die "KDIR=$KDIR: no such directory"
 	kernel_find_own "$kdir"
+	! is_cross || in_root="ARCH=$arch $in_root"
 	share "$kdir"
 	source=$(readlink -f "$kdir/source" || true)
 	[[ ! -d $source ]] || share "$source"
 	kdir_check "$kdir" "$(in_root rustc --version)" \
-		"Build it with: scripts/in-root.sh make -C SOURCE O=$kdir LLVM=1"
+		"Build it with: $in_root make -C SOURCE O=$kdir LLVM=1"
 	[[ -e $image ]] ||
 		die "$image: no such file. Build it with:" \
-			"scripts/in-root.sh make -C $kdir ${image##*/}"
+			"$in_root make -C $kdir ${image##*/}"
 }
 
 # Whether anybody tried this version before.
@@ -256,13 +304,21 @@ kernel_notice() {
 # set_up_gb [OWN]: how many GB are yet to be made for the kernel that kernel_find has found; OWN
 # where it is the user's
 set_up_gb() {
-	if [[ ! -e $root ]]; then
+	if [[ ! -e $base_root ]]; then
 		echo "$cache_size"
+	elif [[ ! -e $root ]]; then
+		echo 2
 	elif [[ -z ${1:-} && ! -e $cache/$kernel_entry ]]; then
 		echo 1
 	else
 		echo 0
 	fi
+}
+
+kernel_check_known() { # NAME
+	local refusal
+	refusal=$(kernel_refusal "$1")
+	[[ -z $refusal ]] || die "$refusal"
 }
 
 # prepare_kernel NAME [RELEASE [VERSION]]: makes the root and the kernel. What is
@@ -275,6 +331,7 @@ prepare_kernel() {
 	fi
 	own_kernel=${KDIR:+1}
 	kernel_find "$@"
+	[[ -n $own_kernel ]] || kernel_check_known "$name"
 	[[ $kind != debian || $suite == "$linux_suite" ]] ||
 		die "Debian's kernel takes modules of the compilers of $linux_suite alone. With" \
 			"SUITE=$suite there are those that are built here: plain, uml"

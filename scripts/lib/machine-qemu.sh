@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The machine for kernels that need one: QEMU, with KVM where that works.
+# The machine for kernels that need one: QEMU, with KVM where that works. There is one for
+# each architecture; they differ in what machine_qemu_ARCH says, and in nothing else.
 
 # /dev/kvm opens on some machines whose processor cannot run guests.
 kvm_works() {
 	# To open what is not there for writing would make it.
-	kvm_processor && [[ -c /dev/kvm ]] && { : <>/dev/kvm; } 2>/dev/null
+	! is_cross && kvm_processor && [[ -c /dev/kvm ]] && { : <>/dev/kvm; } 2>/dev/null
 }
 
-kvm_processor() { grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; }
+# Of other than x86 processors /dev/kvm alone says it.
+kvm_processor() {
+	if [[ $host_arch == amd64 ]]; then
+		grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo
+	else
+		[[ -e /dev/kvm ]]
+	fi
+}
 
 # Why it does not, where something can be done about it.
 kvm_trouble() {
@@ -24,33 +32,57 @@ kvm_trouble() {
 	fi
 }
 
+# $emulator, $cpu and $args of a PC, whose four serial ports are those of the guest.
+machine_qemu_amd64() {
+	emulator=(qemu-system-x86_64
+		-serial "chardev:log" -serial "chardev:out"
+		-serial "chardev:err" -serial "chardev:control")
+	args=(console=ttyS0 no_timer_check tsc=reliable)
+	# Without the fast string instructions: real ones move many bytes at a time, while
+	# each byte would count as an instruction here.
+	((!icount)) || cpu=max,-erms,-fsrm,-fsrs,-fzrm
+}
+
+# The board's own serial port is there from the first line on, and has the log. The others are
+# of a card with four, whose names begin with ttyS0: that is left free.
+machine_qemu_arm64() {
+	emulator=(qemu-system-aarch64 -M virt -serial "chardev:log"
+		-device "pci-serial-4x,chardev2=out,chardev3=err,chardev4=control")
+	args=(console=ttyAMA0 earlycon)
+	# As above.
+	((!icount)) || args+=(arm64.nomops)
+}
+
 # Sets $machine, the emulator's command line.
 machine_qemu() {
 	machine_name=QEMU
-	local accel=(-accel "tcg,thread=multi" -cpu max)
+	local emulator=() args=() cpu=max accel=(-accel "tcg,thread=multi")
 	local outputs=(-add-fd "fd=3,set=1" -chardev "file,id=out,path=/dev/fdset/1,append=on"
 		-add-fd "fd=4,set=2" -chardev "file,id=err,path=/dev/fdset/2,append=on")
-	local args=(console=ttyS0 no_timer_check tsc=reliable)
-	! kvm_works || accel=(-accel kvm -cpu host)
-	((!gdb)) || args+=(nokaslr)
 	if ((icount)); then
-		# Without the fast string instructions: real ones move many bytes at a
-		# time, while each byte would count as an instruction here.
-		accel=(-accel tcg -cpu "max,-erms,-fsrm,-fsrs,-fzrm" -icount "shift=0,sleep=off")
+		accel=(-accel tcg -icount "shift=0,sleep=off")
 		cpus=1
+	elif kvm_works; then
+		accel=(-accel kvm) cpu=host
 	fi
+	"machine_qemu_$arch"
+	((!gdb)) || args+=(nokaslr)
 	[[ $guest_mode != shell ]] ||
 		outputs=(-chardev "stdio,id=out,mux=on,signal=off" -mon "chardev=out"
 			-chardev "null,id=err")
-	machine=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-		"${accel[@]}" -smp "$cpus" -m "$memory"
+	# The ports come last, when there is what they are connected with.
+	machine=("${emulator[0]}" -nodefaults -no-user-config -display none -no-reboot
+		"${accel[@]}" -cpu "$cpu" -smp "$cpus" -m "$memory"
 		-kernel "$image" -initrd "$run_dir/initramfs"
 		-append "${args[*]} $(guest_boot_args)"
 		-chardev "file,id=log,path=$run_dir/kernel.log" "${outputs[@]}"
-		-chardev "pipe,id=control,path=$run_dir/control"
-		-serial "chardev:log" -serial "chardev:out"
-		-serial "chardev:err" -serial "chardev:control")
+		-chardev "pipe,id=control,path=$run_dir/control" "${emulator[@]:1}")
 	((!gdb)) || machine+=(-gdb tcp:127.0.0.1:1234 -S)
 }
 
-machine_qemu_debugger() { echo "gdb -ex 'target remote :1234' '$kdir/vmlinux'"; }
+# A debugger for this machine's processor knows no other.
+machine_qemu_debugger() {
+	local debugger=gdb
+	! is_cross || debugger='gdb-multiarch'
+	echo "$debugger -ex 'target remote :1234' '$kdir/vmlinux'"
+}

@@ -89,12 +89,18 @@ remove() {
 	done
 }
 
-root_packages() { sed 's/#.*//' "$packages_file" | xargs | tr ' ' ','; }
+# Of a line that ends in [amd64] or the like, only that architecture takes the package.
+root_packages() {
+	sed -E "s/#.*//; /\[$host_arch\]/ s/\[.*//; /\[/ d" "$packages_file" | xargs | tr ' ' ','
+}
 
-# Sets $root and $root_key, which all that is compiled depends on.
+# Sets $root and $root_key, which all that is compiled depends on: those of $arch, and
+# $base_root, which is the root of this machine's own.
 root_find() {
 	root_key=$(key "$suite" "$(root_packages)" "$(declare -f root_make)")
 	root=$cache/root-$root_key
+	base_root=$root
+	! is_cross || cross_root_find
 	share "$top"
 	share "$cache"
 	[[ ! -d $shared_cache ]] || share "$shared_cache"
@@ -128,18 +134,19 @@ root_make() { # DIR
 
 # Of another suite: what mmdebstrap takes for a mirror may be a line of sources.list.
 root_make_suite() { # DIR
-	local line
-	line=$(suite_source)
+	local line=''
+	[[ -z $(debian_mirror) ]] || line=$(suite_source)
 	debian_mirror() { echo "$line"; }
 	root_make "$1"
 }
 
 root_need() {
 	if [[ $suite == "$linux_suite" ]]; then
-		cached "root-$root_key" root_make
+		cached "${base_root##*/}" root_make
 	else
-		cached "root-$root_key" root_make_suite
+		cached "${base_root##*/}" root_make_suite
 	fi
+	! is_cross || cached "${root##*/}" cross_root_make
 	cargo_home_prepare
 }
 
