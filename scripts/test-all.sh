@@ -29,7 +29,7 @@ all of them need. What they print and the kernel's log of each boot are in build
 
 Environment:
   ARCH              arm64: on debian alone, for this architecture
-  FULL              not empty: all of wqtest fire on each KERNEL
+  FULL              not empty: all of wqtest fire on each KERNEL, and `make test` for arm64
   CYCLES            removals in each state; 50 by default, 2 in short
   STEPS             at how many of the steps of loading a module there is a fault, and of the
                     first use of a queue; of a module's init at ten times as many; by default
@@ -75,6 +75,7 @@ main() {
 	spawn builds build_beside
 	spawn beside test_beside
 	test_kernels "${emulated[@]}"
+	[[ -z ${FULL:-} ]] || is_cross || run arm64 env ARCH=arm64 scripts/test.sh
 	join_shown beside
 	join_shown builds
 	return $failed

@@ -38,8 +38,10 @@ is_debian_suite() { # whether this machine is a Debian of that suite
 }
 
 # Prints the mirror that this machine takes Debian from. Nothing where it is no
-# Debian, or where its apt has no lists yet: mmdebstrap has a default then.
+# Debian, or where its apt has no lists yet: mmdebstrap has a default then. $mirror_line is for
+# root_make_suite alone.
 debian_mirror() {
+	[[ -z ${mirror_line:-} ]] || { echo "$mirror_line"; return; }
 	local ID='' VERSION_CODENAME=''
 	# shellcheck source=/dev/null
 	[[ ! -r /etc/os-release ]] || . /etc/os-release

@@ -132,11 +132,11 @@ root_make() { # DIR
 	touch "$1/etc/resolv.conf" "$1/etc/hosts"
 }
 
-# Of another suite: what mmdebstrap takes for a mirror may be a line of sources.list.
+# Of another suite: what mmdebstrap takes for a mirror may be a line of sources.list, and what
+# debian_mirror prints.
 root_make_suite() { # DIR
-	local line=''
-	[[ -z $(debian_mirror) ]] || line=$(suite_source)
-	debian_mirror() { echo "$line"; }
+	local mirror_line=''
+	[[ -z $(debian_mirror) ]] || mirror_line=$(suite_source)
 	root_make "$1"
 }
 
