@@ -16,7 +16,9 @@ export HOME=${HOME:-/root}
 main() {
 	local said
 	said=$(check "$1" 2>&1) && return
-	echo "$said" | tee -a "$(stderr_of_caller)"
+	echo "$said"
+	# One that cannot be opened leaves it to the log.
+	echo "$said" | timeout 2 tee -a "$(stderr_of_caller)" >/dev/null 2>&1 || true
 	exit 1
 }
 
@@ -26,6 +28,7 @@ check() { # RELEASE
 		trouble=$(metadata_trouble "$1")
 		[[ -z $trouble ]] || die "$trouble"
 	fi
+	die_of bindgen_trouble
 	kdir_check "/lib/modules/$1/build" "$(rustc --version 2>/dev/null || true)" \
 		"See README.md, Limits."
 }

@@ -42,6 +42,9 @@ EOF
 }
 
 mode='' release=''
+# RELEASE alone says which kernel.
+unset KDIR
+arch=$host_arch
 
 main() {
 	parse_options "$@"
@@ -90,6 +93,9 @@ check_release() {
 	is_debian_release "$release" ||
 		die "$release is none of Debian's kernels with Rust, such as 7.3.4+deb13-amd64." \
 			"They end in: ${flavours[*]}"
+	[[ $(release_arch "$release") == "$host_arch" ]] ||
+		die "the macros in the package run where modules are compiled: for $release" \
+			"make it on a machine that is $(release_arch "$release")"
 	release_check "$release" \
 		"Newer ones: apt-get install -t $linux_suite-backports linux-image-$arch"
 }
@@ -103,9 +109,6 @@ make_deb() {
 	prepare_kernel debian "$release"
 	join_kernel
 	release=$(<"$linux/release")
-	! is_cross ||
-		die "the package holds macros, which run where modules are compiled: for" \
-			"$release make it on a machine that is $arch"
 	mapfile -t missing < <(kernel_missing_symbols "$kdir")
 	count=$(kernel_rust_symbols "$kdir" | wc -l)
 	say "$((count - ${#missing[@]})) of $count Rust symbols are those of $release" \

@@ -25,12 +25,15 @@ points=(
 	lintian_finds_nothing
 	no_file_belongs_to_another_package
 	apt_installs_it
+	install_makes_it_and_installs_it
+	another_architecture_is_refused_before_anything_is_made
 	make_builds_our_modules
 	make_builds_a_foreign_module
 	they_load_into_that_kernel
 	dkms_builds_installs_and_removes_both
 	another_rustc_is_named
 	another_rustc_is_named_by_dkms
+	a_lack_of_bindgen_is_named_by_dkms
 	a_new_kernel_without_it_is_named_by_dkms
 	headers_of_another_version_are_named
 	another_flavour_stands_beside_it
@@ -140,6 +143,25 @@ apt_installs_it() {
 	rust_headers --check "$release"
 }
 
+# As a user types it: on a machine that has nothing of it, with a cache of the user's own.
+install_makes_it_and_installs_it() {
+	in_machine dpkg -r "$(metadata_package "$release")"
+	in_machine env XDG_CACHE_HOME="${cache%/*}" "$ours/scripts/rust-headers.sh" --install \
+		"$release" >install 2>&1 || fail "$(<install)"
+	grep -q "^Setting up $(metadata_package "$release")" install
+	! grep "==> making" install || fail "it made anew what is in the cache"
+	rust_headers --check "$release"
+}
+
+another_architecture_is_refused_before_anything_is_made() {
+	says_one_line "make it on a machine that is *64" \
+		rust_headers --deb "$(other_release "$release")"
+}
+
+other_release() { # RELEASE
+	if [[ $arch == amd64 ]]; then echo "${1/%amd64/arm64}"; else echo "${1/%arm64/amd64}"; fi
+}
+
 make_builds_our_modules() {
 	make_in_machine "$ours"
 	in_machine modinfo "$ours"/{wq_echo,workqueue_demo}.ko | tee modinfo
@@ -215,6 +237,12 @@ another_rustc_is_named_by_dkms() {
 	with_rustc 'rustc 1.96.0' dkms_fails 'rustc is "rustc 1.96.0"' "$release"
 }
 
+a_lack_of_bindgen_is_named_by_dkms() {
+	in_machine mv /usr/bin/bindgen /usr/local/bindgen
+	dkms_fails 'no bindgen. As root: apt-get install bindgen' "$release"
+	in_machine mv /usr/local/bindgen /usr/bin/bindgen
+}
+
 # As after an upgrade, when nobody has made it yet.
 a_new_kernel_without_it_is_named_by_dkms() {
 	local new=7.3.99+deb13-$flavour
@@ -283,6 +311,7 @@ main() {
 	join_kernel
 	"${namespaces[@]}" rm -rf "$work"
 	mkdir -p "$work"
+	trap '"${namespaces[@]}" rm -rf "$work/machine"; run_dir_remove' EXIT
 	machine_prepare
 	modules_of_users
 	deb=$(DEBEMAIL=builder@workqueue-rs.invalid \

@@ -27,6 +27,8 @@ release_flavour() { echo "${1#*+deb13-}"; }
 # flavour_arch FLAVOUR: as Debian calls it
 flavour_arch() { if [[ $1 == *arm64* ]]; then echo arm64; else echo amd64; fi; }
 
+release_arch() { flavour_arch "$(release_flavour "$1")"; } # RELEASE
+
 # source_arch: that of $flavour, as the kernel calls it
 source_arch() { kernel_arch "$(flavour_arch "$flavour")"; }
 

@@ -66,6 +66,22 @@ kdir_compiler() {
 	fi
 }
 
+# What Linux 7.3 asks for (scripts/min-tool-version.sh there).
+bindgen_needed=0.71.1
+
+# Without it abstractions/bindings.mk makes nothing.
+bindgen_trouble() {
+	local found mend="Install it with this system's package manager"
+	! command -v apt-get >/dev/null || mend="As root: apt-get install bindgen"
+	found=$(bindgen --version 2>/dev/null) || found=''
+	if [[ -z $found ]]; then
+		echo "no bindgen. $mend"
+	elif [[ $(printf '%s\n' "$bindgen_needed" "${found#bindgen }" | sort -V | head -n 1) != \
+		"$bindgen_needed" ]]; then
+		echo "$found is older than $bindgen_needed. $mend"
+	fi
+}
+
 # release_check RELEASE WAY_OUT
 release_check() {
 	local trouble

@@ -179,6 +179,7 @@ kernel_forget_path() { # KDIR
 # exists in the one build only.)
 kernel_check_symbols() { # KDIR
 	local missing
+	[[ -n $(kernel_rust_symbols "$1") ]] || die "$1: no Rust symbols, so it is not whole"
 	missing=$(kernel_missing_symbols "$1" | wc -l)
 	((missing <= 10)) ||
 		die "$missing Rust symbols are not those of the distribution's kernel: its" \
