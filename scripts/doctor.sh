@@ -50,6 +50,9 @@ main() {
 	parse_options "$@"
 	running=$(uname -r)
 	release=${release:-$running}
+	own_cache=$cache
+	# What another's holds need not be made.
+	! shares_cache || [[ -n $(shared_cache_trouble) ]] || cache=$shared_cache
 	root_find
 	kernel_find debian
 	examine_machine
@@ -70,6 +73,9 @@ parse_options() {
 		*)
 			[[ -z $release ]] || usage_error "$1: one RELEASE at a time"
 			[[ $1 != */* ]] || usage_error "$1: RELEASE is like 7.3.4+deb13-amd64"
+			! is_debian_release "$1" || [[ $(release_arch "$1") == "$host_arch" ]] ||
+				usage_error "$1 is for $(release_arch "$1"), and this machine is" \
+					"$host_arch: 'make KREL=$1' builds for it"
 			release=$1
 			;;
 		esac
@@ -157,8 +163,10 @@ examine_namespaces() {
 examine_disk() {
 	local gb left trouble
 	gb=$(set_up_gb)
+	local cache=$own_cache
 	left=$(free_mb "$(nearest "$cache")")
-	trouble=$(cache_owner_trouble)
+	trouble=$(shared_cache_trouble)
+	[[ -n $trouble ]] || trouble=$(cache_owner_trouble)
 	[[ -n $trouble ]] || trouble=$(directory_trouble "$cache" "$cache_advice")
 	[[ -n $trouble ]] || trouble=$(host_space_trouble "$gb")
 	if [[ -z $trouble && $gb == 0 ]]; then
@@ -327,22 +335,7 @@ install_rustc() {
 	fi
 }
 
-# What Linux 7.3 asks for (scripts/min-tool-version.sh there).
-bindgen_needed=0.71.1
-
-examine_bindgen() {
-	local found mend="Install it with this system's package manager"
-	! command -v apt-get >/dev/null || mend="As root: apt-get install bindgen"
-	found=$(bindgen --version 2>/dev/null) || found=''
-	if [[ -z $found ]]; then
-		line bad bindgen "none" "$mend"
-	elif [[ $(printf '%s\n' "$bindgen_needed" "${found#bindgen }" | sort -V | head -n 1) != \
-		"$bindgen_needed" ]]; then
-		line bad bindgen "$found is older than $bindgen_needed" "$mend"
-	else
-		line good bindgen "$found"
-	fi
-}
+examine_bindgen() { judge bindgen "$(bindgen --version 2>/dev/null)" "$(bindgen_trouble)"; }
 
 # The one that built the kernel, by its name.
 examine_compiler() {

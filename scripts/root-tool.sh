@@ -17,6 +17,9 @@ cache=$1 root=$2
 is_odd() { false; }
 share "$top"
 share "$cache"
+# Where the cache's links lead, if it is another's that is shared.
+made=$(dirname "$(realpath "$root")")
+share "${made%/made}"
 
 # What rust-analyzer tells the tools by the environment, of which the root sees none.
 variables=()

@@ -37,6 +37,8 @@ points=(
 	disk_is_bad_where_nothing_can_be_run
 	disk_is_bad_where_nothing_can_be_written
 	disk_is_not_needed
+	disk_is_not_needed_where_anothers_cache_is_used
+	disk_is_bad_where_anothers_cache_is_none
 	kvm_is_bad_without_its_module
 	kvm_is_bad_for_a_user
 	kvm_is_not_needed
@@ -576,6 +578,27 @@ disk_is_not_needed() {
 	KDIR=/nowhere not_needed disk 'made already'
 }
 
+disk_is_not_needed_where_anothers_cache_is_used() {
+	put_root
+	put_entry
+	mkdir "$world/teacher"
+	mv "$XDG_CACHE_HOME/workqueue-rs" "$world/teacher"
+	mkdir -p "$world/teacher/workqueue-rs/made"
+	lack mmdebstrap
+	export WQ_CACHE_SHARED=$world/teacher
+	not_needed disk 'made already'
+	not_needed mmdebstrap 'made already'
+	works "$qemu_works\$" "$make_works"
+	# It asks for what is lacking there.
+	rm -r "$world/teacher/workqueue-rs/kernel-"*
+	good disk 'GB left, of which it takes 1$'
+}
+
+disk_is_bad_where_anothers_cache_is_none() {
+	export WQ_CACHE_SHARED=$world/nobody
+	bad disk 'nobody has no workqueue-rs/ that may be read' 'give what its owner has'
+}
+
 kvm_is_bad_without_its_module() {
 	rm /dev/kvm
 	bad KVM 'no /dev/kvm' 'As root: modprobe kvm_intel'
@@ -784,10 +807,10 @@ rustc_is_not_needed() {
 
 bindgen_is_bad() {
 	lack bindgen
-	bad bindgen none 'As root: apt-get install bindgen'
+	bad bindgen 'no bindgen' 'As root: apt-get install bindgen'
 	works "$qemu_works" "^=> make does not build the modules for $named: bindgen"
 	lack apt-get
-	bad bindgen none "this system's package manager"
+	bad bindgen 'no bindgen' "this system's package manager"
 }
 
 bindgen_is_bad_when_old() {

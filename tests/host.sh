@@ -42,6 +42,9 @@ cases=(
 	modules_install_needs_no_sbin_in_path
 )
 
+# What is set where this is run is not for what is tested.
+unset MAKEFLAGS MAKELEVEL MFLAGS WQ_CACHE_SHARED SUITE ARCH
+
 # As `su - user` has it on Debian.
 users_path=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games
 
@@ -142,7 +145,13 @@ anothers_cache_is_used_and_left_as_it_is() {
 	alone with_shared_cache as_user 900000:65536 WQ_CACHE_SHARED="$work/opt" bash -ec '
 		kdir=$(scripts/qemu-run.sh --print-kdir)
 		echo "$kdir"
-		make KDIR="$kdir"' >"$found" 2>&1 || fail "$(<"$found")"
+		make KDIR="$kdir"
+		make rust-analyzer
+		# An editor does not know of the variable, and its tools read what is in the cache.
+		unset WQ_CACHE_SHARED
+		build/rust-analyzer/bin/rustfmt --check wq_echo/device.rs \
+			--config-path "$kdir/source/.rustfmt.toml"' >"$found" 2>&1 ||
+		fail "$(<"$found")"
 	[[ $(<"$found") == "$work/home/.cache/workqueue-rs/$kernel_entry/kdir"$'\n'* ]] ||
 		fail "it made something anew, or names another KDIR:" "$(<"$found")"
 	[[ -e $work/tree/wq_echo.ko ]] || fail "$(<"$found")"
@@ -158,7 +167,7 @@ with_shared_cache() {
 }
 
 a_cache_that_is_no_cache_is_named() {
-	says_one_line "WQ_CACHE_SHARED=$work: no workqueue-rs/ in there" \
+	says_one_line "WQ_CACHE_SHARED=$work has no workqueue-rs/ that may be read: give what" \
 		env WQ_CACHE_SHARED="$work" XDG_CACHE_HOME="$work/own" scripts/in-root.sh true
 }
 
@@ -260,9 +269,10 @@ what_there_is_not_for_an_architecture_is_refused() {
 	refused "--kernel uml-kasan: $others" make --no-print-directory soak ARCH=arm64
 	refused "--kernel uml-kasan: $others" make --no-print-directory kunit ARCH=arm64
 	refused "--kernel plain: $others" make --no-print-directory bench ARCH=arm64
-	refused '--kernel debian-16k: there are debian ' $boot --arch amd64 --kernel debian-16k
+	on_machine x86_64 refused '--kernel debian-16k: there are debian ' $boot --arch amd64 \
+		--kernel debian-16k
 	refused '--arch arm64: not while KDIR names a kernel' env KDIR=/ $boot --arch arm64
-	refused '--cpus 0: not a number' $boot --arch x86_64 --cpus 0
+	on_machine x86_64 refused '--cpus 0: not a number' $boot --arch x86_64 --cpus 0
 	refused '--cpus 0: not a number' $boot --arch aarch64 --kernel debian-16k --cpus 0
 }
 

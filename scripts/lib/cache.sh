@@ -24,10 +24,11 @@ cache_advice="set XDG_CACHE_HOME to a directory where you may write and run prog
 readonly cache_size=5
 
 cache_init() {
+	die_of cache_owner_trouble
+	die_of shared_cache_trouble
 	directory_need "$cache" "$cache_advice"
 	mkdir -p "$cache/made" "$cache/locks"
-	die_of cache_owner_trouble
-	[[ -z $shared_cache || $shared_cache == "$cache" ]] || cache_take_shared
+	! shares_cache || cache_take_shared
 }
 
 cache_owner_trouble() {
@@ -45,15 +46,25 @@ nearest() {
 	echo "$path"
 }
 
+shares_cache() { [[ -n $shared_cache && $shared_cache != "$cache" ]]; }
+
+shared_cache_trouble() {
+	if ! shares_cache; then
+		return
+	elif [[ ! -r $shared_cache/made ]]; then
+		echo "WQ_CACHE_SHARED=$WQ_CACHE_SHARED has no workqueue-rs/ that may be read:" \
+			"give what its owner has in XDG_CACHE_HOME"
+	# Links that lead there are followed in the root too.
+	elif is_odd "$shared_cache"; then
+		echo "WQ_CACHE_SHARED=$WQ_CACHE_SHARED is no path that make takes for one name:" \
+			"its owner may move it"
+	fi
+}
+
 # Each entry by two links: what is made from an entry may go by what its own link says, and
 # build folders name others of them by paths that begin at made/.
 cache_take_shared() {
 	local entry made name
-	[[ -r $shared_cache/made ]] ||
-		die "WQ_CACHE_SHARED=$WQ_CACHE_SHARED: no workqueue-rs/ in there that may be read"
-	# The links below are followed in the root too.
-	! is_odd "$shared_cache" ||
-		die "WQ_CACHE_SHARED=$WQ_CACHE_SHARED: make would not take its path for one name"
 	for entry in "$shared_cache"/*; do
 		name=${entry##*/}
 		[[ -L $entry && ! -e $cache/$name ]] || continue

@@ -26,6 +26,13 @@ cross_root_find() {
 	root=$cache/root-$arch-$root_key
 }
 
+cross_root_need() {
+	[[ -e $root || $(realpath "$base_root") == "$cache"/* ]] ||
+		die "compilers for $arch are links into the root, which is in $shared_cache:" \
+			"its owner has to make them, once (--arch $arch)"
+	cached "${root##*/}" cross_root_make
+}
+
 # In the base root only logs are written to; all else is replaced, and what it was stays.
 cross_root_make() { # DIR
 	local apt=$1/apt root=$1 rustc both=(-o "APT::Architectures=$host_arch,$arch") packages

@@ -146,7 +146,7 @@ root_need() {
 	else
 		cached "${base_root##*/}" root_make_suite
 	fi
-	! is_cross || cached "${root##*/}" cross_root_make
+	! is_cross || cross_root_need
 	cargo_home_prepare
 }
 
