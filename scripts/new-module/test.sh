@@ -95,17 +95,19 @@ messages_that_come_together_get_one_summary() {
 	# The next one is no sooner due.
 	echo three >/dev/my_module
 	logs 1 'my_module: summary: 3 printed$'
-	same "$(module_log | grep -c summary)" 2
+	same "$(module_log | grep -c 'summary: 2 printed')" 1
 }
 
 a_summary_that_is_due_later_goes_with_the_module() {
 	echo one >/dev/my_module
 	rmmod my_module
+	# On a machine that is slow it may have come already.
+	before=$(module_log | grep -c summary)
 	insmod /my_module.ko
 	echo two >/dev/my_module
 	# By then the first one would have been due.
-	logs 1 'my_module: summary: 1 printed$'
-	same "$(module_log | grep -c summary)" 1
+	eventually '[ "$(module_log | grep -c summary)" -gt "$before" ]'
+	same "$(module_log | grep -c summary)" $((before + 1))
 }
 
 cases="$cases

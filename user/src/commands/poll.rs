@@ -19,11 +19,16 @@ pub fn run(device: &Path, ms: u16) -> Done {
         .map_err(|error| Error::from_io(device, &error))?;
     let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
     match poll(&mut fds, PollTimeout::from(ms)) {
-        Ok(0) => Err(Error::new(device, "not writable")),
+        Ok(_) if !is_writable(&fds[0]) => Err(Error::new(device, "not writable")),
         Ok(_) => {
             print(&format!("{}: writable\n", device.display()))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(errno) => Err(Error::from_errno(device, errno)),
     }
+}
+
+/// An error alone is no invitation to write.
+fn is_writable(fd: &PollFd) -> bool {
+    fd.revents().is_some_and(|events| events.contains(PollFlags::POLLOUT))
 }

@@ -346,7 +346,7 @@ fn sweep_first_use(harness: &Harness, kind: Kind) -> Outcome {
         if is_whole && !hit {
             break;
         }
-        faulted += 1;
+        faulted += u32::from(hit);
         starved += u32::from(result == Err(Errno::ENOMEM) && !is_there);
         if is_there {
             made += 1;
@@ -357,6 +357,7 @@ fn sweep_first_use(harness: &Harness, kind: Kind) -> Outcome {
     harness
         .progress
         .note(format!("{word}: faults at {faulted} of {steps} steps, {starved} left no queue"));
+    ensure!(faulted > 0, "no step of the first use of {word} was hit");
     ensure!(!is_whole || starved > 0, "no fault has kept the {word} queue from being made");
     ensure!(!is_whole || made > 0, "no fault came behind the making of the {word} queue");
     fresh.finish()
@@ -492,6 +493,7 @@ fn sweep_loading(harness: &Harness, module: &Module, faults: FailNth, most: u32)
         }
     }
     harness.progress.note(format!("faults at {faulted} of {steps} steps, {failed} fatal"));
+    ensure!(faulted > 0, "no step of the loading was hit");
     ensure!(!is_whole || failed > 0, "no fault has kept the module from being loaded");
     drop(faults);
     reload.finish()
