@@ -88,6 +88,8 @@ help:
 	@echo 'make bench            measure the modules beside their twins in C'
 	@echo '                      (SETUP=1: and the set-up from nothing, many minutes)'
 	@echo 'make peers            tools that nobody here wrote, set on both modules (an hour)'
+	@echo 'scripts/rust-headers.sh --deb|--install|--check [RELEASE]'
+	@echo '                      what the headers of Debian kernels lack for modules in Rust'
 	@echo 'scripts/new-module.sh NAME [DIR] [--with OPTION,...]'
 	@echo '                      make a folder with a module of your own (--help says more)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor (MODULE=DIR: for a module'

@@ -130,7 +130,7 @@ prepare_tools() {
 	tools=tools-$(key "$suite" "$packages" "${programs[*]}" \
 		"$(declare -f root_make tools_make libraries)")
 	if [[ ! -e $cache/$tools ]]; then
-		host_prepare
+		host_prepare 1
 		step "taking the tools from Debian" tools cached "$tools" tools_make
 	fi
 	# The kernel in KDIR is the user's, the tools are those of Debian's source.

@@ -16,13 +16,15 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 . "$top/scripts/lib/check.sh"
 
 dir=$(realpath "${2:-.}")
-kernel=${KERNEL:-debian}
+kernel=${KERNEL:-$(default_kernel)}
 
 main() {
+	local refusal
 	[[ -e $dir/Kbuild ]] || die "$dir: no Kbuild there"
 	[[ -z ${KERNEL:-} || -z ${KDIR:-} ]] ||
 		die "KERNEL=$KERNEL and KDIR=$KDIR: give one of them"
-	kernel_is_known "$kernel" || die "KERNEL=$kernel: there are $(known_kernels)"
+	refusal=$(kernel_refusal "$kernel")
+	[[ -z $refusal ]] || die "${refusal/--kernel /KERNEL=}"
 	case ${1:-} in
 	build) exec bash "$top/scripts/build.sh" module "$dir" ;;
 	run) guest demo.sh --cpus 1 ;;

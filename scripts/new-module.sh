@@ -64,7 +64,8 @@ main() {
 	check_dir
 	check_tree
 	trap '[[ -z $made ]] || rm -rf "$made"' EXIT
-	made=$(mktemp -d "${dir%/*}/.new-module.XXXXXX") || die "cannot write to ${dir%/*}"
+	made=$(mktemp -d "${dir%/*}/.new-module.XXXXXX" 2>/dev/null) ||
+		die "cannot write to ${dir%/*}"
 	fill "$made"
 	chmod "$(printf %o $((0777 & ~0$(umask))))" "$made"
 	# Onto nothing or an empty folder, in one step.

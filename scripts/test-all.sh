@@ -23,9 +23,12 @@ default, built here where they are missing)
     KUnit           the suites as modules, on kasan
     the guest       what scripts/qemu-run.sh promises of it, on User-mode Linux
 
-What takes no emulator, and what is built, is done beside the emulated kernels. Prints what they
-print (KTAP) and fails if any failed, or was skipped on a kernel that is built here and has what
-all of them need. What they print and the kernel's log of each boot are in build/test-all/.
+and once each, what scripts/rust-headers.sh makes, DKMS, and what scripts/new-module.sh makes.
+
+Three things are done at a time: kernels are built; User-mode Linux and what is tested once; the
+emulated kernels. Prints what they print (KTAP) and fails if any failed, or was skipped on a
+kernel that is built here and has what all of them need. What they print and the kernel's log of
+each boot are in build/test-all/.
 
 Environment:
   ARCH              arm64: on debian alone, for this architecture
@@ -56,6 +59,8 @@ main() {
 		# The others are not built for it.
 		kernels=(debian) in_tree=0
 	fi
+	[[ $suite == "$linux_suite" ]] ||
+		die "SUITE=$suite: what there is for it is 'make test' and 'make check'"
 	for kernel in "${kernels[@]}"; do
 		kernel_check_known "$kernel"
 		if is_program "$kernel"; then
@@ -75,7 +80,7 @@ main() {
 	spawn builds build_beside
 	spawn beside test_beside
 	test_kernels "${emulated[@]}"
-	[[ -z ${FULL:-} ]] || is_cross || run arm64 env ARCH=arm64 scripts/test.sh
+	[[ -z ${FULL:-} ]] || ((!in_tree)) || run arm64 env ARCH=arm64 scripts/test.sh
 	join_shown beside
 	join_shown builds
 	return $failed

@@ -245,7 +245,7 @@ a_tree_may_have_a_blank_in_its_path() {
 }
 
 main() {
-	unset KDIR
+	unset MAKEFLAGS MAKELEVEL KDIR
 	cache_init
 	run_dir_init
 	root_find
