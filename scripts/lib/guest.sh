@@ -18,11 +18,12 @@
 # The variables are those that the options of qemu-run.sh set.
 
 # What goes wrong in the kernel shall end the run, at once. What only looks wrong,
-# because a busy machine lets the guest's timers run unevenly, shall not.
+# because a busy machine lets the guest's timers run unevenly, shall not. And where it lets a reader
+# of the log wait, the log holds what 64 processes provoke meanwhile.
 guest_boot_args() {
 	local args=(loglevel=8 panic=-1 panic_on_warn=1 oops=panic softlockup_panic=1
 		hung_task_panic=1 workqueue.watchdog_thresh=10 workqueue.panic_on_stall=1
-		kfence.sample_interval=50)
+		kfence.sample_interval=50 log_buf_len=1M)
 	local own=$configs/$kernel.cmdline
 	[[ ! -e $own ]] || args+=("$(sed 's/#.*//' "$own" | xargs)")
 	printf '%s' "${args[*]} $append"
