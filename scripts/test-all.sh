@@ -25,8 +25,8 @@ default, built here where they are missing)
 
 and once each, what scripts/rust-headers.sh makes, DKMS, and what scripts/new-module.sh makes.
 
-Three things are done at a time: kernels are built; User-mode Linux and what is tested once; the
-emulated kernels. Prints what they print (KTAP) and fails if any failed, or was skipped on a
+Beside the emulated kernels User-mode Linux is tested while kernels are built, and then what is
+tested once. Prints what they print (KTAP) and fails if any failed, or was skipped on a
 kernel that is built here and has what all of them need. What they print and the kernel's log of
 each boot are in build/test-all/.
 
@@ -110,6 +110,10 @@ build_beside() {
 # An emulated kernel's tests wait most of their time. These do so too, or compile.
 test_beside() {
 	test_kernels "${fast[@]}"
+	# What compiles is not to keep an emulated kernel's tests waiting for that kernel.
+	until [[ -e $run_dir/builds.end ]]; do
+		pause 0.5
+	done
 	if ((in_tree)); then
 		run in-tree tests/in-tree.sh
 		run kunit scripts/kunit.sh
