@@ -25,7 +25,6 @@ points=(
 	lintian_finds_nothing
 	no_file_belongs_to_another_package
 	apt_installs_it
-	install_makes_it_and_installs_it
 	another_architecture_is_refused_before_anything_is_made
 	make_builds_our_modules
 	make_builds_a_foreign_module
@@ -140,16 +139,6 @@ no_file_belongs_to_another_package() {
 
 apt_installs_it() {
 	in_machine env DEBIAN_FRONTEND=noninteractive apt-get install -y "$deb"
-	rust_headers --check "$release"
-}
-
-# As a user types it: on a machine that has nothing of it, with a cache of the user's own.
-install_makes_it_and_installs_it() {
-	in_machine dpkg -r "$(metadata_package "$release")"
-	in_machine env XDG_CACHE_HOME="${cache%/*}" "$ours/scripts/rust-headers.sh" --install \
-		"$release" >install 2>&1 || fail "$(<install)"
-	grep -q "^Setting up $(metadata_package "$release")" install
-	! grep "==> making" install || fail "it made anew what is in the cache"
 	rust_headers --check "$release"
 }
 
