@@ -26,6 +26,14 @@ pub fn page_size() -> usize {
     usize::try_from(size).expect("every kernel has pages")
 }
 
+/// How many bytes the kernel's log holds: syslog(2), SYSLOG_ACTION_SIZE_BUFFER.
+pub fn log_size() -> u64 {
+    const SIZE_BUFFER: libc::c_int = 10;
+    // SAFETY: With this action it takes no buffer.
+    let size = unsafe { libc::klogctl(SIZE_BUFFER, std::ptr::null_mut(), 0) };
+    u64::try_from(size).unwrap_or(0)
+}
+
 /// One part of a writev(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {

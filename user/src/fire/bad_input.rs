@@ -21,15 +21,18 @@ use crate::harness::loaded::{every_refusal_logged, loaded_with};
 use crate::harness::restore::Setting;
 use crate::harness::{ensure, ensure_eq, Harness, Outcome, Stop};
 use crate::model;
-use crate::raw::{PageEdge, Part};
+use crate::raw::{self, PageEdge, Part};
 
 cases! {
     echo_does_as_the_model_says_whatever_is_thrown_at_it,
     demo_does_as_the_model_says_whatever_is_thrown_at_it,
 }
 
-/// So many writes are looked at together: few enough for the log to hold.
-const BATCH: u64 = 32;
+/// So many writes are looked at together: few enough for the log to hold, which takes a kilobyte for
+/// the longest. Who reads it may be woken with the next tick only, so that a few would take as long.
+fn batch() -> u64 {
+    (raw::log_size() / 4096).clamp(32, 256)
+}
 
 /// The most parts that writev(2) takes (UIO_MAXIOV).
 const PARTS_MAX: usize = 1024;
@@ -115,6 +118,7 @@ fn echo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Ou
     let device = EchoDevice::open()?;
     let mut log = EchoLog::from_now()?;
     let mut lengths = lengths_first(harness, &mut thrower).into_iter();
+    let batch = batch();
     let mut accepted = 0;
     let mut expected: Vec<(u64, Vec<Part>, Vec<u8>)> = Vec::new();
     for number in 0..harness.load.inputs {
@@ -129,7 +133,7 @@ fn echo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Ou
         let seen = edge.write_parts(device.file(), &parts);
         check(seen, result).map_err(explain(number, &parts))?;
         expected.extend(message.map(|text| (number, parts, text)));
-        if number % BATCH == BATCH - 1 || number + 1 == harness.load.inputs {
+        if number % batch == batch - 1 || number + 1 == harness.load.inputs {
             accepted += expected.len() as u64;
             for (number, parts, text) in expected.drain(..) {
                 let printed = log.next()?;
@@ -365,6 +369,7 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Ou
     let mut model = DemoModel::default();
     let mut budget = Budget::NEW;
     let mut lines = Lines::default();
+    let batch = batch();
     let mut refused = 0_u64;
     for number in 0..harness.load.inputs {
         let length = lengths.next();
@@ -389,7 +394,7 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Ou
         lines.refusals.extend(predicted.refusals.into_iter().map(|line| (number, line)));
         lines.expect_of(&predicted.commands);
         let is_last = number + 1 == harness.load.inputs;
-        if number % BATCH == BATCH - 1 {
+        if number % batch == batch - 1 {
             lines.read(&mut log)?;
             harness.progress.step();
         }
