@@ -25,6 +25,15 @@ rust-analyzer:
 demo:
 	@bash scripts/qemu-run.sh
 
+timeline:
+	@mkdir -p build
+	@bash scripts/qemu-run.sh --timeline build/timeline.svg \
+		--add scripts/guest/tour.sh:/tour.sh -- 'sh /tour.sh' </dev/null
+	@echo build/timeline.svg
+
+pictures:
+	@bash scripts/pictures.sh
+
 doctor:
 	@bash scripts/doctor.sh $(if $(JSON),--json) $(if $(KREL),'$(KREL)')
 
@@ -71,6 +80,7 @@ help:
 	@echo '                      (KREL=...: that kernel; JSON=1: for programs)'
 	@echo 'make demo             boot a kernel in QEMU and show both modules at work'
 	@echo '                      (ARCH=arm64: one for arm64; so with test and test-all)'
+	@echo 'make timeline         draw what work items do, as build/timeline.svg'
 	@echo 'make test             all tests: of wqtest on this machine, of the modules in QEMU'
 	@echo '                      (FILTER=flush: of these only the ones with flush in their names)'
 	@echo 'make test-all         that, and all that is hard on them, on four kernels (most of an hour)'

@@ -58,6 +58,12 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
                       put a file or directory into the guest, by default into
                       its /; may be repeated. Colons may be in both: the longest
                       HOSTPATH that exists counts
+  --get GUESTPATH[:HOSTPATH]
+                      fetch a file from the guest when COMMAND has ended, by default into the
+                      current directory; may be repeated
+  --timeline FILE.svg draw what the work items of both modules did meanwhile. FILE.pftrace, for
+                      Perfetto's viewer, and FILE.json are beside it
+  --queue NAME        with --timeline, of this queue or module instead; may be repeated
   --module DIR        build the out-of-tree module in DIR too and put it into
                       the guest's /, and where modprobe finds it; may be repeated
   --cpus N            default 2
@@ -88,6 +94,7 @@ guest_mode=demo guest_command='sh /demo.sh' guest_input=none guest_terminal='' c
 arch_asked=0 kernel='' build=1 load=1 cpus=2 memory=512M append='' timeout='' icount=0 gdb=0
 print_kdir=0
 extra_files=() extra_modules=() insmod_args=() module_args=()
+gets=() get_from=() get_to=() timeline='' timeline_queues=()
 kernel_log=$(realpath -m "${KERNEL_LOG:-$top/build/kernel.log}")
 
 main() {
@@ -113,8 +120,8 @@ parse_options() {
 	while (($#)); do
 		given=$1
 		case $given in
-		--arch | --kernel | --insmod-args | --add | --module | --cpus | --memory | \
-			--append | --timeout)
+		--arch | --kernel | --insmod-args | --add | --get | --timeline | --queue | --module | \
+			--cpus | --memory | --append | --timeout)
 			(($# >= 2)) || usage_error "$given needs a value"
 			shift
 			;;
@@ -128,6 +135,9 @@ parse_options() {
 		--no-modules) build=0 load=0 ;;
 		--insmod-args) insmod_args+=("$1") ;;
 		--add) extra_files+=("$1") ;;
+		--get) gets+=("$1") ;;
+		--timeline) timeline=$1 ;;
+		--queue) timeline_queues+=("$1") ;;
 		--module) extra_modules+=("$1") ;;
 		--cpus) cpus=$1 ;;
 		--memory) memory=$1 ;;
@@ -202,6 +212,48 @@ check_options() {
 		share "$(realpath "$dir")"
 	done
 	check_insmod_args
+	check_gets
+	check_timeline
+}
+
+# Sets get_from and get_to: the GUESTPATH of each --get, and where it goes.
+check_gets() {
+	local spec
+	for spec in "${gets[@]}"; do
+		if [[ $spec == *:* ]]; then
+			get "${spec%%:*}" "${spec#*:}"
+		else
+			get "$spec" "$(basename "$spec")"
+		fi
+	done
+}
+
+get() { # GUESTPATH HOSTPATH
+	[[ $1 == /* && $1 != */ ]] || usage_error "--get $1: not the path of a file"
+	[[ -d $(dirname "$2") && ! -d $2 ]] || usage_error "--get $1: $2 is not a place for a file"
+	get_from+=("$1") get_to+=("$(realpath "$2")")
+}
+
+# Puts `wqtest timeline` before COMMAND. What it writes is fetched.
+check_timeline() {
+	local base queue title=$guest_command options=()
+	if [[ -z $timeline ]]; then
+		((${#timeline_queues[@]} == 0)) || usage_error "--queue: only with --timeline"
+		return
+	fi
+	[[ $guest_mode != shell ]] || usage_error "--timeline: not with --shell"
+	[[ $timeline == *.svg ]] || usage_error "--timeline $timeline: its name ends in .svg"
+	base=${timeline%.svg}
+	[[ $guest_mode != demo ]] || title="The demo of scripts/qemu-run.sh"
+	get /run/timeline.svg "$timeline"
+	get /run/timeline.pftrace "$base.pftrace"
+	get /run/timeline.json "$base.json"
+	for queue in "${timeline_queues[@]}"; do
+		options+=(--queue "$queue")
+	done
+	options+=(--svg /run/timeline.svg --perfetto /run/timeline.pftrace
+		--json /run/timeline.json --title "$title")
+	guest_command=$(quoted wqtest timeline "${options[@]}" -- sh -c "$guest_command")
 }
 
 check_added() { # HOSTPATH GUESTPATH

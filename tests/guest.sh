@@ -16,6 +16,8 @@ out=$top/build/guest
 points=(
 	what_the_guest_needs_is_not_replaced
 	what_is_added_lands_where_cp_would_put_it
+	what_is_fetched_is_what_was_there
+	what_cannot_be_fetched_is_said
 	all_of_the_input_arrives
 	the_input_keeps_no_run_from_its_end
 	modprobe_modinfo_and_lsmod_know_the_modules
@@ -111,6 +113,25 @@ what_sudo_begins_is_run() {
 }
 
 # shellcheck disable=SC2016 # expanded by the guest's shell
+what_is_fetched_is_what_was_there() {
+	local status=0
+	[[ -e bytes ]] || prepare
+	guest --no-load --add bytes:/root --get /root/bytes:fetched --get /root/empty \
+		-- ': >empty; exit 3' </dev/null || status=$?
+	((status == 3)) || fail "status $status"
+	cmp bytes fetched
+	[[ -e empty && ! -s empty ]] || fail "an empty file did not come"
+}
+
+what_cannot_be_fetched_is_said() {
+	local status=0
+	echo old >kept
+	guest --no-load --get /root:kept --get /nothing -- true </dev/null 2>missing.log || status=$?
+	((status == 1)) || fail "status $status"
+	grep -qx old kept || fail "what was there is gone"
+	grep -q 'not in the guest: /root /nothing$' missing.log || fail "$(cat missing.log)"
+}
+
 all_of_the_input_arrives() {
 	# Nothing is read until the script has had the time to send much.
 	guest -- 'sleep 1; cat; echo "status $?" >&2' <input >output

@@ -12,6 +12,8 @@
 #   guest   script
 #   more    SIZE, and so many bytes of the standard input; 0 at its end
 #   shell   ROWS COLUMNS, and again whenever the terminal changes
+#   file N SIZE
+#           a file of --get, packed: so many bytes follow
 #   status N, load NAME
 #           the verdict (see guest/init). No verdict is a failure.
 #
@@ -122,6 +124,7 @@ guest_listen() {
 		case $word in
 		more) guest_feed & ;;
 		shell) guest_begin_shell & ;;
+		file) guest_receive "$rest" ;;
 		*) printf '%s %s\n' "$word" "$rest" >"$run_dir/verdict" ;;
 		esac
 	done <"$run_dir/control.out"
@@ -135,6 +138,25 @@ guest_feed() {
 		stat -c %s "$piece"
 		cat "$piece"
 	} >&"$control"
+}
+
+# guest_receive "N SIZE": the bytes that follow are the file of get_from[N]. It replaces what
+# there was only if all of it has come.
+guest_receive() {
+	local number size
+	[[ $1 =~ ^([0-9]+)\ ([0-9]+|-)$ ]] || return 0
+	number=${BASH_REMATCH[1]} size=${BASH_REMATCH[2]}
+	if [[ $size != - ]] && head -c "$size" | gzip -d >"$run_dir/received" 2>/dev/null; then
+		cat "$run_dir/received" >"${get_to[number]}" && : >"$run_dir/received.$number"
+	fi
+}
+
+# What of --get has not come, a line each.
+guest_missing() {
+	local number
+	for number in "${!get_from[@]}"; do
+		[[ -e $run_dir/received.$number ]] || printf '%s\n' "${get_from[number]}"
+	done
 }
 
 # The kernel's lines come to the terminal, from now on, as they do on a console. Each comes
@@ -159,7 +181,7 @@ guest_hang_up() {
 
 # guest_verdict MACHINE_STATUS: sets $status from what the guest and its log say
 guest_verdict() {
-	local said reports refusal
+	local said reports refusal missing
 	said=$(tr -dc '0-9a-z_ ' <"$run_dir/verdict")
 	reports=$(kernel_reports <"$run_dir/kernel.log")
 	if (($1 == 124 || $1 == 137)); then
@@ -183,6 +205,11 @@ guest_verdict() {
 		trouble "the guest ended without a word on how COMMAND did"
 	else
 		status=${said#status }
+		missing=$(guest_missing | xargs)
+		[[ -z $missing ]] || {
+			printf '%s: --get: not in the guest: %s\n' "${0##*/}" "$missing" >&2
+			((status != 0)) || status=1
+		}
 	fi
 }
 

@@ -32,6 +32,8 @@ initramfs_make() {
 	printf '%s\n' "$guest_command" >"$guest/etc/guest/command"
 	printf '%s\n' "$guest_input" >"$guest/etc/guest/input"
 	printf '%s\n' "${module_args[@]}" >"$guest/etc/guest/modules"
+	: >"$guest/etc/guest/get"
+	((${#get_from[@]} == 0)) || printf '%s\n' "${get_from[@]}" >"$guest/etc/guest/get"
 	printf '%s\n' "$guest_terminal" "console=$console" "kills='$guest_kills'" \
 		>"$guest/etc/guest/terminal"
 	(cd "$guest" && in_root sh -ec '

@@ -7,7 +7,7 @@ use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, ValueParser};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use crate::commands::fire;
 use crate::fire::children;
@@ -17,6 +17,7 @@ use crate::harness::load::Load;
 use crate::harness::random;
 use crate::measure;
 use crate::modules;
+use crate::timeline;
 
 /// What the user wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub enum Action {
     Poll { device: PathBuf, ms: u16 },
     Test { filter: Option<String>, list: bool, modules: PathBuf },
     Fire { options: fire::Options, list: bool, modules: PathBuf },
+    Timeline { options: timeline::Options },
     Bench { options: measure::Options },
     FireChild { words: Vec<String> },
     ChildSpin { cpu: usize, lines: String },
@@ -55,6 +57,7 @@ fn command() -> Command {
         .subcommand(poll())
         .subcommand(test())
         .subcommand(fire_command())
+        .subcommand(timeline_command())
         .subcommand(bench())
         .subcommand(child_spin())
         .subcommand(child_write())
@@ -185,6 +188,44 @@ fn fire_command() -> Command {
         )
 }
 
+fn timeline_command() -> Command {
+    Command::new("timeline")
+        .about("Runs COMMAND and draws what work items did meanwhile")
+        .after_help(
+            "Takes it from the kernel's tracing. Shown are the items of both modules' queues, or of\n\
+             the queues and modules that are named. A mark is drawn for each write to a file of such a\n\
+             name, where the kernel has probes, for each line that is written to trace_marker, and\n\
+             where a module comes or goes.\n\
+             \n\
+             Ends as COMMAND does.",
+        )
+        .arg(
+            Arg::new("queue")
+                .long("queue")
+                .value_name("NAME")
+                .action(ArgAction::Append)
+                .help("Shows this queue, or this module's items; may be repeated"),
+        )
+        .arg(output("svg", "Where the picture goes"))
+        .arg(output("perfetto", "Where a trace for Perfetto's viewer goes"))
+        .arg(output("json", "Where the same for programs goes"))
+        .group(ArgGroup::new("outputs").args(["svg", "perfetto", "json"]).required(true).multiple(true))
+        .arg(Arg::new("title").long("title").value_name("TEXT").help("What is above the picture [COMMAND]"))
+        .arg(
+            Arg::new("fold")
+                .long("fold")
+                .value_name("MS")
+                .value_parser(clap::value_parser!(u32).range(1..))
+                .default_value("250")
+                .help("Folds the picture where nothing happens for longer"),
+        )
+        .arg(os_strings("COMMAND").last(true).help("A program and its arguments"))
+}
+
+fn output(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("FILE").value_parser(ValueParser::path_buf()).help(help)
+}
+
 fn bench() -> Command {
     let groups = measure::GROUPS.map(|group| group.name);
     Command::new("bench")
@@ -292,6 +333,7 @@ fn action(matches: &ArgMatches) -> Action {
             list: args.get_flag("list"),
             modules: one(args, "modules"),
         },
+        Some(("timeline", args)) => Action::Timeline { options: timeline_options(args) },
         Some(("bench", args)) => Action::Bench {
             options: measure::Options {
                 groups: args.get_many("GROUP").into_iter().flatten().cloned().collect(),
@@ -315,6 +357,19 @@ fn action(matches: &ArgMatches) -> Action {
             text: one(args, "text"),
         },
         _ => unreachable!("clap insists on one of the subcommands"),
+    }
+}
+
+fn timeline_options(args: &ArgMatches) -> timeline::Options {
+    let names = args.get_many("queue").map(|names| names.cloned().collect());
+    timeline::Options {
+        names: names.unwrap_or_else(|| timeline::NAMES.map(String::from).to_vec()),
+        svg: args.get_one("svg").cloned(),
+        perfetto: args.get_one("perfetto").cloned(),
+        json: args.get_one("json").cloned(),
+        title: args.get_one("title").cloned(),
+        fold_ms: one(args, "fold"),
+        command: many(args, "COMMAND"),
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`model`]: what `wq_echo` ought to do, told a second time
 //! - [`cases`], [`fire`], [`harness`], [`runner`], [`ktap`]: the tests
 //! - [`measure`]: what things cost
+//! - [`timeline`]: a picture of what work items did; [`tracefs`]: where it is seen
 //! - [`raw`]: all `unsafe`
 
 mod cases;
@@ -30,6 +31,8 @@ mod modules;
 mod paths;
 mod raw;
 mod runner;
+mod timeline;
+mod tracefs;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Action::Test { filter, modules, .. } => commands::test::run(filter.as_deref(), &modules),
         Action::Fire { options, list: true, .. } => commands::fire::list(options.filter.as_deref()),
         Action::Fire { options, modules, .. } => commands::fire::run(&options, &modules),
+        Action::Timeline { options } => commands::timeline::run(&options),
         Action::Bench { options } => commands::bench::run(&options),
         Action::FireChild { words } => fire::jobs::main(&words).map(|()| ExitCode::SUCCESS),
         Action::ChildSpin { cpu, lines } => {

@@ -9,6 +9,7 @@ pub mod poll;
 pub mod send;
 pub mod stats;
 pub mod test;
+pub mod timeline;
 pub mod watch;
 
 use std::io::{self, ErrorKind, Write};

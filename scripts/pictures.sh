@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# pictures.sh: draws docs/pictures/*.svg anew: the timelines, of Debian's kernel in QEMU, and the
+# diagrams, of docs/pictures/*.dot by Debian's graphviz, in a root of its own.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+pictures=$top/docs/pictures
+
+main() {
+	cache_init
+	run_dir_init
+	root_find
+	timelines
+	diagrams
+}
+
+# One boot for all. Each is what its page shows, and the commands that it is drawn of.
+timelines() {
+	local names=() gets=() script=$run_dir/pictures.sh name
+	echo 'set -e' >"$script"
+	timeline tour "scripts/guest/tour.sh" 'sh /tour.sh'
+	timeline immediate "echo immediate, five times" \
+		'for i in 1 2 3 4 5; do echo immediate >/proc/workqueue_demo; done'
+	timeline delayed "echo delayed 200; echo delayed 60000; echo cancel" \
+		'cd /proc
+		echo delayed 200 >workqueue_demo; usleep 300000
+		echo delayed 60000 >workqueue_demo; usleep 100000; echo cancel >workqueue_demo'
+	timeline custom "echo custom 6" 'echo custom 6 >/proc/workqueue_demo'
+	timeline ordered "echo custom 3 ordered" 'echo custom 3 ordered >/proc/workqueue_demo'
+	timeline data "echo data N, three times" \
+		'for n in 1 2 3; do echo data $n >/proc/workqueue_demo; done'
+	timeline periodic "echo start 100; echo stop" \
+		'echo start 100 >/proc/workqueue_demo; usleep 550000; echo stop >/proc/workqueue_demo'
+	timeline echo "twelve messages to /dev/wq_echo" \
+		'for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo message $n >/dev/wq_echo; done'
+	for name in "${names[@]}"; do
+		gets+=(--get "/run/$name.svg:$pictures/$name.svg")
+	done
+	"$top/scripts/qemu-run.sh" --add "$script:/pictures.sh" "${gets[@]}" \
+		--add "$top/scripts/guest/tour.sh:/tour.sh" -- 'sh /pictures.sh' </dev/null
+}
+
+timeline() { # NAME TITLE COMMAND
+	names+=("$1")
+	printf 'wqtest timeline --svg /run/%s.svg --title %q -- sh -c %q\n' "$@" >>"$script"
+}
+
+diagrams() {
+	local name entry
+	entry=graphviz-$(key "$linux_suite" "$(declare -f graphviz_make)")
+	step "getting graphviz" graphviz cached "$entry" graphviz_make
+	for name in "$pictures"/*.dot; do
+		dot "$cache/$entry" <"$name" | legible >"${name%.dot}.svg"
+	done
+}
+
+graphviz_make() { # DIR
+	local mirror
+	mirror=$(debian_mirror)
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	"${namespaces[@]}" sh -ec 'mount --bind "$0" /mnt; exec "$@"' "$1" \
+		mmdebstrap --mode=root --variant=apt --include=graphviz,fonts-dejavu-core \
+		--dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' "$linux_suite" /mnt \
+		"deb ${mirror:-$(root_mirror)} $linux_suite main"
+}
+
+dot() { # ROOT
+	"${namespaces[@]}" chroot "$1" dot -Tsvg -Gbgcolor=transparent -Gfontname=sans-serif \
+		-Gfontsize=12 -Gcolor='#888888' -Gfontcolor=currentColor -Ncolor=currentColor \
+		-Nfontname=sans-serif -Nfontsize=12 -Nfontcolor=currentColor -Nshape=box \
+		-Nstyle=rounded -Ecolor=currentColor -Efontname=sans-serif -Efontsize=11 \
+		-Efontcolor=currentColor
+}
+
+# Letters and lines in a colour that is to be seen on what is behind them.
+legible() {
+	sed -E '0,/^<g /s//<style>svg { color: #1f2328 }\
+@media (prefers-color-scheme: dark) { svg { color: #e6edf3 } }<\/style>\n&/'
+}
+
+main "$@"

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# timeline.sh [KERNEL]: what `wqtest timeline` and scripts/qemu-run.sh --timeline record and draw.
+# Prints KTAP. The pictures are in build/timeline/.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=tests/points.sh
+. "$top/tests/points.sh"
+kernel=${1:-debian}
+
+points=(
+	the_tour_is_drawn
+	the_status_is_that_of_the_command
+	a_queue_of_the_kernels_own_is_drawn
+	names_outlive_their_module
+	it_waits_for_what_the_command_has_queued
+	what_makes_no_sense_is_refused
+)
+
+timeline() { # FILE.svg ARG...
+	"$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout 120 --timeline "$@" </dev/null
+}
+
+# holds FILE.svg CLAIM...: see timeline.py
+holds() { "$top/scripts/in-root.sh" python3 "$top/tests/timeline.py" "$(realpath "$1")" "${@:2}"; }
+
+the_tour_is_drawn() {
+	local typed=what_was_typed_is_marked
+	# It has no probes.
+	[[ $kernel != uml* ]] || typed=it_says_why_nothing_typed_is_marked
+	timeline tour.svg --add "$top/scripts/guest/tour.sh:/tour.sh" -- 'sh /tour.sh'
+	holds tour.svg four_run_and_the_fifth_waits two_seconds_of_a_timer_are_seen \
+		each_period_has_its_timer what_is_cancelled_is_seen workers_carry_the_messages \
+		$typed each_bar_has_its_numbers perfetto_has_each_run
+}
+
+the_status_is_that_of_the_command() {
+	local status=0
+	timeline failed.svg -- 'echo immediate >/proc/workqueue_demo; exit 7' || status=$?
+	((status == 7)) || fail "status $status"
+	holds failed.svg each_bar_has_its_numbers perfetto_has_each_run
+}
+
+# What loading a module leaves behind is freed by a work item.
+a_queue_of_the_kernels_own_is_drawn() {
+	timeline foreign.svg --queue events --no-load -- 'modprobe wq_echo; sleep 1'
+	holds foreign.svg a_foreign_queue_is_shown each_bar_has_its_numbers perfetto_has_each_run
+}
+
+names_outlive_their_module() {
+	timeline gone.svg --no-load -- \
+		'modprobe wq_echo; echo 1 >/dev/wq_echo; modprobe -r wq_echo'
+	holds gone.svg names_outlive_their_module each_bar_has_its_numbers perfetto_has_each_run
+}
+
+it_waits_for_what_the_command_has_queued() {
+	timeline last.svg -- 'echo custom 5 >/proc/workqueue_demo'
+	holds last.svg four_run_and_the_fifth_waits
+}
+
+refused() { # WORDS OPTION...
+	local status=0
+	"$top/scripts/qemu-run.sh" "${@:2}" -- true </dev/null >refused.log 2>&1 || status=$?
+	((status == 2)) || fail "status $status: $*"
+	grep -qF -- "$1" refused.log || fail "not said: $1: $(cat refused.log)"
+}
+
+what_makes_no_sense_is_refused() {
+	refused 'its name ends in .svg' --timeline x.png
+	refused 'only with --timeline' --queue events
+	refused 'is not a place for a file' --timeline missing/x.svg
+	refused 'not the path of a file' --get /tmp/
+	refused 'not the path of a file' --get x
+}
+
+run_points "$top/build/timeline" "${points[@]}"
