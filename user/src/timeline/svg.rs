@@ -29,7 +29,7 @@ const BAR: f64 = 18.0;
 const WAIT: f64 = 6.0;
 const GAP: f64 = 6.0;
 const MARK: f64 = 15.0;
-const MOST_MARK_ROWS: usize = 9;
+const MOST_MARK_ROWS: usize = 6;
 /// About how wide a letter is.
 const LETTER: f64 = 6.4;
 
@@ -128,7 +128,7 @@ struct Sheet<'a> {
     y: f64,
 }
 
-impl Sheet<'_> {
+impl<'a> Sheet<'a> {
     fn draw(mut self) -> String {
         self.add(words(self.drawing.title, 12.0, 22.0, "title"));
         self.add(words(self.drawing.subtitle, 12.0, 39.0, "small"));
@@ -140,9 +140,10 @@ impl Sheet<'_> {
         let bottom = self.y;
         self.axis(top, bottom);
         self.folds(top, bottom);
-        for (x, y) in marks {
-            self.add(line(x, y, x, bottom, "mark"));
-        }
+        // Below all else: it hides no bar.
+        let lines = marks.into_iter().map(|(x, y)| line(x, y, x, bottom, "mark"));
+        let lines = lines.fold(Group::new(), Group::add);
+        self.body = Group::new().add(lines).add(std::mem::take(&mut self.body));
         self.legend();
         self.notes();
         page(LEFT + self.scale.width() + RIGHT, self.y + 8.0).add(self.body).to_string()
@@ -163,24 +164,46 @@ impl Sheet<'_> {
 
     /// What was typed, above the lanes; says where each line to them begins.
     fn mark_labels(&mut self) -> Vec<(f64, f64)> {
-        let story = self.drawing.story;
-        let spans = story.marks.iter().map(|mark| {
-            let x = self.x(mark.time);
-            (x, x + mark_text(mark).chars().count() as f64 * LETTER + 10.0)
-        });
-        let (rows, count) = lanes::rows(spans, MOST_MARK_ROWS);
+        let right = LEFT + self.scale.width() + RIGHT;
+        let mut labels = Vec::new();
+        for burst in self.bursts() {
+            let text = burst_text(burst);
+            let width = text.chars().count() as f64 * LETTER + 10.0;
+            let x = self.x(burst[0].time);
+            // At the right edge a label stands on the other side of its line.
+            let left = if x + width > right { x - width } else { x };
+            labels.push((burst, text, left, left + width));
+        }
+        let spans = labels.iter().map(|(_, _, left, right)| (*left, *right));
+        let (rows, count) = lanes::rows(spans, usize::MAX);
         let top = self.y;
-        self.y += count as f64 * MARK + GAP;
+        self.y += count.min(MOST_MARK_ROWS) as f64 * MARK + GAP;
         let mut lines = Vec::new();
-        for (mark, row) in story.marks.iter().zip(rows) {
-            // The first one highest: its line is crossed by no other's label.
-            let y = top + row as f64 * MARK + 10.0;
-            let x = self.x(mark.time);
-            let numbers = self.mark_numbers(mark);
-            self.add(words(&mark_text(mark), x + 3.0, y, "typed").add(Title::new(clean(&numbers))));
-            lines.push((x, y - 9.0));
+        for ((burst, text, left, _), row) in labels.into_iter().zip(rows) {
+            let y = top + row.min(MOST_MARK_ROWS) as f64 * MARK;
+            // Where there is no room for it, the line alone is drawn.
+            if row < MOST_MARK_ROWS {
+                let numbers: Vec<String> = burst.iter().map(|m| self.mark_numbers(m)).collect();
+                let title = Title::new(clean(&numbers.join("\n")));
+                self.add(words(&text, left + 3.0, y + 10.0, "typed").add(title));
+            }
+            lines.extend(burst.iter().map(|mark| (self.x(mark.time), y + 1.0)));
         }
         lines
+    }
+
+    /// Marks so near to each other that each would hide the next have a label in common.
+    fn bursts(&self) -> Vec<&'a [Mark]> {
+        let near = |a: &Mark, b: &Mark| {
+            a.kind == b.kind
+                && matches!(a.kind, MarkKind::Write { .. })
+                && self.x(b.time) - self.x(a.time) < MARK
+        };
+        let chunks = self.drawing.story.marks.chunk_by(near);
+        // Two or three are rather read one by one.
+        chunks
+            .flat_map(|chunk| chunk.chunks(if chunk.len() < 4 { 1 } else { chunk.len() }))
+            .collect()
     }
 
     fn mark_numbers(&self, mark: &Mark) -> String {
@@ -329,7 +352,10 @@ impl Sheet<'_> {
         for tick in ticks {
             let x = self.x(tick);
             self.add(line(x, top, x, bottom + 4.0, "grid"));
-            let label = names::duration(tick - self.zero);
+            let label = match tick - self.zero {
+                0 => "0".into(),
+                time => names::duration(time),
+            };
             self.add(words(&label, x, bottom + 16.0, "small").set("text-anchor", "middle"));
         }
         self.y = bottom + 26.0;
@@ -359,7 +385,10 @@ impl Sheet<'_> {
         for (kind, function) in story.kinds.iter().enumerate() {
             let label = names::label(function);
             let count = story.runs.iter().filter(|run| run.kind == kind).count();
-            let label = format!("{label}, {count} runs");
+            let label = match count {
+                1 => format!("{label}, 1 run"),
+                _ => format!("{label}, {count} runs"),
+            };
             let width = label.chars().count() as f64 * LETTER + 34.0;
             if x > LEFT && x + width > LEFT + self.scale.width() {
                 (x, y) = (LEFT, y + 18.0);
@@ -383,6 +412,15 @@ impl Sheet<'_> {
             self.y += 14.0;
             self.add(words(&format!("Note: {note}."), LEFT, self.y, "small"));
         }
+    }
+}
+
+fn burst_text(burst: &[Mark]) -> String {
+    match burst {
+        [first, .., last] => {
+            format!("{} … {} ({})", mark_text(first), mark_text(last), burst.len())
+        }
+        _ => mark_text(&burst[0]),
     }
 }
 
