@@ -20,6 +20,7 @@ main() {
 }
 
 # One boot for all. Each is what its page shows, and the commands that it is drawn of.
+# shellcheck disable=SC2016 # expanded by the guest's shell
 timelines() {
 	local names=() gets=() script=$run_dir/pictures.sh name
 	echo 'set -e' >"$script"
@@ -35,9 +36,11 @@ timelines() {
 	timeline data "echo data N, three times" \
 		'for n in 1 2 3; do echo data $n >/proc/workqueue_demo; done'
 	timeline periodic "echo start 100; echo stop" \
-		'echo start 100 >/proc/workqueue_demo; usleep 550000; echo stop >/proc/workqueue_demo'
-	timeline echo "twelve messages to /dev/wq_echo" \
-		'for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo message $n >/dev/wq_echo; done'
+		'cd /proc
+		echo start 100 >workqueue_demo; usleep 550000; echo stop >workqueue_demo'
+	timeline echo "twelve messages, by wqtest echo" 'wqtest echo "message 1" "message 2" \
+		"message 3" "message 4" "message 5" "message 6" "message 7" "message 8" \
+		"message 9" "message 10" "message 11" "message 12"'
 	for name in "${names[@]}"; do
 		gets+=(--get "/run/$name.svg:$pictures/$name.svg")
 	done
@@ -72,15 +75,16 @@ graphviz_make() { # DIR
 
 dot() { # ROOT
 	"${namespaces[@]}" chroot "$1" dot -Tsvg -Gbgcolor=transparent -Gfontname=sans-serif \
-		-Gfontsize=12 -Gcolor='#888888' -Gfontcolor=currentColor -Ncolor=currentColor \
-		-Nfontname=sans-serif -Nfontsize=12 -Nfontcolor=currentColor -Nshape=box \
-		-Nstyle=rounded -Ecolor=currentColor -Efontname=sans-serif -Efontsize=11 \
-		-Efontcolor=currentColor
+		-Gfontsize=12 -Gcolor='#888888' -Gfontcolor='#010203' -Ncolor='#010203' \
+		-Nfontname=sans-serif -Nfontsize=12 -Nfontcolor='#010203' -Nshape=box \
+		-Nstyle=rounded -Ecolor='#010203' -Efontname=sans-serif -Efontsize=11 \
+		-Efontcolor='#010203'
 }
 
-# Letters and lines in a colour that is to be seen on what is behind them.
+# Letters and lines in a colour that is to be seen on what is behind them. graphviz does not
+# know the word for it.
 legible() {
-	sed -E '0,/^<g /s//<style>svg { color: #1f2328 }\
+	sed -E 's/#010203/currentColor/g; 0,/^<g /s//<style>svg { color: #1f2328 }\
 @media (prefers-color-scheme: dark) { svg { color: #e6edf3 } }<\/style>\n&/'
 }
 

@@ -120,8 +120,8 @@ parse_options() {
 	while (($#)); do
 		given=$1
 		case $given in
-		--arch | --kernel | --insmod-args | --add | --get | --timeline | --queue | --module | \
-			--cpus | --memory | --append | --timeout)
+		--arch | --kernel | --insmod-args | --add | --get | --timeline | --queue | \
+			--module | --cpus | --memory | --append | --timeout)
 			(($# >= 2)) || usage_error "$given needs a value"
 			shift
 			;;

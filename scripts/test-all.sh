@@ -22,6 +22,7 @@ default, built here where they are missing)
                     on User-mode Linux, which is fast; in short on emulated machines
     KUnit           the suites as modules, on kasan
     the guest       what scripts/qemu-run.sh promises of it, on User-mode Linux
+    the timeline    what it draws of work items, on debian
 
 and once each, what scripts/rust-headers.sh makes, DKMS, and what scripts/new-module.sh makes.
 
@@ -155,6 +156,8 @@ test_kernel() { # KERNEL
 	guest "$1" fire 7200 "${fire[@]}"
 	[[ $1 != kasan ]] || run "$1.kunit" scripts/kunit.sh --kernel "$1"
 	! is_program "$1" || run "$1.guest" tests/guest.sh "$1"
+	# Writes are seen there alone.
+	[[ $1 != debian ]] || run "$1.timeline" tests/timeline.sh "$1"
 }
 
 # An emulated kernel that looks for mistakes would take hours for a million.

@@ -126,7 +126,8 @@ what_is_fetched_is_what_was_there() {
 what_cannot_be_fetched_is_said() {
 	local status=0
 	echo old >kept
-	guest --no-load --get /root:kept --get /nothing -- true </dev/null 2>missing.log || status=$?
+	guest --no-load --get /root:kept --get /nothing -- true </dev/null 2>missing.log ||
+		status=$?
 	((status == 1)) || fail "status $status"
 	grep -qx old kept || fail "what was there is gone"
 	grep -q 'not in the guest: /root /nothing$' missing.log || fail "$(cat missing.log)"

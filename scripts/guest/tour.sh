@@ -6,7 +6,6 @@
 # shellcheck shell=busybox
 
 demo=/proc/workqueue_demo
-device=/dev/wq_echo
 
 # ran KIND COUNT: waits until so many items of KIND have run
 ran() {
@@ -16,9 +15,8 @@ ran() {
 }
 
 # A burst, of which one worker takes what comes meanwhile.
-for number in 1 2 3 4 5 6 7 8 9 10 11 12; do
-	echo "message $number" >$device
-done
+wqtest echo 'message 1' 'message 2' 'message 3' 'message 4' 'message 5' 'message 6' 'message 7' \
+	'message 8' 'message 9' 'message 10' 'message 11' 'message 12' >/dev/null
 echo immediate >$demo
 ran immediate 1
 # As many at once as max_active says. The fifth waits.

@@ -26,7 +26,8 @@ impl Scale {
     /// All others together are as wide as `width`.
     pub fn new(moments: &[u64], fold: u64, width: f64) -> Scale {
         let mut pieces: Vec<Piece> = Vec::new();
-        let margin = (fold / 8).max(1);
+        let span = moments[moments.len() - 1] - moments[0];
+        let margin = (fold / 8).min(span / 10).max(1);
         let first = moments[0].saturating_sub(margin);
         let last = moments[moments.len() - 1] + margin;
         let mut begin = first;
