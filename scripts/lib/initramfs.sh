@@ -58,15 +58,21 @@ END
 
 # initramfs_add_needed DIR PROGRAM LIBRARIES: the libraries that PROGRAM in DIR asks for, and
 # those that they do, from the folder LIBRARIES. Nobody can run it to ask, as ldd does: it may
-# be for another processor.
+# be for another processor. To enter the root takes longer than all of it: once is enough.
 initramfs_add_needed() {
-	local library
-	in_root readelf -d "$1/$2" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' |
-		while IFS= read -r library; do
-			[[ ! -e $1/$library ]] || continue
-			cp -L "$3/$library" "$1"
-			initramfs_add_needed "$1" "$library" "$3" </dev/null
-		done
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	in_root sh -ec '
+		dir=$0 libraries=$2
+		set -- "$1"
+		while [ $# -gt 0 ]; do
+			for library in $(readelf -d "$dir/$1" |
+				sed -nE "s/.*\(NEEDED\).*\[(.*)\]/\1/p"); do
+				[ ! -e "$dir/$library" ] || continue
+				cp -L "$libraries/$library" "$dir"
+				set -- "$@" "$library"
+			done
+			shift
+		done' "$@"
 }
 
 # All modules are where modprobe looks for them. Ours can be had as /lib/modules/NAME.ko
