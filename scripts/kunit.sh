@@ -58,7 +58,7 @@ parse_options() {
 	(($# == 0)) || die "usage: kunit.sh [--kernel NAME]"
 	[[ -z ${KDIR:-} ]] || die "KDIR: this takes a kernel by its name"
 	kernel_check_known "$kernel"
-	results=$top/build/kunit-$kernel.log
+	kunit_log=$top/build/kunit-$kernel.log
 }
 
 # Built in, nobody moves the clock; and User-mode Linux preempts no worker that spins.
@@ -79,10 +79,10 @@ run_built_in() {
 		options+=(--make_options "$option")
 	done
 	rm -f "$log"
-	in_tree_run built-in "$kunit_py" run --kunitconfig="$in_tree_place" --failed \
-		--build_dir="$(realpath "$kdir")" --jobs="$(nproc)" --timeout=300 \
-		"${options[@]}" || status=1
-	without_time <"$log" >"$results" || die "the suites did not run"
+	in_tree_run built-in "$kunit_py" run --failed \
+		--kunitconfig="$in_tree_place" --build_dir="$(realpath "$kdir")" \
+		--jobs="$(nproc)" --timeout=300 "${options[@]}" || status=1
+	without_time <"$log" >"$kunit_log" || die "the suites did not run"
 	refusal=$(host_refusal "$log")
 	[[ -z $refusal ]] || die "$refusal"
 	kernel_is_silent "$(kernel_reports <"$log")"
@@ -96,8 +96,9 @@ run_as_modules() {
 		status=0
 		boot || status=1
 	fi
-	without_time <"$log" | merge "$(expected_suites | wc -l)" >"$results"
-	in_root python3 -B "$linux/src/$kunit_py" parse --failed "$results" || status=1
+	without_time <"$log" | merge "$(expected_suites | wc -l)" >"$kunit_log"
+	in_root python3 -B "$linux/src/$kunit_py" parse --failed "$kunit_log" ||
+		status=1
 	kernel_is_silent "$( ((!status)) || echo "see ${log#"$top/"}")"
 	lint
 }
@@ -137,8 +138,8 @@ merge() {
 		{ print }'
 }
 
-# points SUITE...: for each test in $results, and for what is not there,
-# a line like "ok SUITE.TEST"
+# points SUITE...: for each test in $kunit_log, and for what is not there,
+# a line like "ok SUITE.TEST", behind what a test that failed has said
 points() {
 	awk -v expected="$*" '
 		function end_of_suite() {
@@ -151,14 +152,22 @@ points() {
 			suite = $3
 			seen[suite] = 1
 			ran = planned = 0
+			said = ""
+			next
 		}
 		/^    1\.\.[0-9]+$/ { planned = substr($1, 4) + 0 }
 		/^    (not )?ok [0-9]+ / {
 			ran++
 			sub(/^ +/, "")
 			sub(/ok [0-9]+ /, "ok " suite ".")
+			if (/^not /) printf "%s", said
 			print
+			said = ""
 			next
+		}
+		/^    / {
+			sub(/^ +(# ?)?/, "")
+			said = said "# " $0 "\n"
 		}
 		/^(not )?ok / { end_of_suite() }
 		END {
@@ -167,13 +176,13 @@ points() {
 			for (i = 1; i <= count; i++)
 				if (!(names[i] in seen))
 					print "not ok " names[i] " # it did not run"
-		}' "$results"
+		}' "$kunit_log"
 }
 
-# print_ktap LINE...: numbers them
+# print_ktap LINE...: numbers the results among them
 print_ktap() {
-	printf 'KTAP version 1\n1..%d\n' $#
-	printf '%s\n' "$@" | awk '{ sub(/ok /, "ok " NR " "); print }'
+	ktap_begin "$(printf '%s\n' "$@" | grep -c '^\(not \)\?ok ')"
+	printf '%s\n' "$@" | awk '/^(not )?ok / { sub(/ok /, "ok " ++number " ") } { print }'
 }
 
 main() {

@@ -186,11 +186,11 @@ the_checks_find_what_is_wrong() {
 	sed -i 1d wrong/Kbuild
 	! passes_the_checks wrong >check.out || fail "nothing was found"
 	cat check.out
-	grep -q '^not ok .* rustfmt$' check.out
-	grep -q '^not ok .* warnings$' check.out
-	grep -q '^not ok .* clippy$' check.out
-	grep -q '^not ok .* licences$' check.out
-	grep -q '^ok .* shellcheck$' check.out
+	grep -q '^not ok .* - rustfmt ' check.out
+	grep -q '^not ok .* - warnings ' check.out
+	grep -q '^not ok .* - clippy ' check.out
+	grep -q '^not ok .* - licences ' check.out
+	grep -q '^ok .* - shellcheck ' check.out
 }
 
 # One case of them, for each waits ten seconds for what does not come.

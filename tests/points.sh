@@ -3,8 +3,12 @@
 #
 # How tests in shell run their cases.
 
-# What a case is run with, if anything: a command that takes its name.
-point_run=()
+# shellcheck source=scripts/lib/ktap.sh disable=SC2154 # $top is set where this is brought in
+. "$top/scripts/lib/ktap.sh"
+
+# What a case is run with, if anything: a command that takes its name. Whether it runs it then,
+# so that one can say how long it took.
+point_run=() points_timed=1
 
 # run_points DIR FUNCTION...: runs them in DIR, which it empties, and prints KTAP; fails if
 # any failed
@@ -14,7 +18,7 @@ run_points() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cd "$dir"
-	printf 'KTAP version 1\n1..%d\n' $#
+	ktap_begin $#
 	for point; do
 		point_report "$point"
 	done
@@ -23,20 +27,16 @@ run_points() {
 
 # In a shell of its own, where whatever fails ends it.
 point_report() { # POINT
-	local pid
+	local pid status=0 begun=${EPOCHREALTIME//[.,]/} took=''
 	(
 		set -e
 		"${point_run[@]}" "$1"
 	) >"$1.log" 2>&1 &
 	pid=$!
-	((++number))
-	if wait "$pid"; then
-		echo "ok $number - $1"
-		return
-	fi
-	awk '{ print "# " $0 }' "$1.log"
-	echo "not ok $number - $1"
-	failed=1
+	wait "$pid" || status=$?
+	((!points_timed)) || took=$((${EPOCHREALTIME//[.,]/} - begun))
+	((status == 0)) || failed=1
+	ktap_result $((++number)) "$1" "$status" "$took" <"$1.log"
 }
 
 # fail WORD...: what was wrong

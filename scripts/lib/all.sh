@@ -19,6 +19,8 @@ run_dir=$top/build/run-$$
 
 # shellcheck source=scripts/lib/log.sh
 . "$top/scripts/lib/log.sh"
+# shellcheck source=scripts/lib/ktap.sh
+. "$top/scripts/lib/ktap.sh"
 # shellcheck source=scripts/lib/arch.sh
 . "$top/scripts/lib/arch.sh"
 # shellcheck source=scripts/lib/cache.sh

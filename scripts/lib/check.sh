@@ -25,11 +25,11 @@ check_begin() {
 	share "$checked"
 }
 
-# run_checks NAME...: prints a line of TAP for each, and what it has to say only where it
+# run_checks NAME...: prints a line of KTAP for each, and what it has to say only where it
 # failed. One that has been spawned already is waited for.
 run_checks() {
 	local check number=0 failed=0
-	printf '1..%d\n' $#
+	ktap_begin $#
 	for check; do
 		[[ -n ${job_pid[$check]:-} ]] || spawn "$check" "check_$check"
 		test_result $((++number)) "$check" || failed=1
@@ -96,5 +96,5 @@ check_licences() {
 		echo "$file: no SPDX line"
 		status=1
 	done < <(find_files "${sources[@]}" '*.config' '*.cmdline' '*.toml' '*.txt' '*.in')
-	return $status
+	return "$status"
 }

@@ -36,13 +36,14 @@ step() {
 
 # A job runs beside the script. In a subshell of its own, because `set -e` does
 # not hold in a function that is called where its status is looked at.
-declare -A job_pid=() job_start=()
+declare -A job_pid=() job_start=() job_begun=()
 
 # spawn NAME CMD...
 spawn() {
 	local job=$1 job_path=$run_dir/$1
 	shift
 	job_start[$job]=$SECONDS
+	job_begun[$job]=${EPOCHREALTIME//[.,]/}
 	(
 		trap 'job_ends $?' EXIT
 		trap '[[ -e $job_path.command ]] || echo "$BASH_COMMAND" >"$job_path.command"' ERR
@@ -54,6 +55,7 @@ spawn() {
 
 # Who is killed has no time to tidy up.
 job_ends() { # STATUS
+	echo "${EPOCHREALTIME//[.,]/}" >"$job_path.ended"
 	echo $SECONDS >"$job_path.end"
 	(($1 > 128)) || remove "${unfinished[@]}"
 }
@@ -75,15 +77,13 @@ join() {
 
 # test_result NUMBER NAME: waits for a job that is a test, prints and returns its result
 test_result() {
-	local status=0
+	local status=0 took=''
 	wait "${job_pid[$2]}" || status=$?
 	unset "job_pid[$2]"
-	if ((status == 0)); then
-		printf 'ok %d - %s\n' "$1" "$2"
-	else
-		printf 'not ok %d - %s\n' "$1" "$2"
-		sed 's/^/    /' "$run_dir/$2.log"
-	fi
+	# One that was killed has not said when.
+	[[ ! -e $run_dir/$2.ended ]] ||
+		took=$(($(<"$run_dir/$2.ended") - job_begun[$2]))
+	ktap_result "$1" "$2" "$status" "$took" <"$run_dir/$2.log"
 	return "$status"
 }
 

@@ -5,6 +5,7 @@
 //! <https://docs.kernel.org/dev-tools/ktap.html>
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// How one test ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,15 +57,26 @@ impl<W: Write> Ktap<W> {
         self.out.flush()
     }
 
-    /// The next test's result. A reason of several lines is told in full
-    /// before the result, and by its first line with it.
-    pub fn result(&mut self, name: &str, verdict: &Verdict) -> io::Result<()> {
+    /// The next test's result, and how long it took where that is known. A
+    /// reason of several lines is told in full before the result, and by its
+    /// first line with it.
+    pub fn result(
+        &mut self,
+        name: &str,
+        verdict: &Verdict,
+        took: Option<Duration>,
+    ) -> io::Result<()> {
         self.number += 1;
         let number = self.number;
+        let seconds = took.map(|took| format!("{:.3} s", took.as_secs_f64()));
+        if let (Verdict::Failed(_) | Verdict::TimedOut(_), Some(seconds)) = (verdict, &seconds) {
+            writeln!(self.out, "# {name} took {seconds}")?;
+        }
         match verdict {
             Verdict::Passed => {
                 self.totals.passed += 1;
-                writeln!(self.out, "ok {number} {name}")?;
+                let seconds = seconds.map_or(String::new(), |seconds| format!(" # {seconds}"));
+                writeln!(self.out, "ok {number} {name}{seconds}")?;
             }
             Verdict::Skipped(reason) => {
                 self.totals.skipped += 1;
@@ -114,7 +126,7 @@ mod tests {
         let mut out = Vec::new();
         let mut ktap = Ktap::begin(&mut out, results.len()).unwrap();
         for (name, verdict) in results {
-            ktap.result(name, verdict).unwrap();
+            ktap.result(name, verdict, None).unwrap();
         }
         let totals = ktap.totals();
         (String::from_utf8(out).unwrap(), totals)
@@ -134,6 +146,21 @@ mod tests {
              ok 3 c # SKIP no device\nnot ok 4 d # TIMEOUT 60 seconds\n"
         );
         assert_eq!(totals, Totals { passed: 1, failed: 2, skipped: 1 });
+    }
+
+    #[test]
+    fn says_how_long_what_was_run_took() {
+        let mut out = Vec::new();
+        let mut ktap = Ktap::begin(&mut out, 3).unwrap();
+        let took = Some(Duration::from_micros(1_234_567));
+        ktap.result("a", &Verdict::Passed, took).unwrap();
+        ktap.result("b", &Verdict::Failed("left is right".into()), took).unwrap();
+        ktap.result("c", &Verdict::Skipped("no device".into()), took).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "KTAP version 1\n1..3\nok 1 a # 1.235 s\n# b took 1.235 s\n\
+             not ok 2 b # left is right\nok 3 c # SKIP no device\n"
+        );
     }
 
     #[test]

@@ -42,8 +42,9 @@ pub fn run(cases: &[Case], harness: &Harness, out: impl Write) -> io::Result<Tot
             // Its thread still holds whatever it holds.
             reason_to_skip = Some(format!("{} hangs", case.name));
         }
-        tell_notes(&mut ktap, case, harness, begun)?;
-        ktap.result(case.name, &verdict)?;
+        let took = begun.elapsed();
+        tell_notes(&mut ktap, case, harness)?;
+        ktap.result(case.name, &verdict, Some(took))?;
     }
     let totals = ktap.totals();
     ktap.diagnostic(&format!(
@@ -87,8 +88,9 @@ pub fn soak(
             }
             let begun = Instant::now();
             let verdict = run_one(case, &harness);
-            tell_notes(&mut ktap, case, &harness, begun)?;
-            ktap.diagnostic(&format!("round {round}, {}: {verdict:?}", case.name))?;
+            let took = begun.elapsed().as_secs_f64();
+            tell_notes(&mut ktap, case, &harness)?;
+            ktap.diagnostic(&format!("round {round}, {}: {verdict:?}, {took:.1} s", case.name))?;
             if !matches!(verdict, Verdict::Passed | Verdict::Skipped(_)) {
                 reason_to_skip = Some(format!("{} has failed", case.name));
             }
@@ -101,28 +103,17 @@ pub fn soak(
     }
     let not_run = Verdict::Skipped(reason_to_skip.unwrap_or_else(|| "no time was left".into()));
     for (case, verdict) in cases.iter().zip(verdicts) {
-        ktap.result(case.name, &verdict.unwrap_or_else(|| not_run.clone()))?;
+        ktap.result(case.name, &verdict.unwrap_or_else(|| not_run.clone()), None)?;
     }
     Ok(ktap.totals())
 }
 
-/// What a case has said, and how long it took where that is worth a line.
-fn tell_notes(
-    ktap: &mut Ktap<impl Write>,
-    case: &Case,
-    harness: &Harness,
-    begun: Instant,
-) -> io::Result<()> {
-    const WORTH_TELLING: Duration = Duration::from_secs(3);
+/// What a case has said.
+fn tell_notes(ktap: &mut Ktap<impl Write>, case: &Case, harness: &Harness) -> io::Result<()> {
     for note in harness.progress.take_notes() {
         ktap.diagnostic(&format!("{}: {note}", case.name))?;
     }
-    match begun.elapsed() {
-        took if took >= WORTH_TELLING => {
-            ktap.diagnostic(&format!("{} took {:.1} s", case.name, took.as_secs_f64()))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Runs a case in a thread of its own, which can be left behind if it hangs.
