@@ -40,7 +40,10 @@ check_bench_compiles() {
 	module_build "$top/bench/rust" "$top/build/check/bench-rust" CLIPPY=1 W=e
 }
 
-check_doctests() { in_root python3 -B -m doctest scripts/bench-report.py; }
+check_doctests() {
+	in_root env PYTHONPATH="$linux/src/tools/testing/kunit" \
+		python3 -B -m doctest scripts/bench-report.py scripts/junit.py
+}
 
 check_kernel_log() { tests/kernel-log.sh; }
 

@@ -28,8 +28,8 @@ and once each, what scripts/rust-headers.sh makes, DKMS, and what scripts/new-mo
 
 Beside the emulated kernels User-mode Linux is tested while kernels are built, and then what is
 tested once. Prints what they print (KTAP) and fails if any failed, or was skipped on a
-kernel that is built here and has what all of them need. What they print and the kernel's log of
-each boot are in build/test-all/.
+kernel that is built here and has what all of them need. What they print, as JUnit XML too, and
+the kernel's log of each boot are in build/test-all/.
 
 Environment:
   ARCH              arm64: on debian alone, for this architecture
@@ -71,11 +71,10 @@ main() {
 		fi
 	done
 	cd "$top"
-	rm -rf "$logs"
-	mkdir -p "$logs"
 	cache_init
 	run_dir_init
 	root_find
+	results_begin "$logs"
 	[[ -n ${TESTED:-} ]] || is_cross || run host scripts/test.sh --host
 	build_kernels "${fast[@]}"
 	spawn builds build_beside
@@ -84,6 +83,7 @@ main() {
 	[[ -z ${FULL:-} ]] || ((!in_tree)) || run arm64 env ARCH=arm64 scripts/test.sh
 	join_shown beside
 	join_shown builds
+	results_end || failed=1
 	return $failed
 }
 
@@ -116,10 +116,10 @@ test_beside() {
 		pause 0.5
 	done
 	if ((in_tree)); then
-		run in-tree tests/in-tree.sh
-		run kunit scripts/kunit.sh
-		run rust-headers tests/rust-headers.sh
-		run new-module tests/new-module.sh
+		run in-tree recorded in-tree tests/in-tree.sh
+		run kunit recorded kunit scripts/kunit.sh
+		run rust-headers recorded rust-headers tests/rust-headers.sh
+		run new-module recorded new-module tests/new-module.sh
 	fi
 	return $failed
 }
@@ -138,7 +138,12 @@ test_kernels() { # KERNEL...
 			! kill -0 "${job_pid[builds]}" 2>/dev/null; do
 			pause 0.5
 		done
-		! kernel_is_there "$kernel" || test_kernel "$kernel"
+		if kernel_is_there "$kernel"; then
+			test_kernel "$kernel"
+		else
+			# A run without a result, which is an error among the results.
+			: >"$logs/$kernel.build.ktap"
+		fi
 	done
 }
 
@@ -154,10 +159,11 @@ test_kernel() { # KERNEL
 	fire+=(${SEED:+--seed "$SEED"})
 	[[ $1 == debian && -n ${TESTED:-} ]] || guest "$1" test 3000 wqtest test
 	guest "$1" fire 7200 "${fire[@]}"
-	[[ $1 != kasan ]] || run "$1.kunit" scripts/kunit.sh --kernel "$1"
-	! is_program "$1" || run "$1.guest" tests/guest.sh "$1"
+	[[ $1 != kasan ]] ||
+		run "$1.kunit" recorded "$1.kunit" scripts/kunit.sh --kernel "$1"
+	! is_program "$1" || run "$1.guest" recorded "$1.guest" tests/guest.sh "$1"
 	# Writes are seen there alone.
-	[[ $1 != debian ]] || run "$1.timeline" tests/timeline.sh "$1"
+	[[ $1 != debian ]] || run "$1.timeline" recorded "$1.timeline" tests/timeline.sh "$1"
 }
 
 # An emulated kernel that looks for mistakes would take hours for a million.
@@ -180,14 +186,17 @@ amount() {
 
 # guest KERNEL NAME TIMEOUT COMMAND...
 guest() {
-	run "$1.$2" complete "$logs/$1.$2" "$1" "$3" "${@:4}"
+	run "$1.$2" complete "$1.$2" "$1" "$3" "${@:4}"
 }
 
-# complete LOGS KERNEL TIMEOUT COMMAND...: boots, and wants no test skipped for the
+# complete NAME KERNEL TIMEOUT COMMAND...: boots, and wants no test skipped for the
 # lack of an option that the kernel's configuration asks for
 complete() {
-	boot "$1.log" "${@:2}" | tee "$1.ktap" || return
-	[[ $2 == debian ]] || none_skipped "$1.ktap" "$2"
+	local status=0
+	recorded "$1" boot "$logs/$1.log" "${@:2}" || return
+	[[ $2 == debian ]] || none_skipped "$logs/$1.ktap" "$2" || status=$?
+	results_status "$1" "$status"
+	return "$status"
 }
 
 # User-mode Linux gives up none of its CPUs, and has no freezer with several.

@@ -1,0 +1,316 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML. Prints KTAP.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+# shellcheck source=tests/points.sh
+. "$top/tests/points.sh"
+
+points=(
+	each_result_of_ktap_is_a_test_case
+	a_run_that_breaks_off_is_an_error
+	a_run_that_fails_without_a_test_is_an_error
+	what_printed_no_ktap_is_an_error
+	a_run_that_was_left_out_is_skipped
+	what_xml_does_not_know_is_escaped
+	what_cargo_prints_becomes_ktap
+	runs_are_recorded_with_their_status
+	a_failed_test_says_why_in_its_diagnostic_lines
+	the_guests_tests_become_junit
+)
+
+# python CMD...: in the root, which has one
+python() {
+	in_root env PYTHONPATH="$linux/src/tools/testing/kunit" python3 -B "$@"
+}
+
+# junit NAME <KTAP: makes NAME.xml of it
+junit() {
+	cat >"$1.ktap"
+	python "$top/scripts/junit.py" "$PWD/$1.xml" "$PWD/$1.ktap"
+}
+
+# cases NAME: what is in NAME.xml: a line a test case, its name and time; below it a line a verdict,
+# and one for each of what that tells. What the file counts has to be what is in it.
+cases() {
+	python -c 'import sys
+import xml.etree.ElementTree as ET
+root = ET.parse(sys.argv[1]).getroot()
+assert root.tag == "testsuites"
+counts = {"testcase": "tests", "failure": "failures", "error": "errors", "skipped": "skipped"}
+for element in [root, *root]:
+    for kind, name in counts.items():
+        found = len(list(element.iter(kind)))
+        assert int(element.get(name)) == found, (element.attrib, kind, found)
+for case in root.iter("testcase"):
+    print(case.get("classname") + "." + case.get("name"), case.get("time") or "-")
+    for part in case:
+        print("  " + part.tag + ":", part.get("message"))
+        for line in part.text.split("\n") if part.text else []:
+            print("  | " + line)
+' "$PWD/$1.xml"
+}
+
+# are NAME: fails unless the cases of NAME are as stdin
+are() {
+	cat >"$1.expected"
+	cases "$1" | diff "$1.expected" - || fail "these are not the cases"
+}
+
+# has NAME CASE KIND MESSAGE: fails unless NAME.xml has that
+has() {
+	cases "$1" | grep -A 1 "^$2 " | grep -q "^  $3: $4" || fail "no $3 of $2:" "$(cases "$1")"
+}
+
+each_result_of_ktap_is_a_test_case() {
+	junit all <<-'END'
+		booting
+		KTAP version 1
+		1..7
+		ok 1 passed # 0.031 s
+		# failed: left <is> "right" & more
+		[    9.123456] wq_echo: "x" (len=1)
+		# failed took 3.200 s
+		not ok 2 failed # expected 1, got 2
+		ok 3 skipped # SKIP no device # there
+		not ok 4 hung # TIMEOUT 60 seconds
+		# note: one
+		ok 5 - told
+		# it says
+		# why
+		not ok 6 - in_shell # 1.500 s
+		    KTAP version 1
+		    # Subtest: suite
+		    1..2
+		    ok 1 first
+		    # second: ASSERTION FAILED at x.rs:3
+		    not ok 2 second
+		not ok 7 suite
+		# 3 passed
+	END
+	are all <<-'END'
+		all.passed 0.031
+		all.failed 3.200
+		  failure: expected 1, got 2
+		  | failed: left <is> "right" & more
+		  | [    9.123456] wq_echo: "x" (len=1)
+		  | failed took 3.200 s
+		  | expected 1, got 2
+		all.skipped -
+		  skipped: no device # there
+		all.hung -
+		  failure: TIMEOUT 60 seconds
+		  | TIMEOUT 60 seconds
+		all.told -
+		  system-out: None
+		  | note: one
+		all.in_shell 1.500
+		  failure: why
+		  | it says
+		  | why
+		all.suite.first -
+		all.suite.second -
+		  failure: second: ASSERTION FAILED at x.rs:3
+		  | second: ASSERTION FAILED at x.rs:3
+	END
+}
+
+a_run_that_breaks_off_is_an_error() {
+	junit crash <<-'END'
+		KTAP version 1
+		1..4
+		ok 1 a
+		ok 2 b
+		[    3.100000] BUG: KASAN: slab-use-after-free
+		[    3.200000] Kernel panic - not syncing: kernel: panic_on_warn set
+	END
+	are crash <<-'END'
+		crash.a -
+		crash.b -
+		crash.the run -
+		  error: 2 of the tests that were planned did not run
+		  | [    3.100000] BUG: KASAN: slab-use-after-free
+		  | [    3.200000] Kernel panic - not syncing: kernel: panic_on_warn set
+	END
+	# Nor does a result too many go unseen; and without a plan all are taken as they come.
+	junit beyond <<<$'KTAP version 1\n1..1\nok 1 a\nok 2 b'
+	has beyond 'beyond.the run' error '2 results where 1 were planned'
+	junit no_plan <<<$'KTAP version 1\nok 1 a\nok 2 b'
+	are no_plan <<<$'no_plan.a -\nno_plan.b -'
+	# A suite that says it has failed, though none of its tests says so.
+	junit inner <<<$'KTAP version 1\n1..1\n    # Subtest: s\n    1..2\n    ok 1 a\nnot ok 1 s'
+	has inner 'inner.the run' error '1 of the tests'
+	junit outer <<<$'KTAP version 1\n1..1\n    # Subtest: s\n    1..1\n    ok 1 a\nnot ok 1 s'
+	has outer 'outer.s' failure 'no reason given'
+}
+
+a_run_that_fails_without_a_test_is_an_error() {
+	echo 124 >bad.status
+	junit bad <<<$'KTAP version 1\n1..1\nok 1 a'
+	are bad <<-'END'
+		bad.a -
+		bad.the run -
+		  error: it ended with status 124, though no test failed
+		  | it ended with status 124, though no test failed
+	END
+	# It is said once.
+	echo 1 >failed.status
+	junit failed <<<$'KTAP version 1\n1..1\nnot ok 1 a # no'
+	are failed <<<$'failed.a -\n  failure: no\n  | no'
+	echo 0 >good.status
+	junit good <<<$'KTAP version 1\n1..1\nok 1 a'
+	are good <<<'good.a -'
+}
+
+what_printed_no_ktap_is_an_error() {
+	junit nothing </dev/null
+	has nothing 'nothing.the run' error 'no KTAP was printed'
+	junit words <<<"qemu-run.sh: the guest ended without a word"
+	has words 'words.the run' error 'no KTAP was printed'
+	cases words | grep -q '^  | qemu-run.sh: the guest ended without a word'
+}
+
+a_run_that_was_left_out_is_skipped() {
+	junit out <<<$'KTAP version 1\n1..0 # SKIP they take root'
+	are out <<<$'out.the run -\n  skipped: they take root'
+}
+
+what_xml_does_not_know_is_escaped() {
+	printf 'KTAP version 1\n1..1\n# \033[31m\001\377 \xef\xbf\xbe %s\r\nnot ok 1 a # \b<&">\n' \
+		'中文' | junit odd
+	are odd <<-'END'
+		odd.a -
+		  failure: \x08<&">
+		  | \x1b[31m\x01\xff \ufffe 中文
+		  | \x08<&">
+	END
+}
+
+what_cargo_prints_becomes_ktap() {
+	ktap_of_cargo <<-'END' >cargo.ktap
+		   Compiling wqtest v0.1.0
+
+		running 4 tests
+		test cli::tests::takes_texts ... ok
+		test model::tests::splits - should panic ... ok
+		test raw::tests::asks ... ignored, no io_uring, or 5.1
+		test runner::tests::fails ... FAILED
+
+		failures:
+
+		---- runner::tests::fails stdout ----
+
+		thread 'runner::tests::fails' panicked at src/runner.rs:3:5:
+		oh no
+
+		failures:
+		    runner::tests::fails
+
+		test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out
+	END
+	sed 's/ $//' cargo.ktap | diff - <(
+		cat <<-'END'
+			KTAP version 1
+			1..4
+			ok 1 cli::tests::takes_texts
+			ok 2 model::tests::splits - should panic
+			ok 3 raw::tests::asks # SKIP ignored, no io_uring, or 5.1
+			#
+			# thread 'runner::tests::fails' panicked at src/runner.rs:3:5:
+			# oh no
+			#
+			not ok 4 runner::tests::fails
+		END
+	) || fail "this is not its KTAP"
+	# What does not compile has no tests.
+	echo 101 >broken.status
+	ktap_of_cargo <<<'error: could not compile' | junit broken
+	has broken 'broken.the run' error ''
+}
+
+recording() {
+	unset WQ_RESULTS
+	results_begin "$PWD/results"
+	recorded good printf 'KTAP version 1\n1..1\nok 1 a # 0.100 s\n' || return
+	recorded bad sh -c 'echo "KTAP version 1"; exit 3' && return
+	recorded_cargo cargo printf 'test a ... ok\n' || return
+	# Who is called by one who records leaves it to that one.
+	(
+		results_begin "$PWD/own"
+		recorded inner printf 'KTAP version 1\n1..1\nok 1 b\n'
+		results_end
+	) || return
+	[[ ! -e own ]] || return
+	results_end
+}
+
+runs_are_recorded_with_their_status() {
+	recording >shown 2>said || fail "$(cat shown said)"
+	[[ $(cat results/{good,bad,cargo,inner}.status | xargs) == '0 3 0 0' ]] ||
+		fail "$(head results/*.status)"
+	grep -qx 'ok 1 a # 0.100 s' shown
+	cp results/junit.xml .
+	[[ $(cases junit | grep '^[a-z]' | xargs) == \
+		'bad.the run - cargo.a - good.a 0.100 inner.b -' ]] || fail "$(cases junit)"
+	has junit 'bad.the run' error ''
+}
+
+a_failed_test_says_why_in_its_diagnostic_lines() {
+	mkdir inner
+	cat >inner.sh <<-'END'
+		set -euo pipefail
+		top=$1
+		. "$top/tests/points.sh"
+		fine() { :; }
+		wrong() { echo "ok 7 nothing"; fail "it is wrong"; }
+		run_points "$PWD/inner" fine wrong
+	END
+	! bash inner.sh "$top" >points.out || fail "it passed"
+	junit points <points.out
+	sed -E -i 's/time="[0-9]+\.[0-9]{3}"/time="known"/' points.xml
+	are points <<-'END'
+		points.fine known
+		points.wrong known
+		  failure: it is wrong
+		  | ok 7 nothing
+		  | it is wrong
+	END
+}
+
+# shellcheck disable=SC2016 # expanded by the guest's shell
+# One boot for what needs no more than to run a command. Each part begins with its name.
+in_guest() {
+	[[ ! -e guest.out ]] || return 0
+	"$top/scripts/qemu-run.sh" --kernel debian --timeout 300 \
+		-- '
+		echo "== ktap"; wqtest test wqtest_echo
+	' </dev/null >guest.out
+}
+
+part() { awk -v part="== $1" '/^== / { here = $0 == part; next } here' guest.out; } # NAME
+
+the_guests_tests_become_junit() {
+	in_guest
+	part ktap | junit guest
+	cases guest | grep -qE '^guest\.wqtest_echo_says_what_it_wrote [0-9]+\.[0-9]{3}$'
+	! cases guest | grep -E ' -$|^  (failure|error|skipped):' ||
+		fail "without a time, or without success"
+}
+
+main() {
+	cd "$top"
+	cache_init
+	run_dir_init
+	root_find
+	prepare_kernel debian
+	join_kernel
+	(($# == 0)) || points=("$@")
+	run_points "$top/build/machines" "${points[@]}"
+}
+
+main "$@"
