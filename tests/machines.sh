@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML. Prints KTAP.
+# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML and JSON. Prints KTAP.
 
 set -euo pipefail
 
@@ -10,6 +10,8 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 . "$top/scripts/lib/all.sh"
 # shellcheck source=tests/points.sh
 . "$top/tests/points.sh"
+# shellcheck source=tests/schema.sh
+. "$top/tests/schema.sh"
 
 points=(
 	each_result_of_ktap_is_a_test_case
@@ -21,6 +23,10 @@ points=(
 	what_cargo_prints_becomes_ktap
 	runs_are_recorded_with_their_status
 	a_failed_test_says_why_in_its_diagnostic_lines
+	schemas_name_what_they_are_of
+	doctor_prints_what_its_schema_says
+	stats_prints_what_its_schema_says
+	bench_prints_what_its_schema_says
 	the_guests_tests_become_junit
 )
 
@@ -282,17 +288,61 @@ a_failed_test_says_why_in_its_diagnostic_lines() {
 	END
 }
 
+# A page that nobody would find is none.
+schemas_name_what_they_are_of() {
+	local schema
+	for schema in "$top"/docs/schemas/*.json; do
+		python -m json.tool "$schema" >/dev/null
+		grep -qF "(schemas/${schema##*/})" "$top/docs/machines.md" ||
+			fail "docs/machines.md does not name ${schema##*/}"
+	done
+}
+
+doctor_prints_what_its_schema_says() {
+	# Whatever this machine is fit for.
+	"$top/scripts/doctor.sh" --json >doctor.json || true
+	conforms doctor <doctor.json
+	"$top/scripts/doctor.sh" --json 7.2.0 >other.json || true
+	conforms doctor <other.json
+	make -C "$top" --no-print-directory doctor JSON=1 >made.json || true
+	conforms doctor <made.json
+}
+
 # shellcheck disable=SC2016 # expanded by the guest's shell
 # One boot for what needs no more than to run a command. Each part begins with its name.
 in_guest() {
 	[[ ! -e guest.out ]] || return 0
 	"$top/scripts/qemu-run.sh" --kernel debian --timeout 300 \
-		-- '
+		--append 'printk.devkmsg=on' -- '
+		printf "custom 2 percpu\nstart 1000\ndata 1\n" >/proc/workqueue_demo
+		echo "== stats"; wqtest stats --json
+		rmmod workqueue_demo
+		echo "== stats_of_one"; wqtest stats --json
+		echo "== bench"; wqtest bench boot floor --rounds 2 --messages 100
+		modprobe workqueue_demo
 		echo "== ktap"; wqtest test wqtest_echo
 	' </dev/null >guest.out
 }
 
 part() { awk -v part="== $1" '/^== / { here = $0 == part; next } here' guest.out; } # NAME
+
+stats_prints_what_its_schema_says() {
+	in_guest
+	part stats | conforms stats
+	part stats | grep -q workqueue_demo_percpu
+	part stats_of_one | conforms stats
+	part stats_of_one | grep -q '"workqueue_demo": null'
+}
+
+bench_prints_what_its_schema_says() {
+	in_guest
+	part bench >debian.icount.jsonl
+	conforms bench <debian.icount.jsonl
+	in_root python3 "$top/scripts/bench-report.py" "$PWD" "$PWD/bench.json" "$PWD/bench.svg" \
+		"$PWD/growth.svg" >table
+	conforms bench <bench.json
+	[[ $(grep -c '"kernel": "debian"' bench.json) == "$(wc -l <debian.icount.jsonl)" ]]
+}
 
 the_guests_tests_become_junit() {
 	in_guest

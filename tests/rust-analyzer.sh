@@ -31,15 +31,9 @@ main() {
 
 # rust_analyzer_make DIR: that of the root's compiler, whose libraries it uses
 rust_analyzer_make() {
-	local apt=$1/apt version
+	local version
 	version=$(sed -n '/^Package: rustc$/,/^$/s/^Version: //p' "$root/var/lib/dpkg/status")
-	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-	: >"$apt/status"
-	suite_source >"$apt/sources.list"
-	apt_private "$apt" apt-get update
-	(cd "$apt" && apt_private "$apt" apt-get download "rust-analyzer=$version")
-	dpkg-deb -x "$apt"/rust-analyzer_*.deb "$1"
-	rm -r "$apt"
+	debian_unpack "$1" "rust-analyzer=$version"
 }
 
 # rust_analyzer ARG...: by the root's loader, as this machine may have an older one

@@ -83,6 +83,19 @@ apt_private() {
 		-o Acquire::Languages=none -o APT::Update::Error-Mode=any "$@"
 }
 
+# debian_unpack DIR PACKAGE[=VERSION]: unpacks a package of the suite into DIR, and none of those
+# that it depends on
+debian_unpack() {
+	local apt=$1/apt
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+	: >"$apt/status"
+	suite_source >"$apt/sources.list"
+	apt_private "$apt" apt-get update
+	(cd "$apt" && apt_private "$apt" apt-get download "$2")
+	dpkg-deb -x "$apt/${2%%=*}"_*.deb "$1"
+	rm -r "$apt"
+}
+
 # linux_unpack DIR RELEASE VERSION: fills DIR with src/, config, Module.symvers,
 # vmlinux, vmlinuz, release and version. RELEASE is like 7.3.4+deb13-amd64, VERSION
 # like 7.3.4-1~bpo13+1; where they are empty: the newest of $flavour.
