@@ -22,6 +22,9 @@ modules_install:
 rust-analyzer:
 	@bash scripts/build.sh rust-analyzer $(if $(MODULE),'$(MODULE)')
 
+man completions:
+	@bash scripts/build.sh $@
+
 demo:
 	@bash scripts/qemu-run.sh
 
@@ -104,7 +107,9 @@ help:
 	@echo '                      make a folder with a module of your own (--help says more)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor (MODULE=DIR: for a module'
 	@echo '                      of your own, into DIR)'
+	@echo 'make man completions  the manual pages of wqtest, and what bash, fish and zsh complete its'
+	@echo '                      command line by, in build/'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
 .PHONY: all modules modules_install rust-analyzer demo doctor test test-all soak check compile-fail \
-	kunit in-tree zoo bench peers clean help
+	kunit in-tree zoo bench peers man completions clean help

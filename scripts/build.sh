@@ -4,6 +4,7 @@
 # build.sh modules|install|rust-analyzer [DIR]: the modules for a kernel that runs on
 # real machines, not for the guest of qemu-run.sh; for an editor those in DIR, too.
 # build.sh module DIR: the modules in DIR, of somebody's own, into DIR.
+# build.sh man|completions: what wqtest prints of its command line for man(1) and for shells.
 #
 # Environment: KDIR, the kernel build folder; KREL, the release to build for
 # where KDIR is not set, by default that of the running kernel. For `module`: KDIR, or
@@ -23,7 +24,11 @@ main() {
 	install) install_modules ;;
 	module) build_module "$(realpath "${2:?the folder of a module}")" ;;
 	rust-analyzer) build_rust_project "$(realpath "${2:-$top}")" ;;
-	*) die "usage: build.sh modules|install|rust-analyzer [DIR] or build.sh module DIR" ;;
+	man | completions) build_pages "$1" ;;
+	*)
+		die "usage: build.sh modules|install|rust-analyzer [DIR] or build.sh module DIR" \
+			"or build.sh man|completions"
+		;;
 	esac
 }
 
@@ -188,6 +193,36 @@ make_sysroot() {
 		chmod 755 "$1/$tool"
 	done
 	ln -sfn "$(realpath "$root")/usr/lib/rustlib/src/rust" "$1/lib/rustlib/src/rust"
+}
+
+# build_pages man|completions: in build/, by the names under which each is looked for
+build_pages() {
+	local dir=$top/build/$1 wqtest name
+	# The program is run here.
+	arch=$host_arch
+	cache_init
+	run_dir_init
+	root_find
+	root_prepare
+	build_lock
+	step "building wqtest" wqtest wqtest_build
+	build_unlock
+	wqtest=$(wqtest_path)
+	rm -rf "$dir"
+	if [[ $1 == completions ]]; then
+		mkdir -p "$dir"
+		"$wqtest" completions bash >"$dir/wqtest"
+		"$wqtest" completions fish >"$dir/wqtest.fish"
+		"$wqtest" completions zsh >"$dir/_wqtest"
+	else
+		mkdir -p "$dir/man1"
+		"$wqtest" man >"$dir/man1/wqtest.1"
+		sed -nE 's/^wqtest\\-(.*)\(1\)$/\1/p' "$dir/man1/wqtest.1" |
+			while IFS= read -r name; do
+				"$wqtest" man "$name" >"$dir/man1/wqtest-$name.1"
+			done
+	fi
+	say "made ${dir#"$top/"}"
 }
 
 main "$@"

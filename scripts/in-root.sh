@@ -14,10 +14,5 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 cache_init
 run_dir_init
 root_find
-if [[ -e $root ]]; then
-	host_check_mount
-else
-	host_prepare "$cache_size"
-	step "making the toolchain root" root root_need
-fi
+root_prepare
 in_root "$@"

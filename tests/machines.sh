@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML and JSON. Prints KTAP.
+# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML, JSON, completions, manual pages. Prints KTAP.
 
 set -euo pipefail
 
@@ -28,6 +28,9 @@ points=(
 	stats_prints_what_its_schema_says
 	bench_prints_what_its_schema_says
 	the_guests_tests_become_junit
+	bash_completes_what_users_type
+	completions_are_what_their_shells_read
+	man_has_a_page_for_each_command
 )
 
 # python CMD...: in the root, which has one
@@ -350,6 +353,75 @@ the_guests_tests_become_junit() {
 	cases guest | grep -qE '^guest\.wqtest_echo_says_what_it_wrote [0-9]+\.[0-9]{3}$'
 	! cases guest | grep -E ' -$|^  (failure|error|skipped):' ||
 		fail "without a time, or without success"
+}
+
+# The program, as it is for this machine.
+wqtest() { "$(wqtest_path)" "$@"; }
+
+wqtest_prepare() {
+	build_lock
+	(wqtest_build)
+	build_unlock
+}
+
+# completed WORD...: what bash offers for the last of them
+completed() {
+	local COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+	_wqtest wqtest "${*: -1}" "${*: -2:1}"
+	printf '%s\n' "${COMPREPLY[@]}" | sort | xargs
+}
+
+bash_completes_what_users_type() {
+	wqtest_prepare
+	wqtest completions bash >wqtest.bash
+	# shellcheck source=/dev/null # made above
+	. ./wqtest.bash
+	[[ $(complete -p wqtest) == *' -F _wqtest '* ]]
+	[[ $(completed wqtest st) == stats ]] || fail "st: $(completed wqtest st)"
+	[[ $(completed wqtest stats --j) == --json ]] || fail "--j: $(completed wqtest stats --j)"
+	[[ $(completed wqtest fire --) == '--cycles --help --inputs --list --minutes '* ]] ||
+		fail "--: $(completed wqtest fire --)"
+	[[ $(completed wqtest bench gr) == growth ]] || fail "gr: $(completed wqtest bench gr)"
+	[[ $(completed wqtest completions '') == *'bash fish zsh' ]] ||
+		fail "completions: $(completed wqtest completions '')"
+	[[ $(completed wqtest '') == *' bench '*' watch' ]] || fail "$(completed wqtest '')"
+	[[ $(completed wqtest '') != *child* ]] || fail "$(completed wqtest '')"
+}
+
+# Where such a shell is installed.
+completions_are_what_their_shells_read() {
+	local shell
+	wqtest_prepare
+	make -C "$top" --no-print-directory completions
+	for shell in bash:wqtest fish:wqtest.fish zsh:_wqtest; do
+		wqtest completions "${shell%:*}" | cmp - "$top/build/completions/${shell#*:}"
+		! command -v "${shell%:*}" >/dev/null ||
+			"${shell%:*}" -n "$top/build/completions/${shell#*:}"
+	done
+	! wqtest completions sh 2>refused || fail "there are completions for sh"
+	grep -q 'bash, fish, zsh' refused
+}
+
+man_has_a_page_for_each_command() {
+	local name names
+	wqtest_prepare
+	make -C "$top" --no-print-directory man
+	names=$(wqtest --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
+	for name in $names; do
+		[[ $name != help ]] || continue
+		[[ -s $top/build/man/man1/wqtest-$name.1 ]] || fail "wqtest $name has no page"
+	done
+	[[ $(find "$top/build/man" -name '*.1' | wc -l) == "$(wc -w <<<"$names")" ]] ||
+		fail "$(ls "$top/build/man/man1")"
+	! command -v groff >/dev/null || {
+		groff -man -Tutf8 -ww -z "$top/build/man"/man1/*.1 >groff.out 2>&1
+		[[ ! -s groff.out ]] || fail "$(<groff.out)"
+	}
+	! command -v man >/dev/null || {
+		MANWIDTH=90 man -l "$top/build/man/man1/wqtest-stats.1" >stats.txt
+		grep -q -e '--json' stats.txt
+		grep -q 'wqtest-stats - Shows the counters of both modules' stats.txt
+	}
 }
 
 main() {

@@ -150,6 +150,16 @@ root_need() {
 	cargo_home_prepare
 }
 
+# For one who needs no kernel: the root is there afterwards, and may be entered.
+root_prepare() {
+	if [[ -e $root ]]; then
+		host_check_mount
+	else
+		host_prepare "$cache_size"
+		step "making the toolchain root" root root_need
+	fi
+}
+
 # The registries and proxies of the user's own cargo configuration, and nothing
 # else of it: a linker or a compiler wrapper named there is not in the root.
 cargo_home_prepare() {

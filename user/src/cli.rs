@@ -7,7 +7,7 @@ use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, ValueParser};
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint};
 
 use crate::commands::fire;
 use crate::fire::children;
@@ -31,6 +31,8 @@ pub enum Action {
     Fire { options: fire::Options, list: bool, modules: PathBuf },
     Timeline { options: timeline::Options },
     Bench { options: measure::Options },
+    Completions { shell: String },
+    Man { command: Option<String> },
     FireChild { words: Vec<String> },
     ChildSpin { cpu: usize, lines: String },
     ChildWrite { signals: Signals, path: PathBuf, text: OsString },
@@ -42,7 +44,29 @@ pub fn parse() -> Action {
     action(&command().get_matches())
 }
 
+/// The shells that there are completions for.
+pub const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
+
+/// All that the program takes.
 fn command() -> Command {
+    public().subcommand(child_spin()).subcommand(child_write()).subcommand(fire_child())
+}
+
+/// What of it is for users.
+pub fn public() -> Command {
+    let command = driving().subcommand(completions());
+    let mut pages = names(&command);
+    pages.push("man".into());
+    command.subcommand(man(pages))
+}
+
+/// The names of what a command has below it.
+pub fn names(command: &Command) -> Vec<String> {
+    command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+/// What drives and tests the modules.
+fn driving() -> Command {
     Command::new("wqtest")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Drives wq_echo and workqueue_demo, and tests them end to end")
@@ -59,9 +83,6 @@ fn command() -> Command {
         .subcommand(fire_command())
         .subcommand(timeline_command())
         .subcommand(bench())
-        .subcommand(child_spin())
-        .subcommand(child_write())
-        .subcommand(fire_child())
 }
 
 fn echo() -> Command {
@@ -251,10 +272,34 @@ fn bench() -> Command {
         .arg(folder("twins", "/", "Where those of bench/ are"))
 }
 
+fn completions() -> Command {
+    Command::new("completions")
+        .about("Prints what a shell completes this program's command line by")
+        .after_help("For this shell: . <(wqtest completions bash)")
+        .arg(
+            Arg::new("SHELL")
+                .required(true)
+                .value_parser(PossibleValuesParser::new(SHELLS))
+                .help("Which shell"),
+        )
+}
+
+fn man(pages: Vec<String>) -> Command {
+    Command::new("man")
+        .about("Prints the manual page of this program, or of COMMAND")
+        .after_help("To read it: wqtest man stats | man -l -")
+        .arg(
+            Arg::new("COMMAND")
+                .value_parser(PossibleValuesParser::new(pages))
+                .help("One of its commands"),
+        )
+}
+
 fn folder(name: &'static str, usual: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name("DIR")
+        .value_hint(ValueHint::DirPath)
         .value_parser(ValueParser::path_buf())
         .default_value(usual)
         .help(help)
@@ -344,6 +389,8 @@ fn action(matches: &ArgMatches) -> Action {
                 twins: one(args, "twins"),
             },
         },
+        Some(("completions", args)) => Action::Completions { shell: one(args, "SHELL") },
+        Some(("man", args)) => Action::Man { command: args.get_one("COMMAND").cloned() },
         Some((children::COMMAND, args)) => Action::FireChild {
             words: args.get_many("words").into_iter().flatten().cloned().collect(),
         },
@@ -490,6 +537,9 @@ mod tests {
             &["stats", "x"],
             &["watch", "--fast"],
             &["poll"],
+            &["completions"],
+            &["completions", "sh"],
+            &["man", child::COMMAND],
         ] {
             assert!(refused(args), "{args:?}");
         }

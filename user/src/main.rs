@@ -51,6 +51,8 @@ fn main() -> ExitCode {
         Action::Fire { options, modules, .. } => commands::fire::run(&options, &modules),
         Action::Timeline { options } => commands::timeline::run(&options),
         Action::Bench { options } => commands::bench::run(&options),
+        Action::Completions { shell } => commands::completions::run(&shell),
+        Action::Man { command } => commands::man::run(command.as_deref()),
         Action::FireChild { words } => fire::jobs::main(&words).map(|()| ExitCode::SUCCESS),
         Action::ChildSpin { cpu, lines } => {
             harness::held_cpu::child_main(cpu, &lines);

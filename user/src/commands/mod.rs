@@ -3,8 +3,10 @@
 //! One file a command of the program.
 
 pub mod bench;
+pub mod completions;
 pub mod echo;
 pub mod fire;
+pub mod man;
 pub mod poll;
 pub mod send;
 pub mod stats;
