@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML, JSON, completions, manual pages. Prints KTAP.
+# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML, JSON,
+# completions, manual pages; and that nobody gets a complaint who has gone away. Prints KTAP.
 
 set -euo pipefail
 
@@ -31,6 +32,7 @@ points=(
 	bash_completes_what_users_type
 	completions_are_what_their_shells_read
 	man_has_a_page_for_each_command
+	scripts_end_quietly_where_nobody_reads
 )
 
 # python CMD...: in the root, which has one
@@ -422,6 +424,27 @@ man_has_a_page_for_each_command() {
 		grep -q -e '--json' stats.txt
 		grep -q 'wqtest-stats - Shows the counters of both modules' stats.txt
 	}
+}
+
+# unread CMD...: with a stdout that nobody reads, as `| true` has; prints the status
+unread() {
+	python3 -c 'import os, subprocess, sys
+read, write = os.pipe()
+os.close(read)
+print(subprocess.run(sys.argv[1:], stdout=write).returncode)' "$@"
+}
+
+scripts_end_quietly_where_nobody_reads() {
+	local status script
+	wqtest_prepare
+	for script in scripts/{doctor,qemu-run,new-module}.sh; do
+		status=$(unread bash "$top/$script" --help 2>said)
+		[[ ! -s said ]] || fail "$script: $status: $(<said)"
+	done
+	status=$(unread bash "$top/scripts/doctor.sh" 2>said)
+	[[ ! -s said && $status == -13 ]] || fail "doctor.sh: $status: $(<said)"
+	status=$(unread "$(wqtest_path)" man 2>said)
+	[[ ! -s said && $status == 0 ]] || fail "wqtest man: $status: $(<said)"
 }
 
 main() {

@@ -45,6 +45,10 @@ impl Error {
     pub fn errno(&self) -> Option<Errno> {
         self.errno
     }
+
+    pub fn is_of(&self, path: impl AsRef<Path>, errno: Errno) -> bool {
+        self.path == path.as_ref() && self.errno == Some(errno)
+    }
 }
 
 impl fmt::Display for Error {
@@ -106,6 +110,9 @@ mod tests {
         let denied = Error::from_errno(paths::ECHO_DEVICE, Errno::EACCES);
         assert_eq!(denied.to_string(), "/dev/wq_echo: permission denied: run as root");
         assert_eq!(denied.errno(), Some(Errno::EACCES));
+        assert!(denied.is_of(paths::ECHO_DEVICE, Errno::EACCES));
+        assert!(!denied.is_of(paths::ECHO_DEVICE, Errno::EPIPE));
+        assert!(!denied.is_of("stdout", Errno::EACCES));
     }
 
     #[test]

@@ -62,8 +62,5 @@ fn main() -> ExitCode {
             harness::child::child_main(signals, &path, &text).map(|()| ExitCode::SUCCESS)
         }
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("wqtest: {error}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| commands::give_up(&error))
 }

@@ -3,11 +3,12 @@
 //! This program's own commands, run as a user runs them.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
+use nix::unistd::{pipe, Pid};
 
 use super::cases;
 use crate::demo_model::{Kind, KIND_WORDS};
@@ -27,6 +28,8 @@ cases! {
     wqtest_stats_and_watch_show_each_queue_that_there_is,
     wqtest_names_what_is_missing_and_what_to_do,
     wqtest_watch_ends_cleanly_on_ctrl_c,
+    wqtest_ends_quietly_where_nobody_reads,
+    wqtest_survives_that_nobody_reads_its_errors,
 }
 
 fn wqtest(args: &[&str]) -> Outcome<Output> {
@@ -193,5 +196,59 @@ fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
         "views of both modules in {seen}"
     );
     ensure!(!seen.contains('\x1b'), "escape sequences where there is no terminal: {seen:?}");
+    Ok(())
+}
+
+/// An end of a pipe that nobody reads, as the one that `| true` leaves.
+fn unread() -> Outcome<OwnedFd> {
+    let (_, writer) = pipe()?;
+    Ok(writer)
+}
+
+fn wqtest_ends_quietly_where_nobody_reads(_: &Harness) -> Outcome {
+    const ENOUGH_SEEN: i32 = 0;
+    // As if SIGPIPE had ended it: what it was asked for has not been done.
+    const NOT_DONE: i32 = 141;
+    for (args, status) in [
+        (&["echo", "x"][..], ENOUGH_SEEN),
+        (&["send", "data 1", "flush"], ENOUGH_SEEN),
+        (&["stats"], ENOUGH_SEEN),
+        (&["stats", "--json"], ENOUGH_SEEN),
+        (&["watch"], ENOUGH_SEEN),
+        (&["poll", "/dev/null"], ENOUGH_SEEN),
+        (&["test", "--list"], ENOUGH_SEEN),
+        (&["test", "wqtest_echo_says_what_it_wrote"], NOT_DONE),
+        (&["fire", "--list"], ENOUGH_SEEN),
+        (&["fire", "no such case"], NOT_DONE),
+        (&["bench", "boot"], NOT_DONE),
+        (&["completions", "bash"], ENOUGH_SEEN),
+        (&["man"], ENOUGH_SEEN),
+        (&["--help"], ENOUGH_SEEN),
+        (&["help", "fire"], ENOUGH_SEEN),
+        (&["--version"], ENOUGH_SEEN),
+    ] {
+        let output = Command::new("/proc/self/exe")
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(unread()?)
+            .stderr(Stdio::piped())
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(said.is_empty(), "wqtest {args:?} says {said:?}");
+        ensure_eq!(output.status.code(), Some(status), "the status of {args:?}");
+    }
+    Ok(())
+}
+
+fn wqtest_survives_that_nobody_reads_its_errors(_: &Harness) -> Outcome {
+    for (args, status) in [(&["poll", "/nonexistent"][..], 1), (&["frob"], 2)] {
+        let ended = Command::new("/proc/self/exe")
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(unread()?)
+            .status()?;
+        ensure_eq!(ended.code(), Some(status), "the status of {args:?}");
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{print, Done};
+use super::{print, Done, OUTPUT};
 use crate::error::Error;
 use crate::fire;
 use crate::harness::load::Load;
@@ -43,6 +43,6 @@ pub fn run(options: &Options, modules: &Path) -> Done {
             runner::soak(&cases, &harness, Duration::from_secs(60 * minutes), io::stdout())
         }
     };
-    let totals = totals.map_err(|error| Error::from_io("stdout", &error))?;
+    let totals = totals.map_err(|error| Error::from_io(OUTPUT, &error))?;
     Ok(ExitCode::from(totals.exit_status()))
 }

@@ -15,21 +15,54 @@ pub mod timeline;
 pub mod watch;
 
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
+
+use nix::errno::Errno;
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::sys::signal::Signal;
 
 use crate::error::Error;
 
 /// How a command ends: with a status of its choice, or an error to be told.
 pub type Done = Result<ExitCode, Error>;
 
+/// What an error of the standard output names.
+const OUTPUT: &str = "stdout";
+
+/// The status of a program that SIGPIPE has ended, for a command that could not
+/// come to its end because nobody reads what it prints.
+const READER_IS_GONE: u8 = 128 + Signal::SIGPIPE as u8;
+
+/// Ends a command that an error has ended, and tells of that. Who has gone away
+/// is told nothing.
+pub fn give_up(error: &Error) -> ExitCode {
+    if error.is_of(OUTPUT, Errno::EPIPE) {
+        return ExitCode::from(READER_IS_GONE);
+    }
+    complain(error);
+    ExitCode::FAILURE
+}
+
+/// Tells of an error. Unlike `eprintln!` it survives that nobody listens.
+fn complain(error: &Error) {
+    let _ = writeln!(io::stderr(), "wqtest: {error}");
+}
+
+/// Whether nobody reads the standard output any more.
+fn reader_is_gone() -> bool {
+    let out = io::stdout();
+    let mut fds = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO).is_ok()
+        && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
+}
+
 /// Prints to the standard output. A reader that has gone away (`| head`) has
 /// seen enough, which is no error.
 fn print(text: &str) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::from_io("stdout", &error))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::from_io(OUTPUT, &error)),
         _ => Ok(()),
     }
 }

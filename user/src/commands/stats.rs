@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{json, Map, Value};
 
-use super::{print, Done};
+use super::{complain, print, Done};
 use crate::demo_node;
 use crate::demo_table::Table;
 use crate::echo_counters::EchoCounters;
@@ -26,7 +26,7 @@ pub fn run(json: bool) -> Done {
     }
     let missing: Vec<Error> = echo.err().into_iter().chain(demo.err()).collect();
     for error in &missing {
-        eprintln!("wqtest: {error}");
+        complain(error);
     }
     Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{print, Done};
+use super::{print, Done, OUTPUT};
 use crate::cases;
 use crate::error::Error;
 use crate::harness::load::Load;
@@ -25,6 +25,6 @@ pub fn run(filter: Option<&str>, modules: &Path) -> Done {
     let load = Load { cycles: 1, steps: 1, inputs: 1, seed: 0 };
     let harness = Harness::new(modules, load);
     let totals = runner::run(&cases::matching(filter), &harness, io::stdout())
-        .map_err(|error| Error::from_io("stdout", &error))?;
+        .map_err(|error| Error::from_io(OUTPUT, &error))?;
     Ok(ExitCode::from(totals.exit_status()))
 }

@@ -11,7 +11,7 @@ use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::{stats, Done};
+use super::{stats, Done, OUTPUT};
 use crate::demo_node;
 use crate::echo_counters::EchoCounters;
 use crate::error::Error;
@@ -37,9 +37,7 @@ pub fn run() -> Done {
     };
     match screen.close().and(shown) {
         // A reader that has gone away has seen enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::from_io("stdout", &error))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::from_io(OUTPUT, &error)),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
