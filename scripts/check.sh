@@ -74,7 +74,7 @@ check_examples_compile() {
 	module_build "$crate" "$crate/out" W=e
 }
 
-check_cargo_fmt() { wqtest_cargo fmt --check; }
+check_cargo_fmt() { wqtest_cargo fmt --check -- --color never; }
 
 check_cargo_clippy() { wqtest_cargo clippy --locked --all-targets -- -D warnings; }
 

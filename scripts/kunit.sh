@@ -79,7 +79,7 @@ run_built_in() {
 		options+=(--make_options "$option")
 	done
 	rm -f "$log"
-	in_tree_run built-in "$kunit_py" run --failed \
+	without_colours in_tree_run built-in "$kunit_py" run --failed \
 		--kunitconfig="$in_tree_place" --build_dir="$(realpath "$kdir")" \
 		--jobs="$(nproc)" --timeout=300 "${options[@]}" || status=1
 	without_time <"$log" >"$kunit_log" || die "the suites did not run"
@@ -97,7 +97,7 @@ run_as_modules() {
 		boot || status=1
 	fi
 	without_time <"$log" | merge "$(expected_suites | wc -l)" >"$kunit_log"
-	in_root python3 -B "$linux/src/$kunit_py" parse --failed "$kunit_log" ||
+	without_colours in_root python3 -B "$linux/src/$kunit_py" parse --failed "$kunit_log" ||
 		status=1
 	kernel_is_silent "$( ((!status)) || echo "see ${log#"$top/"}")"
 	lint

@@ -160,7 +160,8 @@ parse_options() {
 # The guest cannot ask the terminal what it is.
 shell_mode() {
 	[[ -t 0 ]] || usage_error "--shell needs a terminal"
-	guest_mode=shell guest_terminal="export TERM=$(quoted "${TERM:-dumb}")"
+	guest_mode=shell
+	guest_terminal="export TERM=$(quoted "${TERM:-dumb}") NO_COLOR=$(quoted "${NO_COLOR:-}")"
 }
 
 parse_command() { # [COMMAND [ARG...]]

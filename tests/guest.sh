@@ -176,7 +176,20 @@ expect #
 send echo "on the console" > /dev/wq_echo\r
 expect \[ *[0-9]+\.[0-9]+\] wq_echo: "on the console" \(len=14\)
 silent wq_echo: "not on the console"
-send dmesg -n 1; dmesg -w &\r
+send dmesg -n 1; NO_COLOR=1 TERM=xterm wqtest watch\r
+expect commands: [^\r\n]*
+send \x03
+expect #
+silent \x1b\[\?1049h
+send TERM=xterm wqtest watch\r
+expect \x1b\[\?1049h
+send \x03
+expect \x1b\[\?1049l
+send TERM=dumb wqtest watch\r
+expect ^wqtest watch: anew each second
+send \x03
+expect #
+send dmesg -w &\r
 expect Linux version
 expect wq_echo: "on the console" \(len=14\)
 send echo "followed" > /dev/wq_echo\r

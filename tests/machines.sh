@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML, JSON,
-# completions, manual pages; and that nobody gets a complaint who has gone away. Prints KTAP.
+# completions, manual pages; and that nobody gets an escape sequence or a complaint who has not
+# asked for any. Prints KTAP.
 
 set -euo pipefail
 
@@ -29,6 +30,9 @@ points=(
 	stats_prints_what_its_schema_says
 	bench_prints_what_its_schema_says
 	the_guests_tests_become_junit
+	what_is_no_terminal_gets_no_escape_sequence
+	no_color_keeps_escape_sequences_from_terminals
+	what_rustfmt_finds_is_not_coloured
 	bash_completes_what_users_type
 	completions_are_what_their_shells_read
 	man_has_a_page_for_each_command
@@ -326,6 +330,11 @@ in_guest() {
 		echo "== bench"; wqtest bench boot floor --rounds 2 --messages 100
 		modprobe workqueue_demo
 		echo "== ktap"; wqtest test wqtest_echo
+		echo "== terminal"; test -t 1 && echo "a terminal"
+		wqtest watch & watch=$!
+		until grep -q "^wchar: [1-9]" /proc/$watch/io; do usleep 10000; done
+		kill -INT $watch; wait $watch
+		ls -l /; dmesg | tail -n 3; wqtest --help
 	' </dev/null >guest.out
 }
 
@@ -355,6 +364,76 @@ the_guests_tests_become_junit() {
 	cases guest | grep -qE '^guest\.wqtest_echo_says_what_it_wrote [0-9]+\.[0-9]{3}$'
 	! cases guest | grep -E ' -$|^  (failure|error|skipped):' ||
 		fail "without a time, or without success"
+}
+
+# In the guest it is a terminal, though out here it is a file.
+what_is_no_terminal_gets_no_escape_sequence() {
+	in_guest
+	part terminal | grep -qx 'a terminal'
+	part terminal | grep -q 'wqtest watch: anew each second'
+	part terminal | grep -q 'Usage: wqtest'
+	! grep -n $'\e' guest.out || fail "it has escape sequences"
+}
+
+# on_terminal STEPS CMD...
+on_terminal() {
+	local steps=$1
+	shift
+	PATIENCE=60 TRANSCRIPT=transcript timeout 100 python3 "$top/tests/terminal.py" 24x90 "$@" \
+		<<<"$steps" || fail "$(cat -v transcript)"
+}
+
+# coloured_but_with_no_color SIGN CMD...: on a terminal, unless NO_COLOR says otherwise, or TERM
+coloured_but_with_no_color() {
+	local sign=$1
+	shift
+	on_terminal "expect $sign"$'\nend 0' env -u NO_COLOR TERM=xterm "$@"
+	on_terminal $'end 0\nsilent \\x1b' env NO_COLOR=1 TERM=xterm "$@"
+}
+
+no_color_keeps_escape_sequences_from_terminals() {
+	cat >step.sh <<-'END'
+		set -euo pipefail
+		top=$1
+		. "$top/scripts/lib/all.sh"
+		run_dir=$2
+		SECONDS=1
+		echo "how far it is" >"$run_dir/log"
+		exec {never}<>"$run_dir/never"
+		step "doing it" it true
+		progress "doing it" "$run_dir/log" 15
+	END
+	mkdir run
+	mkfifo run/never
+	coloured_but_with_no_color '\x1b\[K' bash step.sh "$top" "$PWD/run"
+	on_terminal $'end 0\nsilent \\x1b' env -u NO_COLOR TERM=dumb bash step.sh "$top" "$PWD/run"
+	on_terminal $'expect how far it is\nend 0' env NO_COLOR=1 bash step.sh "$top" "$PWD/run"
+	# Cargo's, in the root.
+	coloured_but_with_no_color '\x1b\[' "$top/scripts/in-root.sh" cargo --help
+	# And what kunit.py prints.
+	printf 'KTAP version 1\n1..1\nok 1 a\n' >one.ktap
+	cat >kunit.sh <<-'END'
+		set -euo pipefail
+		top=$1
+		. "$top/scripts/lib/all.sh"
+		root_find
+		kernel_find debian
+		kunit_py=$linux/src/tools/testing/kunit/kunit.py
+		without_colours in_root python3 -B "$kunit_py" parse "$2"
+	END
+	coloured_but_with_no_color '\x1b\[' bash kunit.sh "$top" "$PWD/one.ktap"
+}
+
+# Not even where a terminal could show it.
+what_rustfmt_finds_is_not_coloured() {
+	# shellcheck source=scripts/lib/check.sh
+	. "$top/scripts/lib/check.sh"
+	mkdir wrong
+	echo 'fn  wrong() {}' >wrong/wrong.rs
+	cd wrong
+	! TERM=xterm check_rustfmt >../found 2>&1 || fail "it has found nothing"
+	grep -q 'wrong() {}' ../found || fail "$(<../found)"
+	! grep $'\e' ../found || fail "it has escape sequences"
 }
 
 # The program, as it is for this machine.

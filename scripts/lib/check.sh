@@ -52,9 +52,10 @@ kernel_sources() { find_files '*.rs'; }
 style_sources() { find_files "${sources[@]}"; }
 shell_sources() { find_files '*.sh'; }
 
+# rustfmt colours what it finds wherever TERM says that a terminal could show it.
 check_rustfmt() {
 	mapfile -t files < <(kernel_sources)
-	in_root rustfmt --check --config-path "$linux/src/.rustfmt.toml" "${files[@]}"
+	in_root rustfmt --check --color never --config-path "$linux/src/.rustfmt.toml" "${files[@]}"
 }
 
 # In folders of their own: what clippy has compiled is not to be loaded.

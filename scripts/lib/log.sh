@@ -69,7 +69,7 @@ join() {
 	done
 	wait "$pid" || status=$?
 	unset "job_pid[$name]"
-	[[ ! -t 2 ]] || printf '\r\033[K' >&2
+	! may_rewrite || printf '\r\033[K' >&2
 	((status == 0)) || job_failed "$title" "$log" "$run_dir/$name.command"
 	took=$(($(<"$run_dir/$name.end") - job_start[$name]))
 	((took < 2)) || say "$title: $took s"
@@ -87,15 +87,27 @@ test_result() {
 	return "$status"
 }
 
+# Whether stderr is a terminal on which a line may be written over.
+may_rewrite() { [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; }
+
+# without_colours CMD...: for a program that does not ask whether NO_COLOR is set
+without_colours() {
+	if [[ -n ${NO_COLOR:-} ]]; then
+		"$@" | cat
+	else
+		"$@"
+	fi
+}
+
 # progress TITLE LOG ELAPSED: what, how far (the log's last line), since when.
-# On a terminal every second, elsewhere every 15.
+# On a terminal every second, elsewhere, or where nothing may be coloured, every 15.
 progress() {
 	local title=$1 log=$2 elapsed=$3 every=15 last columns room
-	[[ ! -t 2 ]] || every=1
+	! may_rewrite || every=1
 	((elapsed % every == 0 && elapsed > 0 && shown_at != SECONDS)) || return 0
 	shown_at=$SECONDS
 	last=$(tail -n 1 "$log" | outside | tr -dc '[:print:]')
-	if [[ -t 2 ]]; then
+	if may_rewrite; then
 		columns=$(tput cols 2>/dev/null || echo 80)
 		room=$((columns - ${#title} - 14))
 		((room > 0)) || room=0

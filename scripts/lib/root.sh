@@ -63,7 +63,7 @@ laid_over=()
 # in_root CMD...: runs CMD in the root, in the current directory if it is shared
 in_root() {
 	local passed=() name wanted inside path pair shared=()
-	wanted='^(term|(https?|all|no)_proxy|cargo_(http|net|source|regist).*)$'
+	wanted='^(term|no_color|(https?|all|no)_proxy|cargo_(http|net|source|regist).*)$'
 	while IFS= read -r name; do
 		passed+=("$name=${!name}")
 	done < <(compgen -e | grep -Ei "$wanted" || true)

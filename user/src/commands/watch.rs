@@ -2,6 +2,8 @@
 
 //! `wqtest watch`: a live view, until Ctrl-C.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -23,7 +25,9 @@ pub fn run() -> Done {
     // A file that becomes readable instead of a handler: waiting for it and
     // for the time is one poll(2), and there is nothing to race with.
     let signals = ending_signals().map_err(|errno| Error::from_errno("signalfd", errno))?;
-    let mut screen = Screen::new(io::stdout().is_terminal(), io::stdout());
+    let is_drawn = io::stdout().is_terminal()
+        && may_draw(env::var_os("NO_COLOR").as_deref(), env::var_os("TERM").as_deref());
+    let mut screen = Screen::new(is_drawn, io::stdout());
     let mut before = None;
     let shown = loop {
         let echo = EchoCounters::read();
@@ -80,11 +84,16 @@ fn view(echo: &Result<EchoCounters, Error>, before: Option<&EchoCounters>) -> St
     text
 }
 
-/// Where views are drawn: over each other on a terminal, else one below the
-/// other.
+/// Whether a terminal takes escape sequences, and its user wants any.
+fn may_draw(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && term.is_some_and(|term| term != "dumb")
+}
+
+/// Where views are shown: drawn over each other on a terminal, else one below
+/// the other.
 struct Screen<W: Write> {
     out: W,
-    is_terminal: bool,
+    is_drawn: bool,
     is_open: bool,
 }
 
@@ -96,13 +105,13 @@ const CLEAR_TO_END_OF_LINE: &str = "\x1b[K";
 const CLEAR_TO_END_OF_SCREEN: &str = "\x1b[J";
 
 impl<W: Write> Screen<W> {
-    fn new(is_terminal: bool, out: W) -> Screen<W> {
-        Screen { out, is_terminal, is_open: false }
+    fn new(is_drawn: bool, out: W) -> Screen<W> {
+        Screen { out, is_drawn, is_open: false }
     }
 
     fn show(&mut self, view: &str) -> io::Result<()> {
         let mut frame = String::new();
-        if self.is_terminal {
+        if self.is_drawn {
             if !self.is_open {
                 frame.push_str(ENTER);
             }
@@ -124,7 +133,7 @@ impl<W: Write> Screen<W> {
     }
 
     fn close(&mut self) -> io::Result<()> {
-        if self.is_terminal && self.is_open {
+        if self.is_drawn && self.is_open {
             self.is_open = false;
             self.out.write_all(LEAVE.as_bytes())?;
         }
@@ -143,9 +152,9 @@ impl<W: Write> Drop for Screen<W> {
 mod tests {
     use super::*;
 
-    fn drawn(is_terminal: bool) -> String {
+    fn shown(is_drawn: bool) -> String {
         let mut out = Vec::new();
-        let mut screen = Screen::new(is_terminal, &mut out);
+        let mut screen = Screen::new(is_drawn, &mut out);
         screen.show("one\ntwo\n").unwrap();
         screen.show("three\n").unwrap();
         drop(screen);
@@ -154,7 +163,7 @@ mod tests {
 
     #[test]
     fn draws_views_over_each_other_and_gives_the_terminal_back() {
-        let text = drawn(true);
+        let text = shown(true);
         assert!(text.starts_with(ENTER) && text.ends_with(LEAVE));
         assert_eq!(text.matches(ENTER).count(), 1);
         assert_eq!(text.matches(LEAVE).count(), 1);
@@ -163,8 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn prints_plain_text_where_there_is_no_terminal() {
-        assert_eq!(drawn(false), "one\ntwo\n\nthree\n");
+    fn prints_plain_text_where_nothing_is_drawn() {
+        assert_eq!(shown(false), "one\ntwo\n\nthree\n");
+    }
+
+    #[test]
+    fn draws_only_where_that_is_wanted() {
+        let drawn = |no_color: Option<&str>, term: Option<&str>| {
+            may_draw(no_color.map(OsStr::new), term.map(OsStr::new))
+        };
+        assert!(drawn(None, Some("xterm")));
+        assert!(drawn(Some(""), Some("linux")));
+        assert!(!drawn(Some("1"), Some("xterm")));
+        assert!(!drawn(None, Some("dumb")));
+        assert!(!drawn(None, None));
     }
 
     #[test]
