@@ -25,6 +25,9 @@ rust-analyzer:
 man completions:
 	@bash scripts/build.sh $@
 
+doc:
+	@bash scripts/doc.sh
+
 demo:
 	@bash scripts/qemu-run.sh
 
@@ -92,6 +95,8 @@ help:
 	@echo 'make soak MINUTES=n   what is hard on them in random order, for an hour by default'
 	@echo '                      (KERNEL=uml-kasan CPUS=2, by default)'
 	@echo 'make check            formats, lints, warnings as errors, style'
+	@echo 'make doc              rustdoc of the abstractions and of both modules; the last line is the'
+	@echo '                      path of its index page'
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, built into'
 	@echo '                      a kernel that is a program (which is built first: four minutes), or'
@@ -111,5 +116,5 @@ help:
 	@echo '                      command line by, in build/'
 	@echo 'make clean            remove all of that; compilers and kernels stay cached'
 
-.PHONY: all modules modules_install rust-analyzer demo doctor test test-all soak check compile-fail \
-	kunit in-tree zoo bench peers man completions clean help
+.PHONY: all modules modules_install rust-analyzer doc demo timeline pictures doctor test test-all soak \
+	check compile-fail kunit in-tree zoo bench peers man completions clean help

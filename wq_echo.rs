@@ -19,8 +19,14 @@ use kernel::{
 };
 
 // Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
-// The paths are what rustc takes by default. rustfmt, given this file, would look elsewhere.
-#[allow(dead_code, unused_imports, unused_macros)]
+// What their documentation links to may be in another. The paths are what rustc takes by default.
+// rustfmt, given this file, would look elsewhere.
+#[allow(
+    dead_code,
+    rustdoc::broken_intra_doc_links,
+    unused_imports,
+    unused_macros
+)]
 #[path = "abstractions"]
 mod abstractions {
     pub(crate) mod alive;

@@ -38,7 +38,7 @@ quiet_cmd_bindings_generated = BINDGEN $@
 		--allowlist-function 'proc_create_data|proc_remove' \
 		--allowlist-var 'ABSTRACTIONS_.*' \
 		--with-derive-custom-struct '.*=MaybeZeroable' \
-		--raw-line 'pub use kernel::bindings::*;' --raw-line 'use kernel::ffi;' \
+		--raw-line '$(pound)[doc(no_inline)] pub use kernel::bindings::*;' --raw-line 'use kernel::ffi;' \
 		--raw-line 'use pin_init::MaybeZeroable;' \
 		-o $@ -- $(bindgen-c-flags) -fno-builtin -D__BINDGEN__ -DMODULE
 

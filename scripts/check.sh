@@ -13,6 +13,8 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 . "$top/scripts/lib/check.sh"
 # shellcheck source=scripts/lib/abstractions.sh
 . "$top/scripts/lib/abstractions.sh"
+# shellcheck source=scripts/lib/doc.sh
+. "$top/scripts/lib/doc.sh"
 
 kernel_sources() { find_files '*.rs' | grep -v '^\./user/'; }
 
@@ -74,13 +76,15 @@ check_examples_compile() {
 	module_build "$crate" "$crate/out" W=e
 }
 
+check_doc() { doc_make; }
+
 check_cargo_fmt() { wqtest_cargo fmt --check -- --color never; }
 
 check_cargo_clippy() { wqtest_cargo clippy --locked --all-targets -- -D warnings; }
 
 checks=(rustfmt warnings clippy built_in_compiles examples_compile bench_compiles
 	misuse_is_refused checkpatch doctests kernel_log unsafe_only_in_abstractions
-	abstractions_table quotations licences shellcheck cargo_fmt cargo_clippy)
+	abstractions_table quotations doc licences shellcheck cargo_fmt cargo_clippy)
 
 main() {
 	(($# == 0)) || checks=("$@")

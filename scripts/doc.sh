@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# doc.sh: rustdoc of the abstractions and of both modules, in build/doc/. Prints the path of
+# its index page.
+
+set -euo pipefail
+
+top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
+# shellcheck source=scripts/lib/doc.sh
+. "$top/scripts/lib/doc.sh"
+
+cd "$top"
+cache_init
+run_dir_init
+root_find
+prepare_kernel "$(default_kernel)"
+join_kernel
+build_lock
+step "documenting" doc doc_make
+build_unlock
+echo "$doc/index.html"
