@@ -12,6 +12,8 @@ logs=$top/build/peers
 . "$top/scripts/lib/all.sh"
 # shellcheck source=scripts/lib/kernel-log.sh
 . "$top/scripts/lib/kernel-log.sh"
+# shellcheck source=scripts/lib/tools.sh
+. "$top/scripts/lib/tools.sh"
 
 usage() {
 	cat <<'END'
@@ -100,26 +102,13 @@ proves() { # PEER
 # The programs that come from packages, each to where the guest shall have it.
 readonly programs=(/bin/bash /usr/bin/{getopt,setpriv,stress-ng,trinity} /usr/sbin/{ins,rm}mod)
 
-# Fills DIR/tree with the programs and the libraries they are linked with. The
-# Debian that they are installed in is not kept.
+# Fills DIR/tree with the programs. The Debian that they are installed in is not kept.
 tools_make() { # DIR
-	local root=$1/root file
+	local root=$1/root
 	mkdir "$root"
 	packages_file=$top/peers/packages.txt root_make "$root"
-	for file in "${programs[@]}"; do
-		echo "$file"
-		libraries "$root" "$file"
-	done | sort -u | while IFS= read -r file; do
-		install -D -m 755 "$root$file" "$1/tree$file"
-	done
+	tools_tree "$root" "$1/tree" "${programs[@]}"
 	remove "$root"
-}
-
-libraries() { # ROOT PROGRAM
-	local loader=/lib64/ld-linux-x86-64.so.2
-	echo "$loader"
-	"${namespaces[@]}" chroot "$1" "$loader" --list "$2" |
-		sed -nE 's|^.*=> (/[^ ]+) \(0x.*|\1|p'
 }
 
 # Sets $tree to what is laid over the guest's own files: the tools of packages, those
@@ -128,7 +117,7 @@ prepare_tools() {
 	local packages tools
 	packages=$(packages_file=$top/peers/packages.txt root_packages)
 	tools=tools-$(key "$suite" "$packages" "${programs[*]}" \
-		"$(declare -f root_make tools_make libraries)")
+		"$(declare -f root_make tools_make tools_tree libraries)")
 	if [[ ! -e $cache/$tools ]]; then
 		host_prepare 1
 		step "taking the tools from Debian" tools cached "$tools" tools_make
