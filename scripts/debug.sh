@@ -168,7 +168,8 @@ debug_gdb() { # [ARG...]
 	step "making the kernel's commands for gdb" gdb gdb_commands
 	build_unlock
 	in_tools gdb -q -iex 'set auto-load safe-path /' -iex 'set debuginfod enabled off' \
-		-iex 'set pagination off' -iex 'set confirm off' "$debug_kdir/vmlinux" \
+		-iex 'set pagination off' -iex 'set confirm off' \
+		-iex 'set filename-display basename' "$debug_kdir/vmlinux" \
 		-ex 'handle SIGSEGV SIGUSR1 SIGALRM SIGIO SIG34 nostop noprint pass' \
 		-ex "attach $pid" -ex "source $top/build/debug/gdb/vmlinux-gdb.py" \
 		-ex "source $top/scripts/debug/module_symbols.py" \

@@ -81,6 +81,7 @@ main() {
 	spawn beside test_beside
 	test_kernels "${emulated[@]}"
 	[[ -z ${FULL:-} ]] || ((!in_tree)) || run arm64 env ARCH=arm64 scripts/test.sh
+	[[ -z ${FULL:-} ]] || ((!in_tree)) || run debugging tests/debugging.sh
 	join_shown beside
 	join_shown builds
 	results_end || failed=1
