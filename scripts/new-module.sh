@@ -7,8 +7,8 @@ set -euo pipefail
 export LC_ALL=C
 
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
-# shellcheck source=scripts/lib/abstractions.sh
-. "$top/scripts/lib/abstractions.sh"
+# shellcheck source=scripts/lib/module-folder.sh
+. "$top/scripts/lib/module-folder.sh"
 
 usage() {
 	cat <<END
@@ -33,7 +33,7 @@ END
 
 known_options=(delayed periodic procfs poll params)
 templates=$top/scripts/new-module
-name='' dir='' with='' made=''
+name='' dir='' with=''
 
 # The longest name of a workqueue; of a longer one C keeps as much.
 longest=31
@@ -61,25 +61,9 @@ nodes=(autofs buddyinfo bus cgroups cmdline config console consoles cpu cpuinfo 
 main() {
 	parse_options "$@"
 	check_name
-	check_dir
-	check_tree
-	trap '[[ -z $made ]] || rm -rf "$made"' EXIT
-	made=$(mktemp -d "${dir%/*}/.new-module.XXXXXX" 2>/dev/null) ||
-		die "cannot write to ${dir%/*}"
-	fill "$made"
-	chmod "$(printf %o $((0777 & ~0$(umask))))" "$made"
-	# Onto nothing or an empty folder, in one step.
-	mv -T "$made" "$dir"
-	made=''
-	say "made $dir. Next: $(next)"
-}
-
-next() {
-	if command -v make >/dev/null; then
-		printf 'make -C %q run' "$dir"
-	else
-		printf '%q run %q' "$top/scripts/module.sh" "$dir"
-	fi
+	folder_check "$dir"
+	folder_make "$dir" fill
+	say "made $dir. Next: $(folder_next "$dir")"
 }
 
 parse_options() {
@@ -120,14 +104,6 @@ add_options() { # OPTION,...
 	done
 }
 
-is_one_of() { # WORD WORD...
-	local word
-	for word in "${@:2}"; do
-		[[ $1 != "$word" ]] || return 0
-	done
-	return 1
-}
-
 say() { printf '==> %s\n' "$*" >&2; }
 
 die() {
@@ -155,90 +131,15 @@ check_name() {
 		usage_error "$name: in /dev or /proc there is a file of that name already"
 }
 
-check_dir() {
-	[[ ! $dir =~ [[:cntrl:]] ]] || usage_error "DIR has a control character in it"
-	[[ $dir/ != "$top"/* || $dir/ == "$top"/build/* ]] ||
-		usage_error "$dir: that is in this tree, which would take it for a part of its own"
-	if [[ -e $dir || -L $dir ]]; then
-		[[ -d $dir && ! -L $dir ]] || usage_error "$dir: not a folder"
-		[[ -z $(ls -A "$dir" 2>&1) ]] || usage_error "$dir: not empty"
-	fi
-	[[ -d ${dir%/*}/ ]] || usage_error "${dir%/*}: no such folder"
-}
-
-# The folder's Makefile names the tree: to make, and to the shell.
-check_tree() {
-	local ascii=${top//[$'\x80'-$'\xff']/}
-	[[ ! $ascii =~ [^A-Za-z0-9/._+@:,\ ~-] ]] ||
-		usage_error "$top: make does not take one of the signs in this path: rename it"
-}
-
 fill() { # DIR
-	local file text
-	mkdir "$1/abstractions"
+	local file
 	for file in Kbuild demo.sh test.sh README.md; do
-		filled "$file" >"$1/$file"
+		filled "$templates/$file" >"$1/$file"
 	done
 	chmod +x "$1"/*.sh
-	filled module.rs.in >"$1/$name.rs"
-	filled gitignore >"$1/.gitignore"
-	text=$(filled Makefile)
-	printf '%s\n' "${text//@TREE@/"${top// /\\ }"}" >"$1/Makefile"
-	text=$(filled README.md)
-	printf '%s\n' "${text//@TREE@/"$top"}" >"$1/README.md"
-	add_abstractions "$1"
-}
-
-# filled TEMPLATE: with the module's name, and of the parts that are marked those that are wanted.
-# A mark is a comment: `with poll|params:` begins what one of these options brings, `without
-# poll:` what is there instead, `end` ends it.
-filled() {
-	awk -v wanted="$with" -v name="$name" '
-		function one_is_wanted(list, options, count, i) {
-			count = split(list, options, "|")
-			for (i = 1; i <= count; i++)
-				if (index(wanted " ", " " options[i] " "))
-					return 1
-			return 0
-		}
-		function camel(text, words, count, i, all) {
-			count = split(text, words, "_")
-			for (i = 1; i <= count; i++)
-				all = all toupper(substr(words[i], 1, 1)) substr(words[i], 2)
-			return all
-		}
-		BEGIN {
-			depth = 0
-			shown[0] = 1
-			type = camel(name) "Module"
-		}
-		match($0, /^[ \t]*(\/\/|#|<!--) with(out)? [a-z|]+:( -->)?$/) {
-			is = one_is_wanted($3 == "" ? "" : substr($3, 1, index($3, ":") - 1))
-			shown[depth + 1] = shown[depth] && ($2 == "with" ? is : !is)
-			depth++
-			next
-		}
-		/^[ \t]*(\/\/|#|<!--) end( -->)?$/ { depth--; next }
-		shown[depth] {
-			gsub(/MyModule/, type)
-			gsub(/my_module/, name)
-			print
-		}' "$templates/$1"
-}
-
-# The abstractions that the module names, with what they need.
-add_abstractions() { # DIR
-	local used files file
-	mapfile -t used < <(
-		sed -nE 's/.*abstractions::([a-z_]+)::.*/\1.rs/p' "$1/$name.rs" | sort -u)
-	mapfile -t files < <(abstractions_needed "${used[@]}")
-	for file in "${files[@]}"; do
-		cp "$top/abstractions/$file" "$1/abstractions"
-	done
-	{
-		cat "$templates/abstractions.rs.in"
-		printf '%s\n' "${files[@]}" | sed -n 's/^\(.*\)\.rs$/pub(crate) mod \1;/p'
-	} >"$1/abstractions/mod.rs"
+	filled "$templates/module.rs.in" >"$1/$name.rs"
+	folder_common "$1"
+	abstractions_named "$1/$name.rs" | folder_abstractions "$1"
 }
 
 main "$@"
