@@ -19,6 +19,7 @@ initramfs_make() {
 	install -m 755 "$top/scripts/guest/init" "$guest/init"
 	install -m 755 "$top/scripts/guest/demo.sh" "$guest/demo.sh"
 	install -m 644 "$top/scripts/guest/lib.sh" "$guest/etc/guest/lib.sh"
+	install -m 644 "$top/scripts/guest/lab.sh" "$guest/etc/guest/lab.sh"
 	install -m 755 "$top/scripts/guest/sudo" "$guest/usr/bin/sudo"
 	install -m 644 "$top/scripts/guest/profile" "$guest/etc/profile"
 	install -m 755 "$(guest_tools)/usr/bin/busybox" "$guest/bin/busybox"
