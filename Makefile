@@ -110,6 +110,8 @@ help:
 	@echo '                      what the headers of Debian kernels lack for modules in Rust'
 	@echo 'scripts/new-module.sh NAME [DIR] [--with OPTION,...]'
 	@echo '                      make a folder with a module of your own (--help says more)'
+	@echo 'scripts/lab.sh start STEP DIR, check DIR, grade DIR...'
+	@echo '                      the lab: steps to learn by (docs/lab/; --help says more)'
 	@echo 'make rust-analyzer    write rust-project.json, for an editor (MODULE=DIR: for a module'
 	@echo '                      of your own, into DIR)'
 	@echo 'make man completions  the manual pages of wqtest, and what bash, fish and zsh complete its'

@@ -56,7 +56,7 @@ check_unsafe_only_in_abstractions() {
 
 check_abstractions_table() { abstractions_check; }
 
-check_quotations() { in_root python3 scripts/check-quotations.py docs/*.md; }
+check_quotations() { in_root python3 scripts/check-quotations.py docs/*.md docs/lab/*.md; }
 
 # Made along with the modules.
 bindings_generated=build/check/clippy/abstractions/bindings_generated.rs

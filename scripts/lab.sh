@@ -84,6 +84,8 @@ lab_list() {
 # A line a step: its name, how long it takes, what it is about.
 step_table() { grep -v '^#' "$steps/steps.txt"; }
 
+number_of() { echo "$((10#${1%%-*}))"; } # STEP
+
 all_steps() { step_table | cut -d '|' -f 1; }
 
 # find_step WORD: sets $step: 3, 03, message and 03-message are the same
@@ -91,7 +93,8 @@ find_step() {
 	local each
 	while IFS= read -r each; do
 		step=$each
-		! is_one_of "$1" "$each" "${each%%-*}" "${each#*-}" "$((10#${each%%-*}))" || return 0
+		! is_one_of "$1" "$each" "${each%%-*}" "${each#*-}" "$(number_of "$each")" ||
+			return 0
 	done < <(all_steps)
 	usage_error "$1: no such step; there are $(all_steps | xargs)"
 }
@@ -103,7 +106,8 @@ lab_start() {
 	folder_check "$dir"
 	with=' skeleton'
 	folder_make "$dir" fill
-	say "made $dir. What to do: docs/lab/$step.md. Then: scripts/lab.sh check $(printf %q "$dir")"
+	say "made $dir. What to do: docs/lab/$step.md." \
+		"Then: scripts/lab.sh check $(printf %q "$dir")"
 }
 
 fill() { # DIR
@@ -122,6 +126,7 @@ fill() { # DIR
 # How this script is called from anywhere, by a shell.
 lab_word() { printf %q "$top/scripts/lab.sh"; }
 
+# shellcheck disable=SC2001 # what & means to bash depends on its version
 sed_word() { sed 's/[\\&|]/\\&/g' <<<"$1"; } # WORD
 
 # fill_beside DIR SOURCE...: what is built with these sources
@@ -207,10 +212,13 @@ lab_check() {
 	[[ -z $trouble ]] || usage_error "$dir: $trouble"
 	prepare_lab
 	work=$out/$(key "$dir")
-	examine "$dir" "$work"
+	examine "$dir" "$work" "$work"
 	read_result "$work"
 	case ${result[status]} in
-	passed) say "step $step: all ${result[passed]} passed after ${result[seconds]} s.$(next_step)" ;;
+	passed)
+		say "step $step: all ${result[passed]} passed" \
+			"after ${result[seconds]} s.$(next_step)"
+		;;
 	failed) say "step $step: ${result[failed]} failed: the hints above, docs/lab/$step.md" ;;
 	*)
 		show_trouble "$work"
@@ -223,7 +231,7 @@ lab_check() {
 next_step() {
 	local next
 	next=$(all_steps | grep -xFA1 "$step" | sed -n 2p)
-	[[ -z $next ]] || printf ' The next one: scripts/lab.sh start %s DIR' "$((10#${next%%-*}))"
+	[[ -z $next ]] || printf ' The next one: scripts/lab.sh start %s DIR' "$(number_of "$next")"
 }
 
 # What the compiler or the kernel says of it.
@@ -241,24 +249,25 @@ show_trouble() { # WORK
 # shown_as WORK: copies stdin, with the names of the folder's own files
 shown_as() { outside | sed "s|$(sed_word "$1/module")|$(sed_word "$dir")|g"; }
 
-# examine DIR WORK: builds what is in DIR, in WORK, and runs the cases, which print KTAP.
-# WORK/result has what came of it, as read_result reads it.
+# examine DIR WORK PLACE: builds what is in DIR, in PLACE, and runs the cases, which print KTAP.
+# WORK/result has what came of it, as read_result reads it. Of what was in PLACE before, what
+# bindgen has made is used again.
 examine() {
-	local start=$SECONDS status=passed reason='' work=$2 guest_status=0
+	local start=$SECONDS status=passed reason='' work=$2 place=$3 guest_status=0
 	step=$(<"$1/STEP")
-	rm -rf "$work"
-	mkdir -p "$work/module"
+	rm -rf "$place/module" "$work"/{ktap,*.log,result}
+	mkdir -p "$work" "$place/module" "$place/$kernel_entry"
+	find "$place/$kernel_entry" -mindepth 1 -maxdepth 1 ! -name abstractions -exec rm -rf {} +
 	: >"$work/ktap"
-	copy_sources "$1" "$work/module"
-	if ! (cd "$work/module" && own_sources | without_unsafe) >"$work/unsafe.log"; then
+	copy_sources "$1" "$place/module"
+	if ! (cd "$place/module" && own_sources | without_unsafe) >"$work/unsafe.log"; then
 		status=unsafe reason=$(in_one_line <"$work/unsafe.log")
-	elif ! build_copy "$work" >"$work/build.log" 2>&1 </dev/null; then
+	elif ! build_copy "$place" >"$work/build.log" 2>&1 </dev/null; then
 		status='does not build' reason=$(build_reason "$work/build.log")
 	else
-		boot_copy "$work" | tee "$work/ktap" || guest_status=$?
+		boot_copy "$place" "$work" | tee "$work/ktap" || guest_status=$?
 		judge "$work" "$guest_status"
 	fi
-	rm -rf "$work/module" "$work/out"
 	write_result "$work" "$status" "$reason" $((SECONDS - start))
 }
 
@@ -291,11 +300,12 @@ known_abstractions() {
 	done
 }
 
-build_copy() { # WORK
+build_copy() { # PLACE
 	# Not as the first process of a namespace: see guest_run in lib/guest.sh.
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	local run=(in_root sh -c '"$@"; exit $?' sh timeout --kill-after=5 "$build_timeout")
-	module_build "$1/module" "$1/out" && in_root "$(triplet "$arch")-strip" -g "$1/out/lab.ko"
+	module_build "$1/module" "$1/$kernel_entry" &&
+		in_root "$(triplet "$arch")-strip" -g "$1/$kernel_entry/lab.ko"
 }
 
 build_reason() { # LOG
@@ -306,19 +316,20 @@ build_reason() { # LOG
 
 in_one_line() { tr -s '[:space:]' ' ' | cut -c -300 | sed 's/ $//'; }
 
-boot_copy() { # WORK
+boot_copy() { # PLACE WORK
 	local quick=(--append "mitigations=off cryptomgr.notests")
 	[[ $kind != um ]] || quick=()
-	KERNEL_LOG=$1/kernel.log "$top/scripts/qemu-run.sh" --kernel "$kernel" --no-modules \
-		--add "$1/out/lab.ko:/lab.ko" --add "$steps/$step/test.sh:/lab/test.sh" \
-		"${quick[@]}" --timeout "$timeout" -- 'sh /lab/test.sh' </dev/null 2>"$1/guest.log"
+	KERNEL_LOG=$2/kernel.log "$top/scripts/qemu-run.sh" --kernel "$kernel" --no-modules \
+		--add "$1/$kernel_entry/lab.ko:/lab.ko" --add "$steps/$step/test.sh:/lab/test.sh" \
+		"${quick[@]}" --timeout "$timeout" -- 'sh /lab/test.sh' </dev/null 2>"$2/guest.log"
 }
 
 # judge WORK STATUS: sets $status and $reason by what the guest has said, and how it ended
 judge() {
 	local ended=$2 report=''
 	[[ ! -e $1/kernel.log ]] ||
-		report=$(kernel_reports <"$1/kernel.log" | sed -n 1p | in_one_line)
+		report=$(kernel_reports <"$1/kernel.log" |
+			sed -n '1s/^\[[^]]*\] *//; 1p' | in_one_line)
 	if ((ended == 124)); then
 		status='timed out' reason="stopped after $timeout s in $(running_case "$1")"
 	elif [[ -n $report ]]; then
@@ -328,15 +339,15 @@ judge() {
 	elif ((ended)) || ! grep -q '^ok ' "$1/ktap"; then
 		status=error reason="the guest ended with status $ended"
 	elif grep -q '^ok .*# SKIP' "$1/ktap"; then
-		status=failed reason="skipped: $(sed -n 's/^ok [0-9]* \(.*\) # SKIP.*/\1/p' "$1/ktap" |
-			xargs)"
+		status=failed
+		reason="skipped: $(sed -n 's/^ok [0-9]* \(.*\) # SKIP.*/\1/p' "$1/ktap" | xargs)"
 	fi
 }
 
 # running_case WORK: which one ran, as no result of it is there
 running_case() {
 	local cases number
-	cases=$(sed -n '/^run_lab/,$p' "$steps/$step/test.sh" | tr -d '\\' | xargs)
+	cases=$(sed -n '/^run_lab/,$p' "$steps/$step/test.sh" | tr -d '\134' | xargs)
 	number=$(grep -cE '^(not )?ok ' "$1/ktap") || true
 	read -ra cases <<<"${cases#run_lab }"
 	echo "${cases[number]:-the end}"
@@ -362,7 +373,7 @@ read_result() { # WORK
 }
 
 lab_grade() {
-	local begun=0 joined=0
+	local begun=0 joined=0 place place_of=()
 	parse_grade "$@"
 	set -- "${dirs[@]}"
 	prepare_lab
@@ -376,7 +387,10 @@ lab_grade() {
 	while ((joined < $#)); do
 		while ((begun < $# && $(grade_running) < jobs)); do
 			((++begun))
-			spawn "grade-$begun" grade_one "${!begun}" "$out/grade/$begun"
+			find_place
+			place_of[begun]=$place
+			spawn "grade-$begun" grade_one "${!begun}" "$out/grade/$begun" \
+				"$out/place-$place"
 		done
 		# The rows come in the order of the folders.
 		if grade_runs $((joined + 1)); then
@@ -409,16 +423,16 @@ parse_grade() {
 }
 
 # In a job of its own.
-grade_one() { # DIR WORK
+grade_one() { # DIR WORK PLACE
 	local trouble
-	dir=$(realpath -m -- "$1")
+	step='' dir=$(realpath -m -- "$1")
 	mkdir -p "$2"
 	trouble=$(folder_trouble "$dir")
 	if [[ -n $trouble ]]; then
 		: >"$2/ktap"
 		write_result "$2" 'no lab' "$trouble" 0
 	else
-		examine "$dir" "$2"
+		examine "$dir" "$2" "$3"
 	fi
 }
 
@@ -429,7 +443,8 @@ grade_join() { # NUMBER DIR
 	if [[ ! -e $work/result ]]; then
 		mkdir -p "$work"
 		: >"$work/ktap"
-		step='' write_result "$work" error "$(tail -n 1 "$run_dir/grade-$1.log" | in_one_line)" 0
+		step='' write_result "$work" error \
+			"$(tail -n 1 "$run_dir/grade-$1.log" | in_one_line)" 0
 	fi
 	read_result "$work"
 	csv_row "$2" "${result[step]}" "${result[status]}" "${result[passed]}" "${result[failed]}" \
@@ -437,6 +452,17 @@ grade_join() { # NUMBER DIR
 }
 
 grade_runs() { kill -0 "${job_pid[grade-$1]}" 2>/dev/null; } # NUMBER
+
+# Sets $place to the number of one in which none of the jobs works.
+find_place() {
+	local each
+	for ((place = 1; place <= jobs; place++)); do
+		for ((each = joined + 1; each < begun; each++)); do
+			((place_of[each] != place)) || ! grade_runs "$each" || continue 2
+		done
+		return
+	done
+}
 
 # How many run. It sees the variables of lab_grade.
 grade_running() {

@@ -24,7 +24,8 @@ default, built here where they are missing)
     the guest       what scripts/qemu-run.sh promises of it, on User-mode Linux
     the timeline    what it draws of work items, on debian
 
-and once each, what scripts/rust-headers.sh makes, DKMS, and what scripts/new-module.sh makes.
+and once each, what scripts/rust-headers.sh makes, DKMS, what scripts/new-module.sh makes, and the
+lab.
 
 Beside the emulated kernels User-mode Linux is tested while kernels are built, and then what is
 tested once. Prints what they print (KTAP) and fails if any failed, or was skipped on a
@@ -121,6 +122,7 @@ test_beside() {
 		run kunit recorded kunit scripts/kunit.sh
 		run rust-headers recorded rust-headers tests/rust-headers.sh
 		run new-module recorded new-module tests/new-module.sh
+		run lab recorded lab tests/lab.sh
 	fi
 	return $failed
 }

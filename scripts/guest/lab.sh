@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
+# shellcheck disable=SC2016 # what is waited for is expanded each time
+# shellcheck disable=SC2034 # and so some variables look unused
 #
 # For the tests of the lab's steps, in the guest, where this is /etc/guest/lab.sh. What a module
 # prints proves little: anybody can print a line that is known beforehand. So each run draws its own
@@ -55,7 +57,7 @@ text() {
 # send TEXT: with a line end behind it, in one write
 send() {
 	[ -c $device ] || fail "there is no $device"
-	echo "$1" >$device
+	echo "$1" >"$device"
 }
 
 # send_words COUNT: sends so many, each of which is drawn. They are in $words.
@@ -70,6 +72,9 @@ send_words() {
 
 # printed: the messages in the log, in a line
 printed() { module_log | sed -n 's/.*lab: "\(w[0-9a-f]*\)"$/\1/p' | xargs; }
+
+# sorted: copies words, in one line
+sorted() { tr ' ' '\n' | sort | xargs; }
 
 # all_printed: waits for the $words that have been sent
 all_printed() {
@@ -328,14 +333,14 @@ a_message_is_printed() {
 		send "$word"
 		logs 1 "lab: \"$word\"\$"
 	done
-	same "$(printed | wc -w)" 3
+	same "$(module_log | grep -c 'lab: "')" 3
 }
 
 no_text_forges_a_line_of_the_log() {
 	word
 	# In one write: printf begins another behind each line end.
 	printf 'a"b\n\033[31m%s' "$word" >/tmp/text
-	cat /tmp/text >$device
+	cat /tmp/text >"$device"
 	logs 1 "lab: \"a\\\\\"b\\\\n\\\\x1b\\[31m$word\"\$"
 }
 
@@ -343,7 +348,7 @@ a_message_that_is_too_long_is_refused() {
 	number 20 100
 	load "max_len=$number"
 	text "$number" >/tmp/text
-	cat /tmp/text >$device
+	cat /tmp/text >"$device"
 	logs 1 "lab: \"$(cat /tmp/text)\"\$"
 	text $((number + 1)) >/tmp/text
 	refused 'Invalid argument' 'dd if=/tmp/text bs=200 of=/dev/lab'
@@ -402,7 +407,7 @@ one_run_prints_all_that_is_pending() {
 nothing_is_lost_between_several_writers() {
 	send_words 0
 	for writer in 1 2 3 4; do
-		for n in 1 2 3 4 5 6 7 8; do
+		for _ in 1 2 3 4 5 6 7 8; do
 			word
 			words="$words $word"
 			echo "$word"
@@ -413,7 +418,7 @@ nothing_is_lost_between_several_writers() {
 	done
 	wait
 	all_printed
-	same "$(printed | tr ' ' '\n' | sort | xargs)" "$(echo "$words" | tr ' ' '\n' | sort | xargs)"
+	same "$(printed | sorted)" "$(echo "$words" | sorted)"
 	for writer in 1 2 3 4; do
 		same "$(printed | tr ' ' '\n' | grep -Fxf "/tmp/writer$writer" | xargs)" \
 			"$(xargs <"/tmp/writer$writer")"

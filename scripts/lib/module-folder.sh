@@ -123,7 +123,7 @@ folder_abstractions() {
 	mapfile -t files < <(abstractions_needed "${used[@]}")
 	mkdir "$1/abstractions"
 	for file in "${files[@]}"; do
-		cp "$top/abstractions/$file" "$1/abstractions"
+		cp -p "$top/abstractions/$file" "$1/abstractions"
 	done
 	{
 		cat "$templates/abstractions.rs.in"

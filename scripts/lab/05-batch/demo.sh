@@ -10,5 +10,5 @@
 . /etc/guest/lab.sh
 
 try 'insmod /lab.ko'
-try 'time for i in 1 2 3 4 5 6 7 8; do echo "message $i" > /dev/lab; done'
+try 'time sh -c "for i in 1 2 3 4 5 6 7 8; do echo message \$i > /dev/lab; done"'
 try 'rmmod lab'
