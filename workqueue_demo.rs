@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `workqueue_demo`: a node `/proc/workqueue_demo` that queues work in the ways that kernel code
-//! does it, and shows what became of it.
+//! `workqueue_demo`: a node `/proc/workqueue_demo` that queues work in the ways of kernel code, and
+//! shows what became of it.
 //!
 //! The path of a command, each step in a file of its own:
 //!
-//! - [`workqueue_demo::command`]: what the text written means;
+//! - [`workqueue_demo::command`]: what the written text means;
 //! - [`workqueue_demo::queue_kind`]: which kinds of queues it may ask for;
 //! - [`workqueue_demo::demo`]: which pattern carries it out;
 //! - [`workqueue_demo::patterns`]: one file a pattern, the part to learn from;
@@ -21,9 +21,9 @@ use kernel::{
     time::Delta, //
 };
 
-// Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
-// What their documentation links to may be in another. The paths are what rustc takes by default.
-// rustfmt, given this file, would look elsewhere.
+// Both modules share this as source, because two modules cannot share a Rust library. Each uses a
+// part, whose documentation may link to another. The paths are what rustc takes by default. rustfmt,
+// given this file, would look elsewhere.
 #[allow(
     dead_code,
     rustdoc::broken_intra_doc_links,
@@ -100,7 +100,7 @@ const REFUSALS_INTERVAL_MS: RangeInclusive<u32> = 1..=3_600_000;
 ///
 /// # Errors
 ///
-/// `EINVAL` where they make no sense, `ENOMEM`.
+/// `EINVAL` if they make no sense, `ENOMEM`.
 fn refusals() -> Result<RateLimit> {
     let ms = parameters::refusals_interval_ms.get();
     if !REFUSALS_INTERVAL_MS.contains(&ms) {
@@ -114,8 +114,8 @@ fn refusals() -> Result<RateLimit> {
 
 /// The module's state. It comes down in the order of these fields:
 ///
-/// 1. the ledger is closed: from here on nothing is accepted, and an item whose turn comes is
-///    cancelled, so that nobody waits longer than for the handlers that run;
+/// 1. the ledger is closed: it accepts nothing more, and cancels each item whose turn comes. So
+///    removal waits only for the handlers that run;
 /// 2. the node, after the calls in flight;
 /// 3. the patterns, in the order of the fields of [`Demo`].
 struct WorkqueueDemoModule {

@@ -4,8 +4,8 @@
 //!
 //! The path of a message, each step in a file of its own:
 //!
-//! - [`wq_echo::device`]: write(2) copies it in, and waits or refuses where the queue is full;
-//! - [`wq_echo::message`]: what of the bytes written is the message;
+//! - [`wq_echo::device`]: write(2) copies it in, and waits or fails where the queue is full;
+//! - [`wq_echo::message`]: which of the written bytes are the message;
 //! - [`wq_echo::backlog`]: the messages that wait, the counters, and when the worker is called;
 //! - [`wq_echo::batch`]: how the messages lie in memory;
 //! - [`wq_echo::echo`]: the work item, which takes the whole backlog and prints it;
@@ -18,9 +18,9 @@ use kernel::{
     sync::Arc, //
 };
 
-// Shared by both modules as source, for two modules cannot share a Rust library. Each uses a part.
-// What their documentation links to may be in another. The paths are what rustc takes by default.
-// rustfmt, given this file, would look elsewhere.
+// Both modules share this as source, because two modules cannot share a Rust library. Each uses a
+// part, whose documentation may link to another. The paths are what rustc takes by default. rustfmt,
+// given this file, would look elsewhere.
 #[allow(
     dead_code,
     rustdoc::broken_intra_doc_links,

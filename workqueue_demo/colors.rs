@@ -2,9 +2,9 @@
 
 //! What a flush waits for: which of the items that are outstanding were queued before it.
 //!
-//! As in C's `__flush_workqueue()` each item has the color that is current when it is queued, a
-//! flush makes the next color current, and it is over when no item of its own color or an older
-//! one is outstanding. So however many flush, nobody keeps a list of items.
+//! As in C's `__flush_workqueue()`, an item gets the color that is current when it is queued. A
+//! flush makes the next color current. It is over when no item of its own color or an older one is
+//! outstanding. So nobody keeps a list of items, however many flush.
 
 use kernel::prelude::*;
 
@@ -63,7 +63,7 @@ impl Colors {
 
     /// Begins a flush: the color that it has, or `None` if there is nothing to wait for.
     ///
-    /// If all colors are taken the current one goes on until one is free. The flush then waits for
+    /// If all colors are taken, the current one stays until one is free. The flush then waits for
     /// more than was queued before it, but not for ever.
     pub(crate) fn cut(&mut self) -> Option<Color> {
         if self.outstanding[self.current.slot()] > 0 {
@@ -72,7 +72,7 @@ impl Colors {
             self.settle();
             return Some(color);
         }
-        // Nothing has been queued since the last cut: what that one waits for is all there is.
+        // Nothing has been queued since the last cut, which waits for all there is.
         (self.oldest < self.current).then(|| Color(self.current.0 - 1))
     }
 
@@ -81,8 +81,8 @@ impl Colors {
         self.oldest > color
     }
 
-    /// Frees the colors of which nothing is outstanding, and makes the next one current if that
-    /// was wanted.
+    /// Frees the colors without outstanding items, and makes the next one current if that was
+    /// wanted.
     fn settle(&mut self) {
         self.free();
         if self.is_cut && self.current.0 - self.oldest.0 < COLORS - 1 {

@@ -4,7 +4,7 @@
 //!
 //! One command a line, words separated by blanks and tabs; lines without a word are skipped.
 //! Numbers are decimal, with a sign if one likes. A carriage return is not a blank. The last of
-//! several lines ends like the others; one line alone need not.
+//! several lines needs a line end too; a single line does not.
 
 use core::ops::RangeInclusive;
 
@@ -133,8 +133,8 @@ impl WordError {
 /// How many bytes of a word are shown.
 const SHOWN_LEN: usize = 64;
 
-/// A user's word, in quotes, cut where it is too long to be told. All but printable ASCII is
-/// escaped: a word with something in it that nobody sees must not look like the right one.
+/// A user's word, in quotes, cut if it is too long. All but printable ASCII is escaped: a word with
+/// invisible characters must not look like the right one.
 struct Quoted<'a>(&'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
@@ -151,8 +151,8 @@ impl fmt::Display for Quoted<'_> {
 
 /// Refuses several lines of which the last has no end.
 ///
-/// A program that writes through a buffer hands over what fills it, which ends anywhere: `delayed
-/// 6` may be the start of `delayed 60000`. One line alone is what somebody meant to write.
+/// A program with a buffer writes what fills it, and that may end anywhere: `delayed 6` may be the
+/// start of `delayed 60000`. A single line is complete.
 fn check_last_line(text: &[u8]) -> Result<(), Refusal<'_>> {
     let Some(line_end) = text.iter().rposition(|&byte| byte == b'\n') else {
         return Ok(());
@@ -226,7 +226,7 @@ fn parse_line(line: &[u8]) -> Parsed<'_, Option<Command>> {
     }
 }
 
-/// Parses what `custom` has behind it: a number, a kind of queue, both in this order, or neither.
+/// Parses the words after `custom`: a number, a kind of queue, both in this order, or neither.
 fn custom<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Parsed<'a, Command> {
     let Some(first) = words.next() else {
         return Ok(Command::Custom {

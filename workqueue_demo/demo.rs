@@ -35,8 +35,8 @@ use crate::abstractions::{
     ratelimit::RateLimit, //
 };
 
-/// All of the module but its way in. Comes down in the order of these fields: first what queues
-/// itself, then what others queue, then the queues, which by then are empty or run their last
+/// All of the module but its way in. It comes down in the order of these fields: first what queues
+/// itself, then what others queue, then the queues. By then they are empty or run their last
 /// handlers.
 pub(crate) struct Demo {
     periodic: periodic::Ticks,
@@ -91,13 +91,12 @@ impl Demo {
         }
     }
 
-    /// Runs the commands of a text, all of which have been parsed before the first runs. Returns
-    /// how many bytes of it have been dealt with.
+    /// Parses all commands of a text, then runs them. Returns how many bytes of it are done.
     ///
     /// # Errors
     ///
     /// That of the first command, or of the text. If a later command fails, the lines before it
-    /// have been run and are what is returned.
+    /// have run, and their length is returned.
     fn run_all(&self, text: &[u8]) -> Result<usize> {
         let lines = command::parse(text).inspect_err(|refusal| self.log(refusal))?;
         let mut done = 0;

@@ -2,8 +2,8 @@
 
 //! The counts: what became of every item.
 //!
-//! The ledger is told of each step of an item's life under one lock, and where C decides (was the
-//! item pending already?) it is asked under that lock. In every row, whenever the lock is free,
+//! One lock covers each step of an item's life. Where C decides (was the item pending already?), it
+//! is asked under that lock. In every row, whenever the lock is free,
 //!
 //! > queued = cancelled + executed + pending + running
 //!
@@ -107,8 +107,8 @@ pub(crate) struct Entry {
     times: Times,
     /// Which of the module's queues it is on, or `None` if it is on the system's.
     pub(crate) queue: Option<QueueKind>,
-    /// That of the flushes that wait for it, or `None` as long as none does: it is armed for
-    /// later, or a tick.
+    /// The color of the flushes that wait for it, or `None` if none does: it is armed for later, or
+    /// a tick.
     color: Option<Color>,
 }
 
@@ -147,8 +147,8 @@ pub(crate) struct Row {
     pub(crate) running: u64,
     /// How long after it was due the last item started, in microseconds.
     pub(crate) wait_us: i64,
-    /// Of the one item of a kind: the first is to start next, the second has been queued in the
-    /// moment between C handing the first to a worker and its handler telling the ledger.
+    /// Of the one item of a kind. The first is to start next. The second was queued after C handed
+    /// the first to a worker, and before its handler told the ledger.
     entries: [Entry; 2],
 }
 
@@ -194,8 +194,8 @@ impl Row {
         let now = Instant::now();
         self.pending -= 1;
         self.running += 1;
-        // Jiffies, which timers count, lag behind the clock where ticks come late: a timer that
-        // was armed then is early by as much.
+        // Timers count jiffies, which lag behind the clock where ticks come late: a timer armed
+        // then is early by as much.
         self.wait_us = (now - times.due).max(Delta::ZERO).as_micros_ceil();
         now - times.queued
     }
@@ -295,13 +295,13 @@ impl State {
         self.row(kind).start(entry.times)
     }
 
-    /// Counts an item that will not run. Whether a flush may be over with that.
+    /// Counts an item that will not run. Returns whether a flush may be over with that.
     fn cancel(&mut self, kind: Kind, entry: Entry) -> bool {
         self.row(kind).cancel();
         self.end(entry)
     }
 
-    /// Counts an item that has run. Whether a flush may be over with that.
+    /// Counts an item that has run. Returns whether a flush may be over with that.
     fn finish(&mut self, kind: Kind, entry: Entry) -> bool {
         let row = self.row(kind);
         row.running -= 1;
@@ -316,8 +316,8 @@ impl State {
         entry.color.is_some_and(|color| self.colors.remove(color))
     }
 
-    /// Lets flushes wait for the delayed item if its time has come, though it has not started.
-    /// It is what is pending, less what is armed still.
+    /// Lets flushes wait for the delayed item if its timer has fired and it has not started: it is
+    /// pending, and not armed any more.
     fn color_what_is_due(&mut self, is_armed: bool) {
         let row = self.shown.row_mut(Kind::Delayed);
         let due = row.pending.saturating_sub(is_armed.into());
@@ -347,8 +347,8 @@ struct Run {
 ///
 /// # Locking
 ///
-/// One spinlock, held for a few instructions and for C's queueing functions, which may be called
-/// in any context. Process context only: on `PREEMPT_RT` the lock sleeps. No method but
+/// One spinlock. It is held for a few instructions and for C's queueing functions, which any
+/// context may call. Process context only: on `PREEMPT_RT` the lock sleeps. Only
 /// [`flush`](Self::flush) waits for anything else.
 #[pin_data]
 pub(crate) struct Ledger {
@@ -374,8 +374,8 @@ impl Ledger {
         self.state.lock().shown
     }
 
-    /// Queues the one item of a kind, on the system's queue, by means of `enqueue`, which says
-    /// whether it was idle; if it was pending already that counts as coalesced.
+    /// Queues the one item of a kind on the system's queue. `enqueue` does it, and says whether the
+    /// item was idle; if not, it counts as coalesced.
     ///
     /// # Errors
     ///
@@ -391,8 +391,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Lets `count` new items of a kind in, which the caller queues next on that queue, each with
-    /// the entry that is returned.
+    /// Lets `count` new items of a kind in. The caller queues them next on that queue, each with
+    /// the returned entry.
     ///
     /// # Errors
     ///
@@ -415,8 +415,8 @@ impl Ledger {
         Ok(state.queue(kind, Some(queue), count, times))
     }
 
-    /// Takes the one item of a kind back by means of `cancel`, which says whether it was pending.
-    /// `lock` is what nobody queues the item without: it is held until this is counted. Sleeps if
+    /// Takes the one item of a kind back. `cancel` does it, and says whether the item was pending.
+    /// Nobody queues the item without `lock`, which is held until this is counted. Sleeps if
     /// `cancel` does.
     pub(crate) fn take_back<L>(&self, kind: Kind, lock: L, cancel: impl FnOnce() -> bool) {
         if cancel() {
@@ -433,9 +433,9 @@ impl Ledger {
         });
     }
 
-    /// Runs an item's `body`, counts it and logs it. `entry` is the item's own, or `None` where
-    /// there is only one item of the kind. Once the ledger is closed the item counts as cancelled
-    /// and `body` is not run.
+    /// Runs an item's `body`, counts it and logs it. `entry` is the item's own, or `None` if the
+    /// kind has only one item. Once the ledger is closed, it counts the item as cancelled and does
+    /// not run `body`.
     pub(crate) fn run(&self, kind: Kind, entry: Option<Entry>, body: impl FnOnce()) {
         if let Some(run) = self.started(kind, entry) {
             body();
@@ -484,7 +484,7 @@ impl Ledger {
         }
     }
 
-    /// Waits until all that is queued now has run: armed timers and the periodic work aside.
+    /// Waits until all that is queued now has run, except armed timers and the periodic work.
     /// `is_armed` says whether the timer of the delayed item runs. Sleeps.
     ///
     /// # Errors
@@ -526,7 +526,7 @@ impl Ledger {
         self.state.lock().check_open()
     }
 
-    /// Counts anew: what is done is forgotten, what is outstanding stays.
+    /// Counts anew: it forgets what is done, and keeps what is outstanding.
     pub(crate) fn reset(&self) {
         self.state.lock().reset();
     }

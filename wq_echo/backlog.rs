@@ -2,13 +2,13 @@
 
 //! The messages that wait to be printed: bounded, in order, counted.
 //!
-//! A message is pending from the moment it is accepted until it has been printed. Writers append;
-//! the worker takes all there is at once, prints it without the lock, and reports back.
+//! A message is pending from when it is accepted until it has been printed. Writers append. The
+//! worker takes all messages at once, prints them without the lock, and reports back.
 //!
-//! Waking a worker costs several times what a message costs. So a worker that finds itself busy,
-//! for messages come in quick succession, does not go away when it has nothing left: it sleeps for
-//! some microseconds and looks again, and until then nobody needs to wake it. A message that comes
-//! alone finds no worker, and wakes one at once.
+//! Waking a worker costs several times what a message costs. So a busy worker, to which messages
+//! come in quick succession, does not return when it has nothing left. It sleeps for some
+//! microseconds and looks again, and until then nobody needs to wake it. A message that comes alone
+//! finds no worker, and wakes one at once.
 
 use core::mem;
 
@@ -48,12 +48,12 @@ use crate::abstractions::{
 /// How long a busy worker sleeps for more, and a quarter more at most: nobody waits for it longer.
 const LINGER: Delta = Delta::from_micros(32);
 
-/// How many messages are to be expected in that time, at least, from how many came lately. To sleep
-/// costs as much as to be called.
+/// At least so many messages have to be expected in that time, from how many came lately. A sleep
+/// costs as much as a call.
 const WORTH_A_SLEEP: i64 = 2;
 
-/// With fewer messages that may be pending no worker lingers: so many could come meanwhile. More
-/// cannot, from however many writers, for the lock lets one in after the other.
+/// With a smaller bound on pending messages no worker lingers: so many could come meanwhile. More
+/// cannot, however many writers there are, because the lock lets in one after the other.
 const LINGER_BOUND: u32 = 1024;
 
 /// What the statistics show.
@@ -61,8 +61,8 @@ const LINGER_BOUND: u32 = 1024;
 pub(crate) struct Stats {
     pub(crate) accepted: u64,
     pub(crate) printed: u64,
-    /// Messages that were accepted after their write had to wait: one that a signal, a stop or a
-    /// tracer ends and that begins anew is a new write.
+    /// Messages that were accepted after their write had to wait. If a signal, a stop or a tracer
+    /// ends a write and it begins anew, that is a new write.
     pub(crate) blocked: u64,
     /// Writers that wait now.
     pub(crate) waiting: u64,
@@ -156,18 +156,17 @@ impl Backlog {
         })
     }
 
-    /// Accepts a message, at the bound only once there is room, and sees to it that the worker
-    /// looks at it, with `call` if nobody would: that queues the work item, and must not sleep.
-    /// Sleeps itself.
+    /// Accepts a message, at the bound once there is room, and makes sure that the worker looks at
+    /// it: by `call` if nobody would. `call` queues the work item, and must not sleep. Sleeps
+    /// itself.
     ///
     /// The worker is called under the lock. A writer that called it later could be preempted by
     /// one that relies on it, and by its priority for ever.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` at the bound if it may not wait for room, or where there is no memory if it may not
-    /// wait for that; `ERESTARTSYS` if a signal came while there was no room; `ENOMEM`. The message
-    /// has not been queued then.
+    /// `EAGAIN` if there is no room, or no memory, and it may not wait for that; `ERESTARTSYS` if a
+    /// signal came while there was no room; `ENOMEM`. The message is not queued then.
     pub(crate) fn push(
         &self,
         message: Message<'_>,
@@ -198,7 +197,7 @@ impl Backlog {
                 return Ok(());
             }
             drop(state);
-            // There may be no more room when there is memory.
+            // The room may be gone by the time there is memory.
             match allocate() {
                 Ok(memory) => self.state.lock().batch.extend(memory),
                 Err(error) => return Err(self.without_memory(error, may_wait)),
@@ -239,7 +238,7 @@ impl Backlog {
         }
         state.stats.waiting += 1;
         let mut interrupted = false;
-        // What room there is goes to the writer that was woken for it, signal or not.
+        // The room goes to the writer that was woken for it, signal or not.
         while self.is_full(state) && !interrupted {
             interrupted = self.room.wait_interruptible(state);
         }
@@ -250,7 +249,7 @@ impl Backlog {
         Ok(())
     }
 
-    /// Sees to it that the worker looks at what has been appended.
+    /// Makes sure that the worker looks at what has been appended.
     fn attract(state: &mut State, call: impl FnOnce()) {
         if state.attention == Attention::None {
             state.attention = Attention::Called;
@@ -276,7 +275,7 @@ impl Backlog {
         batch.finish()
     }
 
-    /// Frees messages that have been printed, and lets as many in.
+    /// Frees printed messages, and lets as many in.
     pub(crate) fn printed(&self, messages: Messages) {
         let count = messages.len() as u64;
         let mut memory = messages.into_memory();
@@ -293,8 +292,8 @@ impl Backlog {
         }
     }
 
-    /// Whether there is more for the worker, for which a busy one lingers. If not it may go: the
-    /// next writer calls it. Sleeps, for [`LINGER`] and a quarter at most.
+    /// Whether there is more for the worker. A busy worker lingers for more. If there is none it
+    /// may return: the next writer calls it. Sleeps, for [`LINGER`] and a quarter at most.
     pub(crate) fn expects_more(&self) -> bool {
         let mut state = self.state.lock();
         if state.batch.is_empty() && state.is_busy && self.may_linger(hrtimer::resolution()) {
@@ -309,9 +308,9 @@ impl Backlog {
         true
     }
 
-    /// Not where a sleep may take longer: until the next tick, if timers are no more precise than
-    /// that, and on `PREEMPT_RT` until a thread comes to run them, which one of a higher priority
-    /// can keep from its CPU.
+    /// Not where a sleep may take longer: until the next tick, if timers are no more precise, or on
+    /// `PREEMPT_RT` until a thread runs them, which a thread of higher priority can keep from its
+    /// CPU.
     fn may_linger(&self, resolution: Delta) -> bool {
         let sleeps_briefly = resolution < self.linger && !cfg!(CONFIG_PREEMPT_RT);
         self.max_pending >= LINGER_BOUND && sleeps_briefly
@@ -476,7 +475,7 @@ mod tests {
     fn wait_in_worker(queue: &OwnedQueue, backlog: &Arc<Backlog>, text: &'static [u8]) -> Result {
         let backlog = backlog.clone();
         spawn!(queue, GFP_KERNEL, move || {
-            // What is left of a failure is that the counters are not as they should be.
+            // A failure shows in wrong counters.
             let _ = backlog.push(split(text).0, MayWaitFor::Anything, || ());
         })?;
         Ok(())

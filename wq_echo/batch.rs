@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages one behind the other in pages of memory: appending one allocates nothing, most of the
-//! time, and never under the lock that protects the messages.
+//! Messages one behind the other in pages of memory. Appending one seldom allocates, and never
+//! under the lock that protects the messages.
 
 use core::mem;
 
@@ -68,8 +68,8 @@ impl Page {
     }
 }
 
-/// Pages in a row. Unlike a box in a box, however many they are, they are freed one by one: not
-/// by one call within the other, for which a kernel's stack is too small.
+/// Pages in a row. They are freed one by one, however many they are. A box in a box would be freed
+/// by one call within the other, and a kernel's stack is too small for that.
 #[derive(Default)]
 struct Pages(Option<KBox<Page>>);
 

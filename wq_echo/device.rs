@@ -27,7 +27,7 @@ use crate::abstractions::{
 
 /// The device: puts messages into the backlog, and the work item that prints them on a queue.
 pub(crate) struct EchoDevice {
-    // Dropped first: that runs the item once more if it is pending.
+    // Dropped first: that runs a pending item once more.
     queue: OwnedQueue,
     echo: Arc<Echo>,
 }
@@ -41,8 +41,8 @@ impl EchoDevice {
 }
 
 impl FileOperations for EchoDevice {
-    /// Makes one message of one write, of its first 255 bytes if it is longer: the short count
-    /// tells the caller to write the rest again.
+    /// Makes one message of one write. If the write is longer than 255 bytes it takes those, and
+    /// the short count tells the caller to write the rest again.
     fn write(&self, bytes: &mut impl Bytes, may_wait: MayWaitFor) -> Result<usize> {
         let mut buffer = [MaybeUninit::uninit(); message::LOOKAHEAD];
         let len = bytes.len().min(buffer.len());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The work item: prints what waits, whatever there is, and again if more has come meanwhile.
+//! The work item: prints all that waits, and again what has come meanwhile.
 
 use kernel::{
     impl_has_work,
@@ -21,8 +21,8 @@ use crate::abstractions::module_param::Param;
 
 /// The backlog and the work item that empties it.
 ///
-/// It does not know the queue that it runs on: an item that owned its queue could be the last to
-/// drop it, and would wait for itself.
+/// It does not know its queue: an item that owned its queue could be the last to drop it, and would
+/// wait for itself.
 #[pin_data]
 pub(crate) struct Echo {
     #[pin]
@@ -53,7 +53,7 @@ impl Echo {
 impl WorkItem for Echo {
     type Pointer = Arc<Self>;
 
-    /// C runs an item never twice at the same time: so the order of the messages is kept.
+    /// C never runs an item twice at the same time: so the messages keep their order.
     fn run(this: Arc<Self>) {
         let mut printer = Printer::new();
         loop {

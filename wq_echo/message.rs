@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What of the bytes written is a message: knows nothing of where they come from.
+//! Which of the written bytes are a message. It does not know where they come from.
 
 use kernel::prelude::*;
 
 /// The most bytes that a message holds.
 pub(crate) const MAX_LEN: usize = 255;
 
-/// How many bytes of a write decide what its message is: those of the message and of the longest
-/// line end behind it.
+/// So many bytes of a write decide what its message is: the message and the longest line end behind
+/// it.
 pub(crate) const LOOKAHEAD: usize = MAX_LEN + 2;
 
 /// A message: the text of one write, without its line end. At most [`MAX_LEN`] bytes.

@@ -25,12 +25,12 @@ use crate::abstractions::{
     }, //
 };
 
-/// How long the name of the module, the marks around the text, the length and the line end are
-/// together, at most.
+/// The most bytes that the name of the module, the marks around the text, the length and the line
+/// end take together.
 const FRAME: usize = "wq_echo: + \"\" (len=255)\n".len();
 
-/// How much escaped text goes into one record: so much that those who read it with its header
-/// from `/dev/kmsg` get all of it, too.
+/// How much escaped text goes into one record: readers of `/dev/kmsg` get it with a header, and get
+/// all of it too.
 const ROOM: Length = Length {
     record: RECORD_MAX - FRAME - LEVEL.len(),
     kmsg: KMSG_MAX - KMSG_HEADER_MAX - FRAME,
@@ -38,8 +38,8 @@ const ROOM: Length = Length {
 
 /// Prints messages: `"text" (len=4)`.
 ///
-/// What does not fit one record goes on in further ones. A record that is continued ends in
-/// `" +`, one that continues another begins with `+ "`; a quote in the text is always escaped, so
+/// A text that does not fit one record goes on in further ones. A record that is continued ends in
+/// `" +`, one that continues another begins with `+ "`. A quote in the text is always escaped, so
 /// no text looks like either.
 pub(crate) struct Printer(LogLine);
 

@@ -3,7 +3,7 @@
 //! Pattern: items that are queued once, and free themselves.
 //!
 //! C: an item that is allocated for each job, `queue_work(queue, &item)`, and `kfree()` at the end
-//! of the handler. What kind of queue it is makes the difference: see [`queues`](super::queues).
+//! of the handler. The kind of queue makes the difference: see [`queues`](super::queues).
 
 use kernel::{
     impl_has_work,
@@ -105,8 +105,8 @@ impl WorkItem for Item {
     }
 }
 
-/// Uses the CPU as long as others sleep. Only on a queue for that: on another per-CPU queue it
-/// would hold up what is queued on its CPU. Ends early when the module goes.
+/// Uses the CPU as long as others sleep. It is for the CPU-intensive queue: on another per-CPU
+/// queue it would hold up what is queued on its CPU. Ends early when the module goes.
 fn compute(ledger: &Ledger) {
     const STEP: Delta = Delta::from_millis(1);
     let begin = Instant::<Monotonic>::now();

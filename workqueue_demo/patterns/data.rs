@@ -2,9 +2,9 @@
 
 //! Pattern: work with data.
 //!
-//! C: a struct that embeds a `work_struct` beside the data, allocated for each job; the handler
-//! gets from the one to the other with `container_of()` and frees it. Here `run` is handed the
-//! whole item, and owns it.
+//! C: a struct that embeds a `work_struct` beside the data, allocated for each job. The handler
+//! finds the struct with `container_of()` and frees it. Here `run` gets the whole item, and owns
+//! it.
 
 use kernel::{
     impl_has_work,

@@ -35,7 +35,7 @@ pub(crate) type Delayed = DelayedWorkHandle<DelayedOnce>;
 #[pin_data]
 pub(crate) struct DelayedOnce {
     /// Held by whoever arms the item or takes it back. C refuses an item that is being taken back,
-    /// and says the same as for one that is armed: that no second run is needed.
+    /// and returns the same as for an armed one: no second run is needed.
     #[pin]
     commands: Mutex<()>,
     ledger: Arc<Ledger>,
@@ -49,7 +49,7 @@ pub(crate) fn new(ledger: Arc<Ledger>) -> Result<Delayed> {
     new_delayed_work_handle!(system_percpu(), handler, "workqueue_demo::delayed")
 }
 
-/// Arms the item to run in `ms` milliseconds. If it is armed already its time stands.
+/// Arms the item to run in `ms` milliseconds. An armed item keeps its time.
 pub(crate) fn arm(item: &Delayed, ms: u32) -> Result {
     let delay = Delta::from_millis(ms.into());
     let _commands = item.commands.lock();

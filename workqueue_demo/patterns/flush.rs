@@ -2,10 +2,10 @@
 
 //! Pattern: wait for work that is queued, unless a signal comes first.
 //!
-//! C: `flush_work(&item)`, `flush_workqueue(queue)`. They sleep until they are done, whatever
-//! happens: nobody can kill who waits there, and after two minutes the kernel reports a task that
-//! hangs. That is right where the work is short and a driver waits. Where a user waits, for as
-//! much as users have queued, have handlers count what they have done, and wait for the count as
+//! C: `flush_work(&item)`, `flush_workqueue(queue)`. They sleep until they are done. Nobody can
+//! kill the waiting task, and after two minutes the kernel reports it as hung. That is right where
+//! the work is short and a driver waits. A user may wait for as much as users have queued: there
+//! let the handlers count what they have done, and wait for the count as
 //! `wait_event_interruptible()` does.
 
 use kernel::prelude::*;
@@ -15,7 +15,7 @@ use super::{
     delayed::Delayed, //
 };
 
-/// Waits until all that is queued now has run: armed timers and the periodic work aside. Sleeps.
+/// Waits until all that is queued now has run, except armed timers and the periodic work. Sleeps.
 ///
 /// # Errors
 ///

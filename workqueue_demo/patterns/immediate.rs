@@ -43,7 +43,7 @@ pub(crate) fn new(ledger: Arc<Ledger>) -> Result<Immediate> {
     )
 }
 
-/// Queues the item. If it is still pending it is not queued twice: one run will do for both.
+/// Queues the item. A pending item is not queued twice: one run does for both.
 pub(crate) fn queue(item: &Immediate) -> Result {
     item.ledger
         .queue(Kind::Immediate, Times::due_now(), || item.enqueue())

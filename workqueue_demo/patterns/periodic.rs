@@ -2,9 +2,9 @@
 
 //! Pattern: run this again and again, until it is stopped.
 //!
-//! C: a delayed item whose handler ends in `schedule_delayed_work()` of itself. To stop it for
-//! good takes `disable_delayed_work_sync()`: after `cancel_delayed_work_sync()` anybody may queue
-//! it, and draining a queue would wait for ever.
+//! C: a delayed item whose handler ends in `schedule_delayed_work()` of itself.
+//! `disable_delayed_work_sync()` stops it for good. After `cancel_delayed_work_sync()` anybody may
+//! queue it, and draining its queue would never end.
 
 use kernel::{
     prelude::*,
@@ -42,7 +42,7 @@ pub(crate) fn new(ledger: Arc<Ledger>) -> Result<Ticks> {
 }
 
 /// Starts the ticks, one every `period_ms` milliseconds. Changes nothing if they come at that
-/// period already; if they come at another they start anew.
+/// period already; at another period they start anew.
 pub(crate) fn start(ticks: &Ticks, period_ms: u32) -> Result {
     ticks.ticker().ledger.check_open()?;
     ticks.start(Delta::from_millis(period_ms.into()));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pattern: queues of one's own, for work that must not wait for others' or hold them up. Each is
-//! of the kind that its work needs. The first is there from the start, the others when they are
+//! Pattern: queues of one's own, for work that must not wait for others' work or hold it up. Each
+//! is of the kind that its work needs. The first is made at the start, each other one when it is
 //! first needed: an idle queue costs memory, and a rescuer a thread.
 //!
 //! C: `alloc_workqueue("workqueue_demo", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_SYSFS, 4)`,
@@ -20,17 +20,16 @@ use kernel::{
 use super::super::queue_kind::QueueKind;
 use crate::abstractions::owned_queue::OwnedQueue;
 
-/// How many items of a queue may run at once, where that may be chosen: in all, or per CPU.
+/// How many items of a queue may run at once, if that may be chosen: in all, or per CPU.
 const MAX_ACTIVE: u32 = 4;
 
 /// Makes the queue of a kind. May sleep.
 ///
 /// - Only the first has a rescuer: the module frees no memory that others wait for, so one is
 ///   enough to show.
-/// - The one of high priority is per CPU. So its workers have a name that tells: theirs ends in
-///   `H`.
-/// - An ordered one has no `max_active` and is not in sysfs, where it could be changed: with more
-///   than one at once there would be no order.
+/// - The queue of high priority is per CPU. So the names of its workers show it: they end in `H`.
+/// - An ordered queue has no `max_active`, and is not in sysfs, where that could be changed: two
+///   items at once would break the order.
 ///
 /// # Errors
 ///
@@ -74,7 +73,8 @@ pub(crate) fn max_active(kind: QueueKind) -> u32 {
 #[pin_data]
 pub(crate) struct Queues {
     made: [SetOnce<OwnedQueue>; QueueKind::ALL.len()],
-    /// Held by who makes a queue: of two with one name, sysfs would refuse the second, and say so.
+    /// Held by whoever makes a queue: sysfs would refuse a second queue of the same name, with a
+    /// warning.
     #[pin]
     making: Mutex<()>,
 }
