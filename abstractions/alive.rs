@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is still there to run a module's code, and a guard that keeps the code until nothing is.
+//! Counts what may still run a module's code, and keeps the code until nothing can.
 //!
-//! `'static` keeps data in memory, not code: an item that runs when its module has gone runs into
-//! a page fault. Items are waited for where their owner is dropped, and nobody can be made to drop
-//! an owner: it may be in a static, be part of a cycle of `Arc`s, or be forgotten. So each owner is
-//! counted here, and the module's exit does not return before the last one has gone.
+//! `'static` keeps data in memory, not code: an item that runs after its module has gone ends in a
+//! page fault. Dropping an owner waits for its items. But nobody can be made to drop an owner: it
+//! may be in a static, be part of a cycle of `Arc`s, or be forgotten. So each owner is counted
+//! here, and the module's exit does not return before the last one has gone.
 
 use core::ptr;
 
@@ -80,7 +80,7 @@ impl Kind {
     }
 }
 
-/// How many owners of each kind are known by their names. Of the others only their number is known.
+/// How many owners of each kind are known by name. The others are only counted.
 ///
 /// # Examples
 ///
@@ -127,8 +127,8 @@ impl Slot {
     }
 }
 
-/// The names of the owners that are alive, by kind. This file is compiled into each module: so
-/// they are its own.
+/// The names of the owners that are alive, by kind. This file is compiled into each module, so each
+/// has its own.
 static NAMES: [[Slot; SLOTS]; Kind::ALL.len()] =
     [const { [const { Slot::empty() }; SLOTS] }; Kind::ALL.len()];
 
@@ -138,7 +138,7 @@ static COUNT: Atomic<usize> = Atomic::new(0);
 /// The task that removes the module, from the beginning of its exit on.
 static REMOVER: Atomic<*mut bindings::task_struct> = Atomic::new(ptr::null_mut());
 
-/// Whether another task has ever dropped an owner: it may be in the module's code yet.
+/// Whether another task has ever dropped an owner: it may still be in the module's code.
 static DROPPED_ELSEWHERE: Atomic<bool> = Atomic::new(false);
 
 /// How many owners are alive in this module. Any context.
@@ -161,12 +161,12 @@ pub(crate) fn count() -> usize {
 
 /// A part of each owner: as long as it is there the module's code stays in memory.
 ///
-/// It has to be the last field of the owner. Fields are dropped behind the owner's destructor and
-/// in the order of their declaration: so this one goes when the queue has been destroyed, when the
-/// item has been disabled and its run is over, when the file has been removed. A token that is
-/// forgotten, with its owner, keeps the module for ever.
+/// It has to be the last field of the owner. Fields are dropped after the owner's destructor, in
+/// the order of their declaration. So this one goes last: the queue is destroyed by then, the item
+/// disabled and its run over, the file removed. A token that is forgotten with its owner keeps the
+/// module for ever.
 ///
-/// To make one or to drop it is for any context, and costs nothing where items are queued and run.
+/// Any context may make or drop one. Queueing and running items costs no more by it.
 ///
 /// # Examples
 ///
@@ -182,7 +182,7 @@ pub(crate) fn count() -> usize {
 pub(crate) struct Alive(Option<&'static Slot>);
 
 impl Alive {
-    /// Counts an owner of this kind, and notes its name where there is a slot for it.
+    /// Counts an owner of this kind, and notes its name if there is a slot for it.
     pub(crate) fn new(kind: Kind, name: &'static CStr) -> Self {
         COUNT.add(1, Relaxed);
         Self(kind.slots().iter().find(|slot| slot.claim(name)))
@@ -248,11 +248,11 @@ impl fmt::Display for Owners {
 /// A module that C does not free as long as an owner is alive: the type that a crate with these
 /// abstractions gives to `module!`. No other type compiles.
 ///
-/// Behind the module's exit, and behind an init that has failed, it looks whether all owners have
-/// been dropped. They have been where each was in the module's state or in what that drops. If not
-/// it logs who is alive, again each minute, and waits for them in the module's own exit or init:
-/// rmmod(8) or insmod(8) hangs, for ever if need be, and cannot be killed. The rest of the system
-/// goes on. A part of the kernel is never freed, and waits for nobody.
+/// After the module's exit, or an init that has failed, it checks that all owners have been
+/// dropped. They have if each was in the module's state or in what that drops. If not, it logs who
+/// is alive, again each minute, and waits for them in the module's own exit or init: rmmod(8) or
+/// insmod(8) hangs, for ever if need be, and cannot be killed. The rest of the system goes on.
+/// Built-in code is never freed, and waits for nobody.
 ///
 /// # Examples
 ///
@@ -322,8 +322,8 @@ impl Drop for Leave {
 struct Guard;
 
 impl Guard {
-    /// How long it sleeps before it looks again. Short, for who sleeps for minutes at a time is
-    /// reported as a task that hangs.
+    /// How long it sleeps before it looks again. Short: a task that sleeps for minutes is reported
+    /// as hung.
     const STEP: Delta = Delta::from_millis(100);
 
     /// After how many steps it says again what it waits for: a minute.
@@ -340,23 +340,21 @@ impl Guard {
         }
     }
 
-    /// Waits for those who have dropped an owner, and may be in the module's code yet.
+    /// Waits for those who have dropped an owner and may still be in the module's code.
     ///
-    /// What runs in an item, a closure on an [`OwnedQueue`], or a file's callback is covered by
-    /// an owner: that waits for it, until it has returned to C, before its [`Alive`] goes. So it
-    /// is somebody else who is waited for here: for example a closure on a queue of the
-    /// system's, which the `kernel` crate has queued, and nobody waits for. All that is left to it
-    /// is to return: to free what the owner was in, and to go back to C.
+    /// An owner covers what runs in an item, a closure on an [`OwnedQueue`], or a file's callback:
+    /// it waits until that has returned to C, before its [`Alive`] goes. This waits for somebody
+    /// else: for example a closure that the `kernel` crate has queued on a system queue, and nobody
+    /// waits for. Such a closure only has to free what the owner was in, and to return to C.
     ///
-    /// `synchronize_rcu_tasks()` waits until each task that is running, or was preempted, has
-    /// given up the processor of its own accord, is idle or in user space: no task that has not
-    /// slept in its tail is in it any more. (To wait for a lock, on a real-time kernel, is not to
-    /// sleep in this sense.) A kernel without it is one whose tasks are not preempted in the
-    /// kernel, where `synchronize_rcu()` waits for the same; or one with neither tracing nor BPF,
-    /// where a task that was preempted in its tail may be missed. Nothing can be known of a tail
-    /// that sleeps.
+    /// `synchronize_rcu_tasks()` waits until each task that is running, or was preempted, has given
+    /// up the processor of its own accord, is idle or in user space. By then no task is in its tail
+    /// any more, unless it has slept there. (Waiting for a lock on a real-time kernel is not
+    /// sleeping in this sense.) Some kernels lack it. If their tasks are not preempted in the
+    /// kernel, `synchronize_rcu()` waits for the same. If they have neither tracing nor BPF, a task
+    /// that was preempted in its tail may be missed. Nothing can be known of a tail that sleeps.
     ///
-    /// Where nobody but the module's exit has dropped an owner, there is no tail to wait for.
+    /// If only the module's exit has dropped owners, there is no tail to wait for.
     ///
     /// [`OwnedQueue`]: super::owned_queue::OwnedQueue
     fn wait_for_the_tail() {
@@ -377,10 +375,10 @@ impl Drop for Guard {
     /// Sleeps, if an owner is alive, or if any task but the one that removes the module has ever
     /// dropped one.
     ///
-    /// The module is what it was: in exit and init all that C knows of it is still there, the
-    /// names for traces, lockdep's classes, the modules that it uses. (In the `free` of a
-    /// parameter, the last function of a module that C calls, some of that is gone; so are, on
-    /// some processors, the thunks that the module's indirect calls go through.)
+    /// In exit and init all that C knows of the module is still there: the names for traces,
+    /// lockdep's classes, the modules that it uses. (In the `free` of a parameter, the last
+    /// function of a module that C calls, some of that is gone. So are, on some processors, the
+    /// thunks of the module's indirect calls.)
     fn drop(&mut self) {
         if !cfg!(MODULE) {
             return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kernel::bindings`, and what that lacks: what bindgen makes of `bindings_helper.h` for the
-//! kernel that is being built for. A Kbuild has it made by means of `bindings.mk`.
+//! `kernel::bindings`, and what that lacks: bindgen makes it of `bindings_helper.h` for the kernel
+//! that is built for, by way of `bindings.mk`.
 
 #![allow(
     clippy::all,

@@ -3,14 +3,14 @@
 //! Taking work items back, and waiting for them.
 //!
 //! Queueing an `Arc` hands one reference to C, which comes back when the item runs. A cancelled
-//! item never runs: whoever cancels gets that reference instead, exactly when C says that the item
-//! was pending. A reference that is not taken back is leaked; one that is taken back though C said
-//! no is freed twice.
+//! item never runs: whoever cancels it gets the reference, exactly when C says that the item was
+//! pending. A reference that is not taken back is leaked. One that is taken back though C said no
+//! is freed twice.
 //!
 //! Boxed items cannot be cancelled: once queued they belong to C until they run, and nobody else
-//! has a pointer to them. Neither can they be disabled: the `kernel` crate takes it for granted
-//! that C accepts a box. Items behind an `ARef` could be taken back like those behind an `Arc`;
-//! none of the modules has any, and so they are only queued ([`OwnedQueue::enqueue`]).
+//! has a pointer to them. They cannot be disabled either: the `kernel` crate assumes that C accepts
+//! a box. Items behind an `ARef` could be taken back like those behind an `Arc`. No module here has
+//! any, so they can only be queued ([`OwnedQueue::enqueue`]).
 //!
 //! [`OwnedQueue::enqueue`]: super::owned_queue::OwnedQueue::enqueue
 //!
@@ -43,13 +43,12 @@ use raw_item::{
 pub(super) use raw_item::RawItem;
 
 /// A work item behind an `Arc`, which can be taken back and waited for: the [`Work`] or the
-/// [`DelayedWork`] in it. Which of the two it is decides which of C's functions is called.
-/// `cancel_work_sync()` on an item with a timer would not know of that timer, and in 7.3 it spins
-/// until that fires.
+/// [`DelayedWork`] in it. The type decides which C function is called. `cancel_work_sync()` on an
+/// item with a timer would not know of that timer, and in 7.3 it spins until that fires.
 ///
-/// The `_sync` methods and [`flush`](Self::flush) sleep: they wait for the handler if it runs, and
-/// so must not be called by it (lockdep tells). Items of ordered queues may run on all the same,
-/// see [`OwnedQueue::ordered`].
+/// The `_sync` methods and [`flush`](Self::flush) sleep: they wait for a running handler, so the
+/// handler must not call them (lockdep tells). Items of ordered queues may still run after the
+/// wait: see [`OwnedQueue::ordered`].
 ///
 /// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 ///
@@ -134,9 +133,8 @@ pub(super) use raw_item::RawItem;
 /// }
 /// ```
 pub(crate) trait CancelWork: RawItem {
-    /// Takes the item back if it is armed or queued. It may be running, and still be when this
-    /// returns. Any context, but a hard interrupt must not drop what comes back if that is the last
-    /// reference.
+    /// Takes the item back if it is armed or queued. It may still be running when this returns. Any
+    /// context, but a hard interrupt must not drop what comes back if that is the last reference.
     ///
     /// C: `cancel_work()`, `cancel_delayed_work()`.
     fn cancel(&self) -> Option<Self::Pointer> {
@@ -153,7 +151,7 @@ pub(crate) trait CancelWork: RawItem {
     /// | running | `None`, after the run |
     /// | idle | `None` |
     ///
-    /// C refuses to queue the item meanwhile. A caller who queues it cannot tell that from an item
+    /// C refuses to queue the item meanwhile. To a caller who queues it that looks like an item
     /// that is pending already.
     ///
     /// C: `cancel_work_sync()`, `cancel_delayed_work_sync()`.
@@ -189,8 +187,8 @@ pub(crate) trait CancelWork: RawItem {
 
 impl<W: RawItem> CancelWork for W {}
 
-/// How often an item is disabled at most. C counts to 65,535, and warns of more; the other half is
-/// for those who cancel, of whom C counts each while it waits. There are never as many of them.
+/// How often an item is disabled at most. C counts to 65,535, and warns of more. It also counts
+/// each canceller while that waits: the other half is for them, and there are never so many.
 const MAX_DISABLED: usize = 1 << 15;
 
 /// What is behind [`CancelWork`]. Nobody else implements it.
@@ -259,7 +257,7 @@ unsafe fn take_back<W: RawItem>(item: &W, function: Function<W::Raw>) -> Option<
     taken.then(|| unsafe { item.pointer() })
 }
 
-/// How often C has been told to refuse the item. Those who cancel it and wait count too.
+/// How often C has been told to refuse the item. Cancellers that wait count too.
 fn times_disabled(item: &impl RawItem) -> usize {
     // SAFETY: By the contract of `RawItem` the item is valid. C writes this as one word, whenever
     // it likes, and so is it read.
@@ -349,8 +347,8 @@ where
 
 /// How often the item of a handle has been disabled, and not enabled again.
 ///
-/// C counts that too. But enabling an item that is not disabled takes it off its queue, forgets
-/// what it was queued for, and waits for its timer. So C must not be asked then.
+/// C counts that too. But if C enables an item that is not disabled, it takes the item off its
+/// queue, forgets what it was queued for, and waits for its timer. So C must not be asked then.
 ///
 /// # Invariants
 ///
@@ -376,9 +374,8 @@ impl Disabled {
     /// C: `disable_work_sync()`, `disable_delayed_work_sync()`.
     pub(super) fn disable_sync<W: RawItem>(&self, item: &W) -> bool {
         let taken = self.disable(item).is_some();
-        // It waits for the run. To cancel the item once more would take off what has been queued
-        // behind an `enable` of somebody else's.
-        // SAFETY: By the contract of `RawItem` the item is valid.
+        // It waits for the run. Another cancel would take off what has been queued after somebody
+        // else's `enable`. SAFETY: By the contract of `RawItem` the item is valid.
         unsafe { bindings::flush_work(item.as_work()) };
         taken
     }

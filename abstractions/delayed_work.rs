@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A work item with a timer: it is armed, and runs some time later.
+//! A work item with a timer: it is armed, and runs later.
 //!
-//! `cancel_work_sync()` on such an item does not know of its timer (in 7.3 it spins until that
-//! fires). Here the item is reachable only through a handle that knows the `*_delayed_work`
-//! variants and no others.
+//! `cancel_work_sync()` on such an item does not know of its timer (in 7.3 it spins until the timer
+//! fires). Here only a handle reaches the item, and it calls the `*_delayed_work` variants alone.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -68,23 +67,23 @@ pub(crate) trait DelayedHandler: Send + Sync + 'static {
     /// Runs in process context, on a worker thread, and may sleep. It must not panic: see
     /// [`Handler`].
     ///
-    /// Returns after which delay the item is to run again; `None` leaves that to whoever queues
-    /// it. C refuses to arm an item that is being cancelled, or that is disabled: so those who stop
-    /// it have stopped this as well.
+    /// Returns the delay after which the item is to run again; `None` leaves that to whoever queues
+    /// it. C refuses to arm an item that is being cancelled or is disabled: stopping it stops this
+    /// too.
     ///
     /// [`Handler`]: super::work::Handler
     fn run(&self) -> Option<Delta>;
 
-    /// The delay that the run has returned was to no avail: C refuses the item, or somebody else
-    /// had armed it already. Called where the run was, and may sleep.
+    /// The delay that the run returned had no effect: C refused the item, or somebody else had
+    /// armed it already. Called where the run was, and may sleep.
     fn not_rearmed(&self) {}
 }
 
 /// # Invariants
 ///
 /// `queue` is valid whenever the item is armed, queued or running: the handle owns a share in it,
-/// and takes the item back before it gives that up. Should it not have waited for a run (see
-/// [`OwnedQueue::ordered`]), then whoever destroys the queue does.
+/// and takes the item back before it gives that up. If it has not waited for a run (see
+/// [`OwnedQueue::ordered`]), whoever destroys the queue does.
 ///
 /// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 #[pin_data]
@@ -190,8 +189,8 @@ pub(crate) use new_delayed_work_handle;
 ///
 /// [`enqueue_delayed`](Self::enqueue_delayed) may be called in any context. `cancel_sync`,
 /// `disable_sync`, `flush` and the destructor sleep: they wait for the item, so the item's own
-/// handler must not call them (lockdep tells). What [`WorkHandle`] says of the items of other
-/// handles, of ordered queues, and of handles that are forgotten, holds here too.
+/// handler must not call them (lockdep tells). What [`WorkHandle`] says of other handles' items, of
+/// ordered queues and of forgotten handles holds here too.
 ///
 /// # Examples
 ///
@@ -278,8 +277,8 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
         })
     }
 
-    /// Arms the item to run after `delay`, [`LONGEST_DELAY`] at most; `false` if it is armed or
-    /// queued already, and then its time stands, or disabled. Any context.
+    /// Arms the item to run after `delay`, [`LONGEST_DELAY`] at most; `false` if it is disabled, or
+    /// armed or queued already: then it keeps its time. Any context.
     ///
     /// C: `queue_delayed_work()`.
     ///
@@ -292,41 +291,41 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     /// Takes the item back if it is armed or queued, and waits for it if it runs; whether it was
     /// taken back. Sleeps.
     ///
-    /// [`enqueue_delayed`](Self::enqueue_delayed) returns `false` meanwhile, as for an item that is
-    /// armed. Where nothing may be lost, keep the two apart, by a mutex for example.
+    /// [`enqueue_delayed`](Self::enqueue_delayed) returns `false` meanwhile, as for an armed item.
+    /// If nothing may be lost, keep the two apart, by a mutex for example.
     ///
     /// C: `cancel_delayed_work_sync()`; [`CancelWork::cancel_sync`] says what it returns when.
     pub(crate) fn cancel_sync(&self) -> bool {
         self.item.work.cancel_sync().is_some()
     }
 
-    /// Like [`cancel_sync`](Self::cancel_sync), and from then on the item cannot be armed, not
-    /// even by its own run, until [`enable`](Self::enable) has been called as often. (What is
-    /// disabled more than 32,768 times counts as disabled so often.) Sleeps.
+    /// Like [`cancel_sync`](Self::cancel_sync). After that nobody can arm the item, not even its
+    /// own run, until [`enable`](Self::enable) has been called as often. (The count ends at
+    /// 32,768.) Sleeps.
     ///
     /// C: `disable_delayed_work_sync()`.
     pub(crate) fn disable_sync(&self) -> bool {
         self.item.disabled.disable_sync(&self.item.work)
     }
 
-    /// Takes back what [`disable_sync`](Self::disable_sync) did once; whether the item can be
-    /// armed again by that. Nothing is armed that was refused meanwhile. Process context.
+    /// Undoes one [`disable_sync`](Self::disable_sync), and returns whether the item can be armed
+    /// again. Nothing is armed that was refused meanwhile. Process context.
     ///
     /// C: `enable_delayed_work()`.
     pub(crate) fn enable(&self) -> bool {
         self.item.disabled.enable(&self.item.work)
     }
 
-    /// Waits until the item has run, which an armed one does now and not when its time has come.
-    /// `false` if there was nothing left to wait for. Sleeps.
+    /// Waits until the item has run; an armed item runs now. `false` if there was nothing left to
+    /// wait for. Sleeps.
     ///
     /// C: `flush_delayed_work()`.
     pub(crate) fn flush(&self) -> bool {
         self.item.work.flush()
     }
 
-    /// Whether its timer runs: the item is armed, and its time has not come. Any context. Unless
-    /// the caller knows better, the answer may be out of date by the time it is looked at.
+    /// Whether its timer runs: the item is armed, and its time has not come. Any context. The
+    /// answer may be out of date by the time the caller looks at it.
     ///
     /// C: `timer_pending()` on the item's timer.
     pub(crate) fn is_armed(&self) -> bool {

@@ -2,9 +2,9 @@
 
 //! Text from users, made safe to log.
 //!
-//! `BStr` escapes too, but all that is not ASCII. Here text stays readable in any script, while
-//! nothing in it can end a log line, move a terminal's cursor, turn the direction of writing, or
-//! end the quotes that it is printed in.
+//! `BStr` escapes all that is not ASCII. Here text stays readable in any script, but nothing in it
+//! can end a log line, move a terminal's cursor, turn the direction of writing, or end the quotes
+//! around it.
 
 use core::{
     ops::{
@@ -192,8 +192,8 @@ fn is_treacherous(c: char) -> bool {
     c.is_control() || ends_line || turns_direction
 }
 
-/// The bytes that are characters and printed as they are, by their values; of others it takes the
-/// whole character to tell.
+/// The bytes that are characters by themselves and are printed unchanged. For others the whole
+/// character decides.
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = b' ';
@@ -262,7 +262,7 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 impl<'a> Escaped<'a> {
-    /// Splits off as much as is no longer than `limit` as it is printed, never within a character.
+    /// Splits off as much as takes no more than `limit` when printed, never within a character.
     pub(crate) fn split(&self, limit: Length) -> (Escaped<'a>, Escaped<'a>) {
         if self.0.len() <= limit.sure_bytes() {
             return (Escaped(self.0), Escaped(&[]));

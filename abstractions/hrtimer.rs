@@ -6,9 +6,8 @@
 
 use kernel::time::Delta;
 
-/// How far apart the moments are at which a sleep can end: a nanosecond where there are
-/// high-resolution timers, a jiffy where there are none, as with `highres=off`, and for a while at
-/// boot. Any context.
+/// The distance of the moments at which a sleep can end: a nanosecond with high-resolution timers,
+/// a jiffy without, as with `highres=off`, and for a while at boot. Any context.
 ///
 /// C: `hrtimer_resolution`.
 ///

@@ -22,8 +22,8 @@ use kernel::{
 /// C: `TICK_NSEC`.
 pub(crate) const JIFFY: Delta = Delta::from_nanos(bindings::TICK_NSEC as i64);
 
-/// What C's timer wheel holds: 48 days at 250 Hz. It takes a longer delay for this one, and so that
-/// would come early.
+/// What C's timer wheel holds: 48 days at 250 Hz. It shortens a longer delay to this, so the timer
+/// would fire early.
 ///
 /// C: `WHEEL_TIMEOUT_MAX` in `kernel/time/timer.c`.
 pub(crate) const WHEEL_HOLDS: Jiffies = {
@@ -31,7 +31,7 @@ pub(crate) const WHEEL_HOLDS: Jiffies = {
     (63 << (3 * (levels - 1))) - (1 << (3 * (levels - 1)))
 };
 
-/// The longest delay of a timer: 24 days, or less where C's timer wheel holds no more (12 days at
+/// The longest delay of a timer: 24 days, or less where C's timer wheel holds less (12 days at
 /// 1,000 Hz, 15 at 100 Hz).
 ///
 /// C: `WHEEL_TIMEOUT_MAX`, and the `int` of `msecs_to_jiffies()`.
@@ -44,8 +44,8 @@ pub(crate) const LONGEST_DELAY: Delta = {
 
 /// The number of ticks so far; it wraps. Any context.
 ///
-/// One load: the cheapest clock there is, and the coarsest. Two readings that are the same are
-/// less than a tick apart (1 to 10 ms).
+/// One load: the cheapest clock there is, and the coarsest. Two equal readings are less than a tick
+/// apart (1 to 10 ms).
 ///
 /// C: `jiffies`.
 ///

@@ -2,8 +2,8 @@
 
 //! A line for the kernel's log, put together before it is printed.
 //!
-//! printk formats what it is given twice, once to know how long it is. What is dear to format is
-//! better formatted once, into one of these, and printed from there.
+//! printk formats its arguments twice, first to know the length. What is costly to format is better
+//! formatted once, into one of these, and printed from there.
 
 use core::str;
 
@@ -20,8 +20,8 @@ use kernel::{
 /// printk puts behind what it formats.
 pub(crate) const RECORD_MAX: usize = 1024 - 1;
 
-/// How many bytes of a record those who read `/dev/kmsg` get at most, whatever it made of them
-/// (C's `PRINTK_MESSAGE_MAX`), but for the NUL.
+/// The most bytes of a record that readers of `/dev/kmsg` get, escapes included (C's
+/// `PRINTK_MESSAGE_MAX`), but for the NUL.
 pub(crate) const KMSG_MAX: usize = 2048 - 1;
 
 /// How many of those the longest header of a record takes (C's `info_print_ext_header()`) and the
@@ -77,9 +77,9 @@ pub(crate) use new_log_line;
 
 /// Text for one record of the log, of the level of information, behind a module's name.
 ///
-/// It says the same as [`pr_info!`] of the text, and costs less: the level and the name are kept
-/// in front of it, so that the format that C's `printk()` goes through, twice, is one argument.
-/// Any context.
+/// It prints the same as [`pr_info!`] of the text, and costs less. The level and the name are kept
+/// in front of the text, so the format that C's `printk()` goes through twice is one argument. Any
+/// context.
 ///
 /// # Examples
 ///
@@ -107,8 +107,8 @@ pub(crate) struct LogLine {
 }
 
 impl LogLine {
-    /// An empty line behind this name, of less than a hundred bytes: what [`new_log_line!`]
-    /// expands to. It takes 1 KiB where it is put: mind the stack, of which there are 16.
+    /// An empty line behind this name, of less than a hundred bytes: what [`new_log_line!`] expands
+    /// to. It takes 1 KiB where it is put: mind the stack, which has 16.
     pub(crate) fn new(name: &str) -> Self {
         // INVARIANT: There is no text.
         let mut line = Self {

@@ -5,8 +5,8 @@
 //! `kernel::miscdevice` passes the registration to `open` and has no place in it for the driver's
 //! own data. Here the registration is embedded in a struct that has one, as C drivers do with
 //! `container_of()`. It also lacks poll(2), writes that may not wait at all, and `write` beside
-//! `write_iter`, which saves a write(2) the making of an iterator. (Of a file with both,
-//! `kernel_write()` makes `EINVAL`.)
+//! `write_iter`. With `write` a write(2) needs no iterator. (`kernel_write()` fails with `EINVAL`
+//! on a file with both.)
 //!
 //! C headers: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h),
 //! [`include/linux/fs.h`](srctree/include/linux/fs.h),
@@ -78,7 +78,7 @@ pub(crate) trait Bytes {
     fn len(&self) -> usize;
 
     /// Copies the next bytes, as many as there is room for; fewer if there are no more, or no more
-    /// that can be read. Returns those. Process context, for it may sleep.
+    /// that can be read. Returns those. Process context: it may sleep.
     fn copy_into<'a>(&'a mut self, to: &'a mut [MaybeUninit<u8>]) -> &'a mut [u8];
 }
 
@@ -137,12 +137,12 @@ impl Bytes for UserBytes {
 pub(crate) enum MayWaitFor {
     /// Whatever it takes.
     Anything,
-    /// Memory, as all do that allocate some, but for nobody else: the file has `O_NONBLOCK`, and
-    /// has it at this moment, for fcntl(2) may have changed that since it was opened.
+    /// Memory, as every allocation may, and nothing else: the file has `O_NONBLOCK` at this moment.
+    /// (fcntl(2) may have changed that since open(2).)
     Memory,
     /// Nothing at all: pwritev2(2) with `RWF_NOWAIT`, or io_uring, which waits by poll instead. A
-    /// write that fails for lack of memory changes nothing of what poll says: who waits for an edge
-    /// of it waits in vain.
+    /// write that fails for lack of memory does not change what poll says: who waits for an edge
+    /// waits in vain.
     ///
     /// C: `IOCB_NOWAIT`.
     Nothing,
@@ -178,8 +178,8 @@ impl MayWaitFor {
         }
     }
 
-    /// Not by means of a `LocalFile`, which is for the thread that has the file open: it may be a
-    /// worker of io_uring that writes.
+    /// It uses no `LocalFile`, which is for the thread that has the file open: the writer may be an
+    /// io_uring worker.
     fn of_kiocb<T: ForeignOwnable>(kiocb: &Kiocb<'_, T>) -> Self {
         // SAFETY: C passes a valid kiocb, whose file stays open for the call.
         let (flags, file) = unsafe { ((*kiocb.as_raw()).ki_flags, (*kiocb.as_raw()).ki_filp) };
@@ -246,9 +246,9 @@ impl MayWaitFor {
 pub(crate) trait FileOperations: Send + Sync + 'static {
     /// Takes one write(2) or writev(2) and returns how many of its bytes it took.
     ///
-    /// May be called from any number of processes at the same time, in process context, and may
-    /// sleep, if it `may_wait`. More bytes than there were, and an error that is not for user
-    /// space, become `EIO`.
+    /// Any number of processes may call it at the same time, in process context. It may sleep, if
+    /// it `may_wait`. More bytes than there were, and an error that is not for user space, become
+    /// `EIO`.
     fn write(&self, bytes: &mut impl Bytes, may_wait: MayWaitFor) -> Result<usize>;
 
     /// Whether a write would not wait now: what poll(2) calls `POLLOUT`. Called as `write` is.
@@ -256,8 +256,8 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
         true
     }
 
-    /// What is notified each time that `is_writable` may have become true. Those who poll are put
-    /// into its queue before they ask `is_writable`, so that they miss nothing. Always the same.
+    /// It is notified each time that `is_writable` may have become true. Those who poll enter its
+    /// queue before they ask `is_writable`, so they miss nothing. Always the same.
     fn writable(&self) -> Option<&PollCondVar> {
         None
     }
@@ -306,9 +306,9 @@ pub(crate) struct Device<T: FileOperations> {
 impl<T: FileOperations> Device<T> {
     /// Registers `/dev/NAME`, which devtmpfs creates with mode 0600. May sleep.
     ///
-    /// As long as the module's init has not returned, open(2) fails with `ENODEV`: C frees a
-    /// module whose init fails even if it is in use. (udev does not open the device: it sets the
-    /// node's owner and links. Who waits for the node and opens it at once has to try again.)
+    /// Until the module's init has returned, open(2) fails with `ENODEV`: C frees a module whose
+    /// init fails even if it is in use. (udev does not open the device: it sets the node's owner
+    /// and links. Who waits for the node and opens it at once has to try again.)
     ///
     /// C: `misc_register()`.
     ///
@@ -443,9 +443,9 @@ impl<T: FileOperations> OpenDevice<T> {
         // SAFETY: The file is open for the call, and this thread is not in another on it.
         let file = unsafe { File::from_raw_file(file) };
         if let Some(writable) = state.writable() {
-            // Who polls may be in this queue until the file is closed. So long it is there: it is
-            // borrowed from the file's state, and what can be borrowed from that stays as it is
-            // while anybody has a share in it, as the file has.
+            // Who polls may be in this queue until the file is closed. The queue lives so long: it
+            // is borrowed from the file's state. What can be borrowed from that stays while anybody
+            // has a share in it, and the file has one.
             table.register_wait(file, writable);
         }
         match state.is_writable() {

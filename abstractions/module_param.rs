@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Module parameters that can be set again, and seen and switched in sysfs.
+//! Module parameters that can be set again, and be read and set in sysfs.
 //!
-//! A parameter of the `kernel` crate is set once: where modprobe.d and the command line both name
-//! it, the second one gets `EEXIST`, kmod takes that for "loaded already", and nothing is loaded.
+//! A parameter of the `kernel` crate can be set once. If modprobe.d and the command line both name
+//! it, the second one gets `EEXIST`. kmod takes that for "loaded already", and nothing is loaded.
 //! Here, as in C, the last value wins.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
@@ -173,8 +173,8 @@ impl<T: Value> Param<T> {
         }
     }
 
-    /// The value that was set last. Any context; does not sleep. Two calls may differ where the
-    /// parameter can be written to: take it once for what has to agree.
+    /// The value that was set last. Any context; does not sleep. Two calls may differ if the
+    /// parameter can be written to: for what has to agree, read it once.
     pub(crate) fn get(&self) -> T {
         if self.is_set.load(Acquire) {
             T::from_bits(self.bits.load(Relaxed))
@@ -226,8 +226,8 @@ impl<T: Value> Param<T> {
     }
 }
 
-/// Fails to compile where these are no permission bits, or senseless ones: whoever may read or
-/// write is the owner first, then the group, then others, and others never write.
+/// Fails to compile if these are no permission bits, or senseless ones: a group may read or write
+/// no more than the owner, others read no more than the group, and others never write.
 ///
 /// C: `VERIFY_OCTAL_PERMISSIONS()`.
 const fn verified(mode: u16) -> u16 {
@@ -474,8 +474,8 @@ pub(crate) const fn joined_bytes<const LEN: usize>(parts: &[&str]) -> [u8; LEN] 
     bytes
 }
 
-/// What stands before the name of a parameter and a line of modinfo: of a module that is built in
-/// its name and a dot.
+/// The prefix of a parameter's name and of a line of modinfo: for a built-in module its name and a
+/// dot.
 ///
 /// # Examples
 ///
