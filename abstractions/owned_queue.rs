@@ -2,12 +2,12 @@
 
 //! Workqueues that a module creates, owns and destroys.
 //!
-//! The `kernel` crate can put work on the system's queues; it cannot create a queue, wait for one
+//! The `kernel` crate can put work on the system's queues. It cannot create a queue, wait for one
 //! or destroy one. [`OwnedQueue`] does, and [`Builder`] makes the choices that C leaves to flag
 //! words: what cannot be combined cannot be written.
 //!
-//! *Any context* is any but NMI, here and in the other files: queueing takes raw spinlocks with
-//! interrupts off, and an NMI may have interrupted their holder.
+//! *Any context* is any but NMI, here and in the other files. Queueing takes raw spinlocks with
+//! interrupts off, and an NMI may interrupt their holder.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -38,11 +38,11 @@ use super::alive::{
     Alive, //
 };
 
-/// One of the queues that are there from boot on, for the handles of items.
+/// One of the queues that exist from boot on, for the handles of items.
 ///
-/// It is not the `kernel` crate's [`Queue`], which offers more than can be waited for before the
-/// module goes: closures, and items that nobody takes back. Nor can one be made of that: some of
-/// those are bottom-half queues, where handlers must not sleep. [`system_percpu`] returns one.
+/// It is not the `kernel` crate's [`Queue`], on which a module can put what nobody waits for:
+/// closures, and items that nobody takes back. It cannot be made of one either: some of those are
+/// bottom-half queues, where handlers must not sleep. [`system_percpu`] returns one.
 ///
 /// # Examples
 ///
@@ -69,8 +69,8 @@ pub(crate) struct SystemQueue {
 }
 
 impl SystemQueue {
-    /// The name that C has given it: workers that run its items and traces show it. C keeps it to
-    /// itself (`struct workqueue_struct` is private), so it is told here once more. Any context.
+    /// C's name for it, which traces and the workers that run its items show. `struct
+    /// workqueue_struct` is private to C, so the name is here once more. Any context.
     pub(crate) fn name(self) -> &'static CStr {
         self.name
     }
@@ -83,7 +83,7 @@ impl SystemQueue {
 ///
 /// # Examples
 ///
-/// An item that nobody waits for may outlive its module: this is for items that are taken back.
+/// An item that nobody waits for may outlive its module: use this for items that are taken back.
 ///
 /// ```
 /// use crate::abstractions::{
@@ -140,8 +140,8 @@ pub(crate) fn system_percpu() -> SystemQueue {
 /// # Safety
 ///
 /// The queue's workers must be threads, and not bottom halves: handlers may sleep. `as_raw` must
-/// return the same queue each time, and that queue must stay valid until the owner is dropped:
-/// also when the owner is moved, and for ever if it is forgotten.
+/// return the same queue each time. That queue must stay valid until the owner is dropped, also
+/// when the owner is moved, and for ever if it is forgotten.
 pub(crate) unsafe trait QueueOwner: Send + Sync + 'static {
     /// The queue as C knows it. A pointer, not a `&Queue`: that would offer to arm timers which
     /// the queue need not outlive.
@@ -164,8 +164,8 @@ unsafe impl QueueOwner for Arc<OwnedQueue> {
     }
 }
 
-/// Nobody else implements [`Kind`] and [`Concurrent`]: an ordered queue that ran items side by
-/// side would be neither.
+/// Nobody else implements [`Kind`] and [`Concurrent`]: an ordered queue must not run items side by
+/// side.
 mod sealed {
     pub(crate) trait Kind {}
 
@@ -179,7 +179,7 @@ mod sealed {
     impl Concurrent for super::PerCpu {}
 }
 
-/// A kind of queue: where its workers run, and what else may be asked of it.
+/// A kind of queue: where its workers run, and what else it offers.
 ///
 /// # Examples
 ///
@@ -273,15 +273,15 @@ impl Concurrent for PerCpu {}
 
 /// What a queue is to be, before it is created.
 ///
-/// The kind is a type parameter, so that a queue is always exactly one of `WQ_PERCPU` and
-/// `WQ_UNBOUND` (C warns about anything else), and the methods of one kind do not exist on
-/// another: `cpu_intensive` means nothing on an unbound queue, `max_active` and `sysfs` would
-/// break the order of an ordered one.
+/// The kind is a type parameter. So a queue is always exactly one of `WQ_PERCPU` and `WQ_UNBOUND`
+/// (C warns about anything else), and the methods of one kind do not exist on another:
+/// `cpu_intensive` means nothing on an unbound queue, `max_active` and `sysfs` would break the
+/// order of an ordered one.
 ///
-/// Bottom-half queues (`WQ_BH`) are not offered: their items must not sleep, which the type of a
-/// work item does not say.
+/// Bottom-half queues (`WQ_BH`) are not offered: their items must not sleep, and the type of a work
+/// item does not say that.
 ///
-/// All but [`build`](Self::build) only notes what is asked for: any context.
+/// All methods but [`build`](Self::build) only note what is asked for: any context.
 ///
 /// # Examples
 ///
@@ -331,8 +331,8 @@ impl<K: Kind> Builder<K> {
         self.flag(bindings::wq_flags_WQ_HIGHPRI)
     }
 
-    /// Takes part in the freeze of a system suspend (`WQ_FREEZABLE`): its items do not run until
-    /// the system is thawed. Until then whoever flushes or drops the queue waits, if anything is
+    /// A system suspend freezes the queue too (`WQ_FREEZABLE`): its items do not run until the
+    /// system is thawed. Until then whoever flushes or drops the queue waits, if anything is
     /// pending on it.
     pub(crate) fn freezable(self) -> Self {
         self.flag(bindings::wq_flags_WQ_FREEZABLE)
@@ -346,8 +346,7 @@ impl<K: Kind> Builder<K> {
     ///
     /// `EINVAL` if the name is empty, or is a path where sysfs is to show it (`.`, `..`, or with a
     /// `/`), or if `max_active` is 0 or above `WQ_MAX_ACTIVE` (2048), which C would clamp with a
-    /// warning; `ENOMEM` if C returns no queue, which a name that sysfs has
-    /// already leads to as well.
+    /// warning; `ENOMEM` if C returns no queue, also because sysfs has the name already.
     pub(crate) fn build(self) -> Result<OwnedQueue> {
         let name = self.name.to_bytes();
         let in_sysfs = self.flags & bindings::wq_flags_WQ_SYSFS != 0;
@@ -377,8 +376,8 @@ impl<K: Kind> Builder<K> {
 
 impl<K: Concurrent> Builder<K> {
     /// Lets at most `max_active` items run at once: per CPU on a [`PerCpu`] queue, in all on an
-    /// [`Unbound`] one, where however each NUMA node may have up to 8 of them (C's
-    /// `WQ_DFL_MIN_ACTIVE`): a smaller `max_active` holds for each node.
+    /// [`Unbound`] one. There each NUMA node may always have up to 8 of them (C's
+    /// `WQ_DFL_MIN_ACTIVE`), so a smaller `max_active` holds for each node.
     pub(crate) fn max_active(mut self, max_active: u32) -> Self {
         self.max_active = max_active;
         self
@@ -392,7 +391,7 @@ impl<K: Concurrent> Builder<K> {
 }
 
 impl Builder<PerCpu> {
-    /// Does not let a long-running item keep others of its CPU waiting (`WQ_CPU_INTENSIVE`).
+    /// An item that uses the CPU does not hold up others of that CPU (`WQ_CPU_INTENSIVE`).
     pub(crate) fn cpu_intensive(self) -> Self {
         self.flag(bindings::wq_flags_WQ_CPU_INTENSIVE)
     }
@@ -429,8 +428,8 @@ impl<F: FnOnce()> WorkItem for ClosureWork<F> {
     }
 }
 
-/// A closure that was not queued, because there was no memory for that. It comes back, for what it
-/// owns may be more than can be dropped where the caller is: in atomic context, for example.
+/// A closure that was not queued for lack of memory. It comes back, because the caller may be where
+/// what it owns cannot be dropped: in atomic context, for example.
 ///
 /// As an [`Error`] it is `ENOMEM`, and the closure is dropped.
 ///
@@ -506,12 +505,12 @@ pub(crate) use lock_class;
 /// Queues a closure on an [`OwnedQueue`], with a newly-created lock class and, if one is given,
 /// this name for it: [`OwnedQueue::spawn`]. May sleep if the flags say so.
 ///
-/// Whatever the flags, it is not for hard interrupts, nor for where a raw spinlock is held: it
-/// allocates memory, and the allocator takes locks that sleep on `PREEMPT_RT`. (Lockdep says so
-/// without it as well.) `GFP_ATOMIC` is for softirqs and under spinlocks. In a hard interrupt
-/// queue an item that is there already: [`OwnedQueue::enqueue`].
+/// Whatever the flags, do not use it in hard interrupts or under a raw spinlock: it allocates
+/// memory, and the allocator takes locks that sleep on `PREEMPT_RT`. (Lockdep says so on other
+/// kernels too.) `GFP_ATOMIC` is for softirqs and under spinlocks. In a hard interrupt queue an
+/// item that exists already: [`OwnedQueue::enqueue`].
 ///
-/// All closures that one such line queues are of one class.
+/// All closures that one such line queues have one class.
 ///
 /// # Examples
 ///
@@ -546,17 +545,17 @@ pub(crate) use spawn;
 /// does not wait for an armed timer, which would then fire into freed memory. Delayed work goes
 /// through [`DelayedWorkHandle`], which takes the timer back.
 ///
-/// There is no `drain`: while a queue drains, C throws away what others queue and says that it
-/// queued it, and the owner of such an item would be leaked.
+/// There is no `drain`: while a queue drains, C discards what others queue and says that it queued
+/// it. The owner of such an item would be leaked.
 ///
 /// # Locking and context
 ///
-/// [`enqueue`] may be called in any context. [`flush`] and the destructor sleep; [`spawn!`] may.
-/// Neither `flush` nor the destructor may be called from an item of this very queue: they would
-/// wait for themselves (lockdep tells). Items must therefore never own their queue. Keep it, and
-/// each `Arc` of it, in the module's state and in what that drops: what is queued is waited for
-/// when the last one goes. A module that cannot drop its queue, because it is in a static, is
-/// shared with a closure, or is forgotten, cannot be unloaded: see [`Alive`].
+/// [`enqueue`] may be called in any context. [`flush`] and the destructor sleep; [`spawn!`] may. An
+/// item of this very queue must call neither `flush` nor the destructor: they would wait for the
+/// item itself (lockdep tells). So items must never own their queue. Keep it, and each `Arc` of it,
+/// in the module's state and in what that drops: the last one waits for what is queued when it
+/// goes. A module that cannot drop its queue, because it is in a static, is shared with a closure,
+/// or is forgotten, cannot be unloaded: see [`Alive`].
 ///
 /// # Examples
 ///
@@ -609,10 +608,10 @@ impl OwnedQueue {
     /// Starts to describe a queue that runs one item at a time, in the order of queueing. Of the
     /// name 31 bytes are kept, C warns of more.
     ///
-    /// In 7.3 one cannot rely on having waited for an item of such a queue: if somebody changes,
-    /// while it runs, on which CPUs unbound queues run, and it is queued again, then cancelling,
+    /// In 7.3 a wait for an item of such a queue may be too short. Somebody may change on which
+    /// CPUs unbound queues run while the item runs. If it is then queued again, cancelling,
     /// disabling or flushing it does not see the run (`start_flush_work()` looks for it in the new
-    /// pool). What the run works on stays valid all the same, for it owns a reference; and
+    /// pool). What the run works on stays valid, because the run owns a reference.
     /// [`flush`](Self::flush) on the queue, and dropping it, wait for all runs.
     pub(crate) fn ordered(name: &'static CStr) -> Builder<Ordered> {
         Builder::new(name, 1)
@@ -623,8 +622,8 @@ impl OwnedQueue {
         unsafe { Queue::from_raw(self.queue.as_ptr()) }
     }
 
-    /// Queues a work item. What comes back where it is pending already is up to its pointer type:
-    /// an `Arc` is returned in `Err`, a box is never pending. Any context.
+    /// Queues a work item. If it is pending already, its pointer type decides what comes back: an
+    /// `Arc` comes back in `Err`, a box is never pending. Any context.
     ///
     /// C: `queue_work()`.
     pub(crate) fn enqueue<W, const ID: u64>(&self, work: W) -> W::EnqueueOutput
@@ -637,15 +636,15 @@ impl OwnedQueue {
     /// Queues a closure, in memory of its own that its run frees: what [`spawn!`] expands to, and
     /// for the same contexts.
     ///
-    /// `class` is one for each kind of closure: lockdep takes it that
-    /// what one closure of a class waits for, any other may wait for. So it comes from the
-    /// place that knows what the closure does; a static in here would be one for all of them, as
-    /// that of `Queue::try_spawn()` is, which two modules even share, under a name in each.
+    /// Each kind of closure needs its own `class`: lockdep assumes that what one closure of a class
+    /// waits for, any other may wait for. So it comes from the place that knows what the closure
+    /// does. A static in here would be one for all of them, like that of `Queue::try_spawn()`. That
+    /// one two modules even share, under a name in each.
     ///
-    /// The queue cannot refuse it, nor take it and throw it away, either of which would leak the
-    /// closure, or worse: C refuses an item that is pending or disabled, and this one is new and
-    /// known to nobody; and C throws away what comes to a queue that is being drained or
-    /// destroyed, which by the type invariants this one is not while it is borrowed.
+    /// The queue can neither refuse nor discard it, which would leak the closure, or worse. C
+    /// refuses an item that is pending or disabled: this one is new and known to nobody. C discards
+    /// what comes to a queue that is being drained or destroyed: by the type invariants this one is
+    /// not while it is borrowed.
     ///
     /// # Errors
     ///

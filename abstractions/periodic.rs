@@ -69,25 +69,25 @@ pub(crate) trait Ticker: Send + Sync + 'static {
     fn tick(&self);
 
     /// It starts to tick every `period`. This and [`stopped`](Self::stopped) are called under one
-    /// mutex: so the one called last is what holds. May sleep.
+    /// mutex, so the last call holds. May sleep.
     fn started(&self, _period: Delta) {}
 
     /// It has stopped: no tick runs. May sleep.
     fn stopped(&self) {}
 
-    /// A tick is about to be armed, to run in `delay`, or at once where that is less than no time:
-    /// it is overdue then. It then either ticks or is [`cancelled`](Self::cancelled), unless the
-    /// whole is dropped. May sleep.
+    /// A tick is about to be armed, to run in `delay`, or at once if that is negative: the tick is
+    /// overdue then. It either ticks or is [`cancelled`](Self::cancelled), unless the whole is
+    /// dropped. May sleep.
     fn arming(&self, _delay: Delta) {}
 
     /// The tick that was armed last, or was about to be, will not come. May sleep.
     fn cancelled(&self) {}
 }
 
-/// The shortest period. Ticks that come faster would leave the processor to nobody.
+/// The shortest period. Faster ticks would leave no time for anybody else.
 const SHORTEST_PERIOD: Delta = JIFFY;
 
-/// How late a timer may be that is armed for a few jiffies.
+/// How late a timer of a few jiffies may be.
 const LATEST: Delta = Delta::from_nanos(2 * JIFFY.as_nanos());
 
 /// When ticks are due: a period apart, however late each of them comes.
@@ -118,10 +118,10 @@ impl Grid {
         }
     }
 
-    /// Moves on by a tick and returns how long it is until then: less than no time if it is
-    /// overdue. It comes at once then, and the one behind it when its own time has come. Of several
-    /// that are overdue only the last does: the others are not made up for, unless they are no
-    /// later than a timer may be.
+    /// Moves on by a tick and returns the time until then: negative if the tick is overdue. An
+    /// overdue tick comes at once, and the next one at its own time. Of several overdue ticks only
+    /// the last comes. The others are not made up for, unless they are no later than a timer may
+    /// be.
     pub(crate) fn advance(&mut self, now: Instant<Monotonic>) -> Delta {
         self.due = self.due + self.period;
         let overdue = now - self.due;
@@ -163,7 +163,7 @@ impl<T: Ticker> Loop<T> {
     /// How long it is until the next tick, unless it is stopped.
     fn advance(&self) -> Option<Delta> {
         let mut grid = self.grid.lock();
-        // Under the lock, which one may have had to wait for.
+        // Under the lock: the wait for it may take time.
         (*grid).as_mut().map(|grid| grid.advance(Instant::now()))
     }
 }
@@ -228,15 +228,15 @@ pub(crate) use new_periodic;
 /// Periodic work on a queue, stopped at first.
 ///
 /// When [`stop`](Self::stop) returns no tick runs, and none will before the next
-/// [`start`](Self::start): the item is disabled, and C refuses it to whoever would arm it, a tick
-/// that was just running included. Dropping the whole stops it too.
+/// [`start`](Self::start): the item is disabled, and nobody can arm it, not even a tick that was
+/// just running. Dropping the whole stops it too.
 ///
 /// # Locking and context
 ///
 /// `start`, `stop` and the destructor sleep. They take a mutex and, under it, wait for the tick
 /// that runs: so the ticker must not call them (lockdep tells, as soon as one of them has once
-/// found a tick queued or running). What [`WorkHandle`] says of the items of other handles, and of
-/// handles that are forgotten, holds here too.
+/// found a tick queued or running). What [`WorkHandle`] says of other handles' items and of
+/// forgotten handles holds here too.
 ///
 /// # Examples
 ///
@@ -288,13 +288,13 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
         Ok(Self { item })
     }
 
-    /// Starts to tick every `period`, for the first time in one period. Changes nothing if it does
-    /// so already; if it ticks at another period it starts anew. Sleeps.
+    /// Starts to tick every `period`, for the first time in one period. Changes nothing if it ticks
+    /// at that period already; at another period it starts anew. Sleeps.
     ///
-    /// A period of 24 days is the longest (of 12 at 1,000 Hz), and a longer one is taken for it;
-    /// the shortest is a jiffy, and so is one of no time or less. Each tick is due a whole number
-    /// of periods after the start: one that is late puts off none behind it, and those that are
-    /// missed altogether, because the next one is due as well, are left out.
+    /// The longest period is 24 days (12 at 1,000 Hz), the shortest a jiffy. A longer or shorter
+    /// one becomes that. Each tick is due a whole number of periods after the start: a late tick
+    /// does not delay the next ones. Ticks that are missed altogether, because the next one is due
+    /// as well, are left out.
     ///
     /// C: `enable_delayed_work()`, `queue_delayed_work()`.
     pub(crate) fn start(&self, period: Delta) {

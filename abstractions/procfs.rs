@@ -2,8 +2,8 @@
 
 //! Files in /proc.
 //!
-//! New drivers should not add any: statistics belong in debugfs or sysfs. This is for teaching
-//! how the interface works, and for what has to be in /proc because it always was.
+//! New drivers should not add any: statistics belong in debugfs or sysfs. This teaches how the
+//! interface works, and is for what has always been in /proc.
 //!
 //! C header: [`include/linux/proc_fs.h`](srctree/include/linux/proc_fs.h)
 
@@ -38,8 +38,7 @@ use super::{
 
 /// What a file in /proc does when it is read and written.
 ///
-/// Both may be called from any number of processes at the same time, in process context, and may
-/// sleep.
+/// Any number of processes may call both at the same time, in process context. They may sleep.
 ///
 /// # Examples
 ///
@@ -63,9 +62,9 @@ use super::{
 /// }
 /// ```
 pub(crate) trait ProcOperations: Send + Sync + 'static {
-    /// Prints all of the file. One call fills one buffer, from which short reads are then served:
-    /// what is printed under one lock is read as one snapshot. It may be called again with a
-    /// larger buffer where the text did not fit.
+    /// Prints all of the file. One call fills one buffer, which serves short reads too: what is
+    /// printed under one lock is read as one snapshot. If the text did not fit, it is called again
+    /// with a larger buffer.
     ///
     /// An error that is not for user space becomes `EIO`.
     fn show(&self, file: &SeqFile) -> Result;
@@ -77,18 +76,18 @@ pub(crate) trait ProcOperations: Send + Sync + 'static {
 
 /// A file in /proc that is removed when this is dropped.
 ///
-/// A file in /proc holds no reference to its module, so the module can be removed while the file
-/// is open: removal waits for calls in flight, and whoever still has the file open gets an error
-/// from then on.
+/// A file in /proc holds no reference to its module, so the module can be removed while the file is
+/// open. Removal waits for calls in flight. Whoever still has the file open gets an error from then
+/// on.
 ///
 /// # Locking and context
 ///
-/// Dropping it sleeps, until the calls in flight are over. So do not drop it in one of them, nor
-/// under a lock that one of them takes: it would wait for ever, and nothing says so, because C
-/// waits on a completion that lockdep does not know.
+/// Dropping it sleeps until the calls in flight are over. Do not drop it in one of them, or under a
+/// lock that one of them takes: it would wait for ever. Nothing reports that, because C waits on a
+/// completion that lockdep does not know.
 ///
-/// An init function may fail after it has made one: dropping it then waits for the calls in flight,
-/// as ever. A module that has forgotten it cannot be unloaded: see [`Alive`].
+/// An init function may fail after it has made one: dropping it waits for the calls in flight. A
+/// module that has forgotten it cannot be unloaded: see [`Alive`].
 ///
 /// # Examples
 ///
@@ -155,7 +154,7 @@ impl<T: ProcOperations> Entry<T> {
     ///
     /// `EINVAL` for a name that is empty, `.` or `..`, a number, longer than 255 bytes, or has a
     /// `/` in it, and for a mode with more than permission bits. `ENOMEM` if C returns no entry,
-    /// which a name that is taken leads to as well.
+    /// also because the name is taken.
     pub(crate) fn new(name: &'static CStr, mode: u16, state: Arc<T>) -> Result<Self> {
         check_name(name.to_bytes())?;
         if mode & !0o777 != 0 {
@@ -182,8 +181,8 @@ impl<T: ProcOperations> Entry<T> {
     }
 }
 
-/// Refuses what C would warn about. And a path: C takes one, even below another file, and removes
-/// with a directory all that is in it, so that an entry could be removed twice.
+/// Refuses what C would warn about, and a path. C takes a path, even below another file. With a
+/// directory it removes all that is in it, so an entry could be removed twice.
 fn check_name(name: &[u8]) -> Result {
     let is_a_process = name.iter().all(u8::is_ascii_digit);
     let is_path = name.contains(&b'/') || matches!(name, b"." | b"..");

@@ -16,9 +16,8 @@ use super::jiffies;
 
 /// A budget of log lines: so many in an interval, five seconds for example, and no more.
 ///
-/// It is its owner's alone: nobody else's lines use it up. An interval begins with the first line
-/// that comes when none runs. C says how many lines were kept back in the one before, in the name
-/// of the module:
+/// Only its owner's lines use it up. An interval begins with the first line that comes when none
+/// runs. C then logs how many lines the one before has kept back, in the name of the module:
 /// `my_driver: 7 callbacks suppressed`.
 ///
 /// C: `struct ratelimit_state`.
@@ -61,7 +60,7 @@ unsafe impl Send for RateLimit {}
 unsafe impl Sync for RateLimit {}
 
 impl RateLimit {
-    /// How many lines C allows where nobody says otherwise.
+    /// How many lines C allows by default.
     ///
     /// C: `DEFAULT_RATELIMIT_BURST`.
     pub(crate) const DEFAULT_BURST: u32 = bindings::DEFAULT_RATELIMIT_BURST;
@@ -75,8 +74,8 @@ impl RateLimit {
         Delta::from_millis(seconds as i64 * 1_000)
     };
 
-    /// A budget of `burst` lines in each `interval`; a burst of 0 is for none at all. An interval
-    /// is a jiffy at least, and [`LONGEST_DELAY`](jiffies::LONGEST_DELAY) at most. May sleep.
+    /// A budget of `burst` lines in each `interval`; a burst of 0 allows none. An interval is a
+    /// jiffy at least, and [`LONGEST_DELAY`](jiffies::LONGEST_DELAY) at most. May sleep.
     ///
     /// C: `ratelimit_state_init()`.
     ///

@@ -2,9 +2,9 @@
 
 //! What a file operation may tell the process that called.
 //!
-//! The kernel has errors that are for itself alone, and takes it for granted that file operations
-//! know them: `EIOCBQUEUED` of one that did not queue anything ends in `BUG_ON()`, and so does a
-//! count that is more than was offered where it is negative as a C integer.
+//! Some errors are for the kernel alone, and the kernel assumes that file operations know them.
+//! `EIOCBQUEUED` from one that did not queue anything ends in `BUG_ON()`. So does a count of more
+//! than was offered, if it is negative as a C integer.
 //!
 //! C header: [`include/linux/errno.h`](srctree/include/linux/errno.h)
 
@@ -22,17 +22,16 @@ use kernel::{
 /// room for more.
 const MAX_USER_ERRNO: c_int = 511;
 
-/// Errors that are for the kernel, and lead to what user space knows: the call is taken up again
-/// after a signal, or ends in `EINTR`.
+/// Errors for the kernel that restart the call after a signal, or end it in `EINTR`.
 const RESTARTS: [Error; 3] = [
     code::ERESTARTSYS,
     code::ERESTARTNOINTR,
     code::ERESTARTNOHAND,
 ];
 
-/// An error as it is where it is for user space, `EIO` with a line in the log where it is not. To
-/// be asked to take the call up again without a signal is `EINTR`. Process context: it looks at the
-/// calling task.
+/// An error that is for user space stays as it is. Any other becomes `EIO`, with a line in the log.
+/// An error that restarts the call becomes `EINTR` if no signal is pending. Process context: it
+/// looks at the calling task.
 ///
 /// # Examples
 ///
@@ -60,8 +59,8 @@ pub(crate) fn error_for_user(error: Error) -> Error {
     EIO
 }
 
-/// How many bytes were taken of those that were offered, or an error: `EIO` with a line in the log
-/// where they are more; [`error_for_user`] says what becomes of an error. Process context.
+/// How many of the offered bytes were taken, or an error: `EIO` with a line in the log if they are
+/// more than offered. [`error_for_user`] says what becomes of an error. Process context.
 ///
 /// # Examples
 ///

@@ -35,9 +35,10 @@ use super::{
 
 /// What a work item does when its turn comes.
 ///
-/// A handler must not panic. That is C's `BUG()`: with `panic_on_oops` the machine goes down.
-/// Without, the worker dies, and the run never ends: flushing the item or its queue, dropping the
-/// handle and removing the module wait for ever, and an ordered queue runs nothing any more.
+/// A handler must not panic. A panic is C's `BUG()`: with `panic_on_oops` the machine goes down.
+/// Without it the worker dies, and the run never ends. Then flushing the item or its queue,
+/// dropping the handle and removing the module wait for ever, and an ordered queue runs nothing any
+/// more.
 ///
 /// # Examples
 ///
@@ -105,7 +106,7 @@ impl<H: Handler> WorkItem for Item<H> {
 ///
 /// # Examples
 ///
-/// The handler of the one may wait for the other: each line makes a class of its own.
+/// The handler of one may wait for the other: each line makes its own class.
 ///
 /// ```
 /// use crate::abstractions::{
@@ -153,14 +154,14 @@ pub(crate) use new_work_handle;
 /// and the destructor sleep: they wait for the item, so the item's own handler must not call them
 /// (lockdep tells). It may wait for the item of another handle: [`new_work_handle!`] gives each
 /// line that makes handles a lock class of its own. On an ordered queue one of them may return
-/// while the item still runs: [`OwnedQueue::ordered`] says when, and what holds all the same.
+/// while the item still runs: [`OwnedQueue::ordered`] says when, and what still holds.
 ///
 /// [`OwnedQueue::ordered`]: super::owned_queue::OwnedQueue::ordered
 ///
-/// If the handle is forgotten, the item and its queue stay, and the item may still run: correct
-/// for built-in code, but a module that has not dropped its handles cannot be unloaded: see
+/// If the handle is forgotten, the item and its queue stay, and the item may still run. That is
+/// correct for built-in code. A module that has not dropped its handles cannot be unloaded: see
 /// [`Alive`]. Keep them in the module's state and not in something that can be leaked. A handler
-/// must not own what owns its handle: neither is ever dropped then.
+/// must not own what owns its handle: then neither is ever dropped.
 ///
 /// # Examples
 ///
@@ -234,8 +235,8 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
         })
     }
 
-    /// Queues the item; `false` if it is pending already, and then one run does for both, or
-    /// disabled. Any context.
+    /// Queues the item; `false` if it is disabled, or pending already: then one run does for both.
+    /// Any context.
     ///
     /// C: `queue_work()`.
     pub(crate) fn enqueue(&self) -> bool {
@@ -247,32 +248,31 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     /// Takes the item back if it is pending, and waits for it if it runs; whether it was taken
     /// back. Sleeps.
     ///
-    /// [`enqueue`](Self::enqueue) returns `false` meanwhile, as for an item that is pending. Where
-    /// nothing may be lost, keep the two apart, by a mutex for example.
+    /// [`enqueue`](Self::enqueue) returns `false` meanwhile, as for a pending item. If nothing may
+    /// be lost, keep the two apart, by a mutex for example.
     ///
     /// C: `cancel_work_sync()`.
     pub(crate) fn cancel_sync(&self) -> bool {
         self.item.work.cancel_sync().is_some()
     }
 
-    /// Like [`cancel_sync`](Self::cancel_sync), and from then on the item cannot be queued, until
-    /// [`enable`](Self::enable) has been called as often. (What is disabled more than 32,768 times
-    /// counts as disabled so often.) Sleeps.
+    /// Like [`cancel_sync`](Self::cancel_sync). After that the item cannot be queued until
+    /// [`enable`](Self::enable) has been called as often. (The count ends at 32,768.) Sleeps.
     ///
     /// C: `disable_work_sync()`.
     pub(crate) fn disable_sync(&self) -> bool {
         self.item.disabled.disable_sync(&self.item.work)
     }
 
-    /// Takes back what [`disable_sync`](Self::disable_sync) did once; whether the item can be
-    /// queued again by that. Nothing is queued that was refused meanwhile. Process context.
+    /// Undoes one [`disable_sync`](Self::disable_sync), and returns whether the item can be queued
+    /// again. Nothing is queued that was refused meanwhile. Process context.
     ///
     /// C: `enable_work()`.
     pub(crate) fn enable(&self) -> bool {
         self.item.disabled.enable(&self.item.work)
     }
 
-    /// Waits until the item, if it is queued or running, has run; `false` if it was idle. Sleeps.
+    /// Waits until a queued or running item has run; `false` if it was idle. Sleeps.
     ///
     /// C: `flush_work()`.
     pub(crate) fn flush(&self) -> bool {
