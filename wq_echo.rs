@@ -19,8 +19,8 @@ use kernel::{
 };
 
 // Both modules share this as source, because two modules cannot share a Rust library. Each uses a
-// part, whose documentation may link to another. The paths are what rustc takes by default. rustfmt,
-// given this file, would look elsewhere.
+// part, whose documentation may link to another. The paths are what rustc takes by default.
+// rustfmt, given this file, would look elsewhere.
 #[allow(
     dead_code,
     rustdoc::broken_intra_doc_links,
