@@ -22,7 +22,7 @@ Usage: scripts/lab.sh list
        scripts/lab.sh start STEP DIR
        scripts/lab.sh check [DIR]
        scripts/lab.sh show STEP
-       scripts/lab.sh grade [--jobs N] [--timeout S] DIR...
+       scripts/lab.sh grade [--json] [--jobs N] [--timeout S] DIR...
        scripts/lab.sh prepare
 
   list      the steps; docs/lab/ has a page for each
@@ -34,6 +34,7 @@ Usage: scripts/lab.sh list
   grade     does that for each DIR, several at a time, and prints CSV, a row a DIR, in their
             order: what failed, or why nothing could be tried. A module that does not
             build, hangs or panics costs nobody but itself. 0: all rows are there.
+            --json        prints JSON instead (docs/schemas/lab.json)
             --jobs N      so many at a time, by default one a processor
             --timeout S   stop a guest after S seconds: by default 120, of an emulated
                           machine 400
@@ -373,7 +374,6 @@ read_result() { # WORK
 }
 
 lab_grade() {
-	local begun=0 joined=0 place place_of=()
 	parse_grade "$@"
 	set -- "${dirs[@]}"
 	prepare_lab
@@ -383,6 +383,18 @@ lab_grade() {
 	mkdir -p "$out/grade"
 	[[ $kind == um ]] ||
 		say "$kernel is emulated; 'scripts/lab.sh prepare' builds uml, which is not"
+	if ((json)); then
+		grade_rows "$@" >"$run_dir/rows"
+		in_root python3 -B "$top/scripts/csv-to-json.py" passed failed skipped seconds \
+			<"$run_dir/rows"
+	else
+		grade_rows "$@"
+	fi
+	say "what each has said is in build/lab/grade/"
+}
+
+grade_rows() { # DIR...
+	local begun=0 joined=0 place place_of=()
 	echo 'dir,step,status,passed,failed,skipped,seconds,reason'
 	while ((joined < $#)); do
 		while ((begun < $# && $(grade_running) < jobs)); do
@@ -400,13 +412,13 @@ lab_grade() {
 			grade_join "$joined" "${!joined}"
 		fi
 	done
-	say "what each has said is in build/lab/grade/"
 }
 
 parse_grade() {
-	dirs=() jobs=$(nproc)
+	dirs=() jobs=$(nproc) json=0
 	while (($#)); do
 		case $1 in
+		--json) json=1 ;;
 		--jobs | --timeout)
 			[[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || usage_error "$1 needs a number"
 			printf -v "${1#--}" %s "$2"
@@ -464,7 +476,7 @@ find_place() {
 	done
 }
 
-# How many run. It sees the variables of lab_grade.
+# How many run. It sees the variables of grade_rows.
 grade_running() {
 	local each count=0
 	for ((each = joined + 1; each <= begun; each++)); do

@@ -5,7 +5,7 @@
 # folders that do not build, hang or panic, and what scripts/lab.sh says of all that. Prints KTAP.
 # What they have said is in build/lab-test/, and build/lab/grade/.
 #
-# Environment: FULL, not empty: all of the wrong answers, not two of each step; the checks of the
+# Environment: FULL, not empty: all of the wrong answers, not one of each step; the checks of the
 # last solution, too.
 
 set -euo pipefail
@@ -15,6 +15,8 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 . "$top/scripts/lib/all.sh"
 # shellcheck source=tests/points.sh
 . "$top/tests/points.sh"
+# shellcheck source=tests/schema.sh
+. "$top/tests/schema.sh"
 
 export KERNEL=${1:-uml-kasan}
 out=$top/build/lab-test
@@ -40,6 +42,7 @@ points=(
 	what_is_no_folder_of_the_lab_has_a_row
 	a_folder_brings_what_it_likes_but_no_makefile
 	csv_is_quoted
+	json_is_what_its_schema_says
 	check_gives_hints
 	a_folder_is_one_that_make_knows
 )
@@ -161,11 +164,11 @@ each_page_is_there_and_names_its_zoo() {
 	done
 }
 
-# answers STEP: the names of its wrong answers, and the case that each fails by; the first two of
-# them, unless FULL is set
+# answers STEP: the names of its wrong answers, and the case that each fails by; the first of
+# them alone, unless FULL is set
 answers() {
 	"$top/tests/lab/answer.py" "$top/tests/lab/$1.txt" |
-		if [[ -n ${FULL:-} ]]; then cat; else sed 2q; fi
+		if [[ -n ${FULL:-} ]]; then cat; else sed 1q; fi
 }
 
 # solved STEP DIR: a folder with a solution
@@ -329,6 +332,12 @@ with open("rows.csv", newline="") as rows:
 assert last["dir"] == 'a name, with "quotes"\nand a line end', last
 assert last["status"] == "passed", last
 END
+}
+
+json_is_what_its_schema_says() {
+	lab grade --json nowhere 'one, "two"' >rows.json
+	conforms lab <rows.json
+	grep -qF '"dir": "one, \"two\""' rows.json
 }
 
 check_gives_hints() {

@@ -7,8 +7,12 @@
 set -euo pipefail
 
 top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
+# shellcheck source=scripts/lib/all.sh
+. "$top/scripts/lib/all.sh"
 # shellcheck source=tests/points.sh
 . "$top/tests/points.sh"
+# shellcheck source=tests/schema.sh
+. "$top/tests/schema.sh"
 kernel=${1:-debian}
 
 points=(
@@ -35,6 +39,7 @@ the_tour_is_drawn() {
 	holds tour.svg four_run_and_the_fifth_waits two_seconds_of_a_timer_are_seen \
 		each_period_has_its_timer what_is_cancelled_is_seen workers_carry_the_messages \
 		$typed each_bar_has_its_numbers perfetto_has_each_run
+	conforms timeline <tour.json
 }
 
 the_status_is_that_of_the_command() {
@@ -76,4 +81,7 @@ what_makes_no_sense_is_refused() {
 	refused 'not the path of a file' --get x
 }
 
+cache_init
+run_dir_init
+root_find
 run_points "$top/build/timeline" "${points[@]}"

@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""csv-to-json.py [NUMBER...]: CSV from stdin as an array of objects, whose members have the names of
+the first line. Those named are numbers.
+"""
+
+import csv
+import json
+import sys
+
+rows = list(csv.DictReader(sys.stdin))
+for row in rows:
+    row.update({name: int(row[name]) for name in sys.argv[1:]})
+json.dump(rows, sys.stdout, indent=1, ensure_ascii=False)
+print()
