@@ -58,6 +58,8 @@ check_abstractions_table() { abstractions_check; }
 
 check_quotations() { in_root python3 scripts/check-quotations.py docs/*.md docs/lab/*.md; }
 
+check_commands() { in_root python3 scripts/check-commands.py README.md docs/*.md docs/lab/*.md; }
+
 # Made along with the modules.
 bindings_generated=build/check/clippy/abstractions/bindings_generated.rs
 need_bindings() { [[ -e $bindings_generated ]] || check_clippy; }
@@ -84,7 +86,7 @@ check_cargo_clippy() { wqtest_cargo clippy --locked --all-targets -- -D warnings
 
 checks=(rustfmt warnings clippy built_in_compiles examples_compile bench_compiles
 	misuse_is_refused checkpatch doctests kernel_log unsafe_only_in_abstractions
-	abstractions_table quotations doc licences shellcheck cargo_fmt cargo_clippy)
+	abstractions_table quotations commands doc licences shellcheck cargo_fmt cargo_clippy)
 
 main() {
 	(($# == 0)) || checks=("$@")

@@ -26,6 +26,7 @@ points=(
 	the_shell_follows_log_and_terminal
 	no_console_keeps_the_log_off_the_terminal
 	the_demo_comes_to_its_end
+	the_tour_by_hand_prints_what_the_readme_shows
 )
 [[ $kernel != uml* ]] || points+=(where_seccomp_is_refused_one_line_says_so)
 
@@ -211,6 +212,12 @@ end 0
 silent wq_echo: "silence"
 silent as on a console
 END
+}
+
+the_tour_by_hand_prints_what_the_readme_shows() {
+	local page=$top/README.md
+	guest --no-load -- "$("$top/tests/page.py" commands "$page" tour)" </dev/null >tour.out
+	"$top/tests/page.py" compare "$page" tour <tour.out
 }
 
 the_demo_comes_to_its_end() {

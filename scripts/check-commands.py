@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""check-commands.py FILE...: says of which commands in these pages nobody knows that they work.
+
+A comment on a line of its own says who runs the commands in the blocks behind it:
+
+    <!-- run by PATH: WORDS -->    PATH has these WORDS in it, one of its tests' name for example
+    <!-- run in SESSION -->        tests/page.py plays the block, and compares what it shows
+    <!-- not run: REASON -->       nobody does
+
+It holds for all blocks up to the next such comment.
+"""
+
+import pathlib
+import re
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+COMMAND = re.compile(
+    r"(\$ |# (?!\d|kind |queue:)[a-z./]+ |make |scripts/|zoo/run\.sh|peers/run\.sh|tests/|\./tools/)"
+)
+RUN_BY = re.compile(r"<!-- run by (\S+): (.+) -->")
+RUN_IN = re.compile(r"<!-- run in \S+ -->")
+NOT_RUN = re.compile(r"<!-- not run: .+ -->")
+
+
+def blocks(lines):
+    """Each block of code, with its first line's number and the last comment before it."""
+    mark, fence, block, begin = None, None, [], 0
+    for number, line in enumerate([*lines, ""], 1):
+        if fence is not None:
+            if line.startswith("```"):
+                yield begin, mark, fence, block
+                fence, block = None, []
+            else:
+                block.append(line)
+            continue
+        if line.startswith("    ") or (block and not line and fence is None):
+            if not block:
+                begin = number
+            block.append(line[4:])
+            continue
+        if block:
+            yield begin, mark, "", block
+            block = []
+        if line.startswith("```"):
+            fence, begin = line[3:].strip(), number + 1
+        elif line.startswith("<!-- run ") or line.startswith("<!-- not run"):
+            mark = line
+    if block:
+        yield begin, mark, "", block
+
+
+def has_command(kind, block):
+    if kind not in ("", "sh", "console"):
+        return False
+    return any(COMMAND.match(line) for line in block)
+
+
+def trouble(mark):
+    if mark is None:
+        return "nothing says who runs it"
+    if RUN_IN.fullmatch(mark) or NOT_RUN.fullmatch(mark):
+        return None
+    by = RUN_BY.fullmatch(mark)
+    if not by:
+        return f"not understood: {mark}"
+    path, words = TOP / by[1], by[2]
+    if not path.is_file():
+        return f"no such file: {by[1]}"
+    return None if words in path.read_text() else f"{by[1]} has no {words}"
+
+
+def main():
+    bad = 0
+    for name in sys.argv[1:]:
+        for number, mark, kind, block in blocks(pathlib.Path(name).read_text().splitlines()):
+            reason = has_command(kind, block) and trouble(mark)
+            if reason:
+                print(f"{name}:{number}: {reason}: {next(l for l in block if COMMAND.match(l))}")
+                bad += 1
+    return bad > 0
+
+
+sys.exit(main())
