@@ -134,7 +134,8 @@ find_guest() {
 	kernel_find uml
 	kdir_find uml
 	image=$debug_kdir/linux
-	pid=$(pgrep -of "^$image seccomp=on ") || die "no guest runs. Start one with:" \
+	pid=$(pgrep -of "^$(literal "$image") seccomp=on ") ||
+		die "no guest runs. Start one with:" \
 		"KDIR=\"\$(scripts/debug.sh kdir)\" scripts/qemu-run.sh --shell"
 }
 

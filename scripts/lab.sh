@@ -22,7 +22,7 @@ Usage: scripts/lab.sh list
        scripts/lab.sh start STEP DIR
        scripts/lab.sh check [DIR]
        scripts/lab.sh show STEP
-       scripts/lab.sh grade [--json] [--jobs N] [--timeout S] DIR...
+       scripts/lab.sh grade [--step STEP] [--json] [--jobs N] [--timeout S] DIR...
        scripts/lab.sh prepare
 
   list      the steps; docs/lab/ has a page for each
@@ -34,6 +34,7 @@ Usage: scripts/lab.sh list
   grade     does that for each DIR, several at a time, and prints CSV, a row a DIR, in their
             order: what failed, or why nothing could be tried. A module that does not
             build, hangs or panics costs nobody but itself. 0: all rows are there.
+            --step STEP   a folder of another step is none
             --json        prints JSON instead (docs/schemas/lab.json)
             --jobs N      so many at a time, by default one a processor
             --timeout S   stop a guest after S seconds: by default 120, of an emulated
@@ -52,7 +53,7 @@ END
 steps=$top/scripts/lab
 # Of the module; and which parts of the templates are wanted (lib/module-folder.sh).
 name=lab with=''
-step='' dir='' kernel='' timeout='' jobs=''
+step='' dir='' kernel='' timeout='' jobs='' wanted_step=''
 # What check and grade have built, and what it has said.
 out=$top/build/lab
 # A compiler that has been given something that never ends.
@@ -159,6 +160,12 @@ lab_prepare() {
 	root_find
 	prepare_kernel uml
 	join_kernel
+	# For `make run`, and for what others then share.
+	prepare_kernel debian
+	join_kernel
+	build_lock
+	step "building wqtest" wqtest wqtest_build
+	build_unlock
 	say "check and grade take uml from now on"
 }
 
@@ -199,7 +206,9 @@ folder_trouble() {
 		echo "no folder of the lab: it has no file STEP"
 	elif ! all_steps | grep -qxF "$(head -c 100 "$1/STEP" | tr -d '\0')"; then
 		echo "its file STEP names no step"
-	elif [[ ! -f $1/lab.rs ]]; then
+	elif [[ -n $wanted_step && $(<"$1/STEP") != "$wanted_step" ]]; then
+		echo "it is of step $(<"$1/STEP")"
+	elif [[ ! -f $1/lab.rs || -L $1/lab.rs ]]; then
 		echo "it has no lab.rs"
 	fi
 }
@@ -415,10 +424,16 @@ grade_rows() { # DIR...
 }
 
 parse_grade() {
-	dirs=() jobs=$(nproc) json=0
+	dirs=() jobs=$(nproc) json=0 wanted_step=''
 	while (($#)); do
 		case $1 in
 		--json) json=1 ;;
+		--step)
+			(($# >= 2)) || usage_error "--step needs a STEP"
+			find_step "$2"
+			wanted_step=$step
+			shift
+			;;
 		--jobs | --timeout)
 			[[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || usage_error "$1 needs a number"
 			printf -v "${1#--}" %s "$2"

@@ -224,15 +224,22 @@ check_gets() {
 		if [[ $spec == *:* ]]; then
 			get "${spec%%:*}" "${spec#*:}"
 		else
-			get "$spec" "$(basename "$spec")"
+			get "$spec" "$(basename -- "$spec")"
 		fi
 	done
 }
 
 get() { # GUESTPATH HOSTPATH
+	local dir each
 	[[ $1 == /* && $1 != */ ]] || usage_error "--get $1: not the path of a file"
-	[[ -d $(dirname "$2") && ! -d $2 ]] || usage_error "--get $1: $2 is not a place for a file"
-	get_from+=("$1") get_to+=("$(realpath "$2")")
+	dir=$(dirname -- "$2")
+	[[ -d $dir && ! -d $2 ]] || usage_error "--get $1: $2 is not a place for a file"
+	[[ -w $2 || (! -e $2 && -w $dir) ]] || usage_error "--get $1: $2 may not be written"
+	for each in "${get_to[@]}"; do
+		[[ $each != "$(realpath -- "$2")" ]] ||
+			usage_error "--get $1: $2 is taken by another"
+	done
+	get_from+=("$1") get_to+=("$(realpath -- "$2")")
 }
 
 # Puts `wqtest timeline` before COMMAND. What it writes is fetched.

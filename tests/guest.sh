@@ -18,6 +18,7 @@ points=(
 	what_is_added_lands_where_cp_would_put_it
 	what_is_fetched_is_what_was_there
 	what_cannot_be_fetched_is_said
+	what_is_fetched_is_not_mixed_with_what_is_piped_in
 	all_of_the_input_arrives
 	the_input_keeps_no_run_from_its_end
 	modprobe_modinfo_and_lsmod_know_the_modules
@@ -124,6 +125,12 @@ what_is_fetched_is_what_was_there() {
 	[[ -e empty && ! -s empty ]] || fail "an empty file did not come"
 }
 
+# The guest asks for more of its input as long as somebody may read it.
+what_is_fetched_is_not_mixed_with_what_is_piped_in() {
+	yes | guest --no-load --get /root/bytes:mixed -- 'head -c 300000 /dev/zero >bytes'
+	[[ $(stat -c %s mixed) == 300000 ]]
+}
+
 what_cannot_be_fetched_is_said() {
 	local status=0
 	echo old >kept
@@ -131,7 +138,7 @@ what_cannot_be_fetched_is_said() {
 		status=$?
 	((status == 1)) || fail "status $status"
 	grep -qx old kept || fail "what was there is gone"
-	grep -q 'not in the guest: /root /nothing$' missing.log || fail "$(cat missing.log)"
+	grep -q 'did not come: /root /nothing$' missing.log || fail "$(cat missing.log)"
 }
 
 all_of_the_input_arrives() {

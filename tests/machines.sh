@@ -187,7 +187,7 @@ what_printed_no_ktap_is_an_error() {
 	has nothing 'nothing.the run' error 'no KTAP was printed'
 	junit words <<<"qemu-run.sh: the guest ended without a word"
 	has words 'words.the run' error 'no KTAP was printed'
-	cases words | grep -q '^  | qemu-run.sh: the guest ended without a word'
+	cases words | grep '^  | qemu-run.sh: the guest ended without a word' >/dev/null
 }
 
 a_run_that_was_left_out_is_skipped() {
@@ -343,9 +343,9 @@ part() { awk -v part="== $1" '/^== / { here = $0 == part; next } here' guest.out
 stats_prints_what_its_schema_says() {
 	in_guest
 	part stats | conforms stats
-	part stats | grep -q workqueue_demo_percpu
+	part stats | grep workqueue_demo_percpu >/dev/null
 	part stats_of_one | conforms stats
-	part stats_of_one | grep -q '"workqueue_demo": null'
+	part stats_of_one | grep '"workqueue_demo": null' >/dev/null
 }
 
 bench_prints_what_its_schema_says() {
@@ -369,9 +369,9 @@ the_guests_tests_become_junit() {
 # In the guest it is a terminal, though out here it is a file.
 what_is_no_terminal_gets_no_escape_sequence() {
 	in_guest
-	part terminal | grep -qx 'a terminal'
-	part terminal | grep -q 'wqtest watch: anew each second'
-	part terminal | grep -q 'Usage: wqtest'
+	part terminal | grep -x 'a terminal' >/dev/null
+	part terminal | grep 'wqtest watch: anew each second' >/dev/null
+	part terminal | grep 'Usage: wqtest' >/dev/null
 	! grep -n $'\e' guest.out || fail "it has escape sequences"
 }
 

@@ -21,6 +21,7 @@ points=(
 	a_queue_of_the_kernels_own_is_drawn
 	names_outlive_their_module
 	it_waits_for_what_the_command_has_queued
+	ctrl_c_ends_the_command_and_not_the_recording
 	what_makes_no_sense_is_refused
 )
 
@@ -66,6 +67,18 @@ it_waits_for_what_the_command_has_queued() {
 	holds last.svg four_run_and_the_fifth_waits
 }
 
+# To all of a process group, as a terminal sends it.
+ctrl_c_ends_the_command_and_not_the_recording() {
+	local status=0
+	"$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout 60 --get /run/t.svg:stopped.svg -- '
+		setsid wqtest timeline --svg /run/t.svg -- sh -c "
+			echo custom >/proc/workqueue_demo
+			kill -INT 0
+			sleep 50"' </dev/null || status=$?
+	((status == 130)) || fail "status $status"
+	grep -q 'custom::Item, 1 run' stopped.svg
+}
+
 refused() { # WORDS OPTION...
 	local status=0
 	"$top/scripts/qemu-run.sh" "${@:2}" -- true </dev/null >refused.log 2>&1 || status=$?
@@ -79,6 +92,7 @@ what_makes_no_sense_is_refused() {
 	refused 'is not a place for a file' --timeline missing/x.svg
 	refused 'not the path of a file' --get /tmp/
 	refused 'not the path of a file' --get x
+	refused 'is taken by another' --get /a:x --get /b:x
 }
 
 cache_init

@@ -7,11 +7,12 @@
 
 demo=/proc/workqueue_demo
 
+# shellcheck source=scripts/guest/lib.sh
+. /etc/guest/lib.sh
+
 # ran KIND COUNT: waits until so many items of KIND have run
 ran() {
-	until [ "$(awk -v kind="$1" '$1 == kind { print $5 }' $demo)" -ge "$2" ]; do
-		usleep 5000
-	done
+	eventually "[ \"\$(awk '\$1 == \"$1\" { print \$5 }' $demo)\" -ge $2 ]"
 }
 
 # A burst, of which one worker takes what comes meanwhile.

@@ -147,7 +147,9 @@ guest_receive() {
 	[[ $1 =~ ^([0-9]+)\ ([0-9]+|-)$ ]] || return 0
 	number=${BASH_REMATCH[1]} size=${BASH_REMATCH[2]}
 	if [[ $size != - ]] && head -c "$size" | gzip -d >"$run_dir/received" 2>/dev/null; then
-		cat "$run_dir/received" >"${get_to[number]}" && : >"$run_dir/received.$number"
+		if cat "$run_dir/received" >"${get_to[number]}"; then
+			: >"$run_dir/received.$number"
+		fi
 	fi
 }
 
@@ -207,7 +209,7 @@ guest_verdict() {
 		status=${said#status }
 		missing=$(guest_missing | xargs)
 		[[ -z $missing ]] || {
-			printf '%s: --get: not in the guest: %s\n' "${0##*/}" "$missing" >&2
+			printf '%s: --get: did not come: %s\n' "${0##*/}" "$missing" >&2
 			((status != 0)) || status=1
 		}
 	fi

@@ -30,7 +30,7 @@ report_patterns=(
 # the closing quote: a report that cuts into such a line is still seen.
 kernel_reports() {
 	tr -d '\r' | without_faults_of_wqtest |
-		sed -E '/^(\[[^]]*\] ?)*(wq_echo|workqueue_demo): / s/"([^"\\]|\\.)*"/""/g' |
+		sed -E '/^(\[[^]]*\] ?)*(wq_echo|workqueue_demo|lab): / s/"([^"\\]|\\.)*"/""/g' |
 		{ grep -E "$(IFS='|'; echo "${report_patterns[*]}")" || true; } | sed -n '1,10p'
 }
 

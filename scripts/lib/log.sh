@@ -5,6 +5,10 @@
 # the error if it fails. All of it goes to stderr; stdout belongs to
 # COMMAND and to --print-kdir.
 
+# literal TEXT: as a regular expression that is this text and no other
+# shellcheck disable=SC2001 # what & means to bash depends on its version
+literal() { sed 's/[][\\.*^$+?(){}|]/\\&/g' <<<"$1"; }
+
 say() { printf '==> %s\n' "$*" >&2; }
 
 die() { # WORD...

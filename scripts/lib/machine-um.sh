@@ -46,7 +46,7 @@ machine_um_run() {
 # What a person does who wants to debug it: as any program, while it runs.
 machine_um_debugger() {
 	local pid
-	until pid=$(pgrep -of "^$image seccomp=on "); do
+	until pid=$(pgrep -of "^$(literal "$image") seccomp=on "); do
 		pause 0.1
 	done
 	echo "gdb '$(realpath "$image")' -p $pid" \

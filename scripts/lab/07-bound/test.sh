@@ -74,7 +74,7 @@ there_is_room_again_when_all_is_printed() {
 	for _ in 1 2 3; do
 		hold_workers
 		eventually 'send first 2>/dev/null'
-		for _ in $(seq 2 "$number"); do send next; done
+		for _ in $(seq 2 "$number"); do eventually 'send next 2>/dev/null'; done
 		refused 'Resource temporarily unavailable' 'send refused'
 		release_workers
 		logs "$number" 'lab: "(first|next)"$'

@@ -10,11 +10,12 @@ use std::process::{Command, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 
 use super::event::{self, Event};
 use super::story::Story;
 use crate::error::Error;
+use crate::raw;
 use crate::tracefs::{self, Instance};
 
 /// What has to be there, and what is taken where it is: a kernel without loadable modules has
@@ -73,6 +74,7 @@ pub fn record(command: &[OsString], names: &[String]) -> Result<Recording, Error
         instance.set(&format!("events/{event}/enable"), "1")?;
     }
     let mut stream = Stream::open(&instance)?;
+    leave_ctrl_c_to_the_command(command)?;
     let status = stream.read_while(|| run(command))?;
     stream.read_until_settled(names)?;
     notes.extend(lost(&instance)?);
@@ -81,14 +83,16 @@ pub fn record(command: &[OsString], names: &[String]) -> Result<Recording, Error
     Ok(Recording { events: event::parse(&stream.text()), status, notes })
 }
 
-/// Ctrl-C is for the command: what was recorded until then is wanted.
+/// What was recorded until then is wanted. The command gets the signal too, and its default action:
+/// what is caught is not inherited.
+fn leave_ctrl_c_to_the_command(command: &[OsString]) -> Result<(), Error> {
+    let caught =
+        [Signal::SIGINT, Signal::SIGQUIT].iter().try_for_each(|&s| raw::count_signals(s, true));
+    caught.map_err(|errno| Error::from_errno(&command[0], errno))
+}
+
 fn run(command: &[OsString]) -> Result<ExitStatus, Error> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGQUIT);
-    signals.thread_block().map_err(|errno| Error::from_errno(&command[0], errno))?;
     let status = Command::new(&command[0]).args(&command[1..]).status();
-    let _ = signals.thread_unblock();
     status.map_err(|error| Error::from_io(Path::new(&command[0]), &error))
 }
 
@@ -126,7 +130,8 @@ impl Stream {
             if Instant::now() >= deadline || !story.is_under_way() {
                 return Ok(());
             }
-            sleep(PAUSE);
+            // All of it is read anew each time.
+            sleep(5 * PAUSE);
         }
     }
 

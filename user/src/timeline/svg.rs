@@ -494,7 +494,8 @@ fn tenth(number: f64) -> f64 {
 
 /// What XML cannot hold is shown by a sign for it.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let in_xml = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
+    text.chars().map(|c| if in_xml(c) { c } else { '\u{fffd}' }).collect()
 }
 
 #[cfg(test)]
@@ -535,8 +536,8 @@ mod tests {
 
     #[test]
     fn shows_any_text_as_it_is() {
-        let picture = drawn(&example(), "<&>\u{1b}[31m");
-        assert!(picture.contains("&lt;&amp;&gt;\u{fffd}[31m"), "{picture}");
+        let picture = drawn(&example(), "<&>\u{1b}[31m\u{ffff}");
+        assert!(picture.contains("&lt;&amp;&gt;\u{fffd}[31m\u{fffd}"), "{picture}");
         assert!(picture.contains("a&lt;b &amp; \"c\""), "{picture}");
         elements(&picture);
     }
