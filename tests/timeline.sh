@@ -67,14 +67,16 @@ it_waits_for_what_the_command_has_queued() {
 	holds last.svg four_run_and_the_fifth_waits
 }
 
-# To all of a process group, as a terminal sends it.
+# To all of a process group, as a terminal sends it. What is last in a shell takes its place, and
+# setsid would fork.
 ctrl_c_ends_the_command_and_not_the_recording() {
 	local status=0
 	"$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout 60 --get /run/t.svg:stopped.svg -- '
 		setsid wqtest timeline --svg /run/t.svg -- sh -c "
 			echo custom >/proc/workqueue_demo
 			kill -INT 0
-			sleep 50"' </dev/null || status=$?
+			sleep 50"
+		exit $?' </dev/null || status=$?
 	((status == 130)) || fail "status $status"
 	grep -q 'custom::Item, 1 run' stopped.svg
 }
