@@ -42,6 +42,7 @@ points=(
 	what_is_no_folder_of_the_lab_has_a_row
 	a_folder_brings_what_it_likes_but_no_makefile
 	csv_is_quoted
+	an_interrupted_grade_leaves_no_guest
 	a_folder_of_another_step_is_none
 	json_is_what_its_schema_says
 	check_gives_hints
@@ -333,6 +334,21 @@ with open("rows.csv", newline="") as rows:
 assert last["dir"] == 'a name, with "quotes"\nand a line end', last
 assert last["status"] == "passed", last
 END
+}
+
+# All that a grade has begun has its lock.
+an_interrupted_grade_leaves_no_guest() {
+	local pid lock
+	lab grade --timeout 100 hangs >interrupted.csv 2>&1 &
+	pid=$!
+	until [[ -s $top/build/lab/grade/1/ktap ]]; do
+		kill -0 "$pid"
+		sleep 0.2
+	done
+	kill "$pid"
+	wait "$pid" || true
+	exec {lock}>"$top/build/lab.lock"
+	flock -w 10 "$lock"
 }
 
 a_folder_of_another_step_is_none() {

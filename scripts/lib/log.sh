@@ -186,6 +186,17 @@ without_progress() {
 stop_jobs() {
 	local pid
 	for pid in "${job_pid[@]}"; do
+		# A process group ends as one.
+		[[ $pid == -* ]] || stop_children "$pid"
 		kill -- "$pid" 2>/dev/null || true
+	done
+}
+
+# stop_children PID: what a job has begun does not end with it.
+stop_children() {
+	local child
+	for child in $(pgrep -P "$1" || true); do
+		stop_children "$child"
+		kill "$child" 2>/dev/null || true
 	done
 }
