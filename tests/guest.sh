@@ -127,8 +127,8 @@ what_is_fetched_is_what_was_there() {
 
 # The guest asks for more of its input as long as somebody may read it.
 what_is_fetched_is_not_mixed_with_what_is_piped_in() {
-	guest --no-load --get /root/bytes:mixed -- 'head -c 300000 /dev/zero >bytes' < <(yes)
-	[[ $(stat -c %s mixed) == 300000 ]]
+	guest --no-load --get /bin/busybox:mixed -- true < <(yes)
+	grep -q BusyBox mixed
 }
 
 what_cannot_be_fetched_is_said() {
