@@ -339,6 +339,8 @@ END
 # All that a grade has begun has its lock.
 an_interrupted_grade_leaves_no_guest() {
 	local pid lock
+	# Not that of the grade before.
+	rm -rf "$top/build/lab/grade"
 	lab grade --timeout 100 hangs >interrupted.csv 2>&1 &
 	pid=$!
 	until [[ -s $top/build/lab/grade/1/ktap ]]; do
