@@ -5,6 +5,10 @@
 # say that they belong. Built into a kernel that is a program, as modules of it, and for x86-64;
 # with what warns there, and with configurations that lack something. Prints KTAP. What the
 # builds have said is in build/in-tree/tests/.
+#
+# Environment: FULL, not empty: looks for warnings in a kernel that has all of it, too, built in
+# and as modules. Otherwise it does so built in with the least that it needs, and as modules for
+# x86-64.
 
 set -euo pipefail
 
@@ -26,13 +30,12 @@ points=(
 	built_in_the_cases_that_load_no_module_pass
 	as_modules_it_is_built
 	as_modules_modprobe_finds_what_was_installed
-	built_in_nothing_warns
-	as_modules_nothing_warns
-	for_x86_64_nothing_warns
 	kconfig_refuses_what_the_kernel_lacks
-	with_as_little_as_they_want_both_compile
-	the_cached_kernels_stay_as_they_are
+	with_as_little_as_they_want_nothing_warns
+	as_modules_for_x86_64_nothing_warns
 )
+[[ -z ${FULL:-} ]] || points+=(with_all_built_in_nothing_warns with_all_as_modules_nothing_warns)
+points+=(the_cached_kernels_stay_as_they_are)
 
 # use KERNEL: it is what the functions of in-tree.sh go on from
 use() {
@@ -100,30 +103,6 @@ as_modules_modprobe_finds_what_was_installed() {
 	grep -q "^/lib/modules/.*/kernel/$in_tree_place/wq_echo.ko$" modprobe.out
 }
 
-# expect_silence FOLDER VALUE: what W=1 and clippy say of it
-expect_silence() {
-	local log=$1-$2.log
-	configure "$1" "$2"
-	# What is not compiled again is not warned of again.
-	mkdir -p "$in_tree/$1/$in_tree_place"
-	find "$in_tree/$1/$in_tree_place" -name '*.o' -delete
-	in_tree_make "$1" W=1 CLIPPY=1 KCFLAGS= "$in_tree_place/" >"$log" 2>&1 || {
-		tail -n 40 "$log"
-		return 1
-	}
-	grep -q "CLIPPY .*$in_tree_place/wq_echo.o" "$log"
-	# The kernel's own may be warned of.
-	! grep -E -B 2 -A 8 "^ +--> .*$in_tree_place" "$log"
-}
-
-built_in_nothing_warns() { expect_silence warnings y; }
-as_modules_nothing_warns() { expect_silence warnings m; }
-
-for_x86_64_nothing_warns() {
-	use debian
-	expect_silence warnings-x86_64 m
-}
-
 # configured TARGET LINE...: has TARGET make a configuration from these lines, in $in_tree/new
 configured() {
 	rm -rf "${in_tree:?}/new"
@@ -157,21 +136,48 @@ kconfig_refuses_what_the_kernel_lacks() {
 	has_not WQ_ECHO
 }
 
+# nothing_warns FOLDER: what W=1 and clippy say of what is ours in $in_tree/FOLDER
+nothing_warns() {
+	local log=$1.log
+	# What is not compiled again is not warned of again.
+	mkdir -p "$in_tree/$1/$in_tree_place"
+	find "$in_tree/$1/$in_tree_place" -name '*.o' -delete
+	in_tree_make "$1" W=1 CLIPPY=1 KCFLAGS= "$in_tree_place/" >"$log" 2>&1 || {
+		tail -n 40 "$log"
+		return 1
+	}
+	grep -q "CLIPPY .*$in_tree_place/wq_echo.o" "$log"
+	grep -q "CLIPPY .*$in_tree_place/workqueue_demo.o" "$log"
+	# The kernel's own may be warned of.
+	! grep -E -B 2 -A 8 "^ +--> .*$in_tree_place" "$log"
+}
+
 # No SYSFS, DEBUG_FS, PRINTK, MODULES, SMP or HIGH_RES_TIMERS: whatever is not there is refused
 # above, or done without.
-with_as_little_as_they_want_both_compile() {
-	use uml-kasan
+with_as_little_as_they_want_nothing_warns() {
 	configured allnoconfig CONFIG_64BIT=y CONFIG_EXPERT=y CONFIG_RUST=y CONFIG_PROC_FS=y \
 		CONFIG_WQ_ECHO=y CONFIG_WORKQUEUE_DEMO=y
 	has_not SYSFS
 	has_not PRINTK
-	in_tree_make new prepare >minimal.log 2>&1
-	in_tree_make new KCFLAGS= "$in_tree_place/" >>minimal.log 2>&1 || {
-		tail -n 40 minimal.log
-		return 1
-	}
-	grep -q "RUSTC .*$in_tree_place/workqueue_demo.o" minimal.log
-	! grep -E -B 2 -A 8 "^ +--> .*$in_tree_place" minimal.log
+	in_tree_make new W=1 CLIPPY=1 KCFLAGS= prepare >minimal.log 2>&1
+	nothing_warns new
+}
+
+as_modules_for_x86_64_nothing_warns() {
+	use debian
+	configure warnings-x86_64 m
+	nothing_warns warnings-x86_64
+	use uml-kasan
+}
+
+with_all_built_in_nothing_warns() {
+	configure warnings y
+	nothing_warns warnings
+}
+
+with_all_as_modules_nothing_warns() {
+	configure warnings m
+	nothing_warns warnings
 }
 
 # Of what the commands above were given as their source and their build folder.
