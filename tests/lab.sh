@@ -305,8 +305,8 @@ unsafe_code_has_a_row() {
 }
 
 what_hangs_has_a_row() {
-	lab grade --timeout 40 hangs >hangs.csv
-	grep '^hangs,02-device,timed out,.*,stopped after 40 s in a_message_is_printed$' hangs.csv
+	lab grade --timeout 20 hangs >hangs.csv
+	grep '^hangs,02-device,timed out,.*,stopped after 20 s in a_message_is_printed$' hangs.csv
 }
 
 what_panics_has_a_row() {
