@@ -14,7 +14,7 @@ usage() {
 Usage: scripts/test-all.sh [KERNEL...]
 
 On this machine the scripts' own tests and wqtest's, this tree as a part of the kernel's, with
-its KUnit suites, and modules of one's own; on each KERNEL (uml-kasan, debian, kasan and rt by
+its KUnit suites, and modules of one's own; on each KERNEL (debian, uml-kasan, kasan and rt by
 default, built here where they are missing)
 
     wqtest test     the modules, feature by feature
@@ -51,7 +51,7 @@ failed=0
 export WQTEST_PROFILE=${WQTEST_PROFILE:-fire}
 
 main() {
-	local kernel kernels=(uml-kasan debian kasan rt) fast=() emulated=() in_tree=1
+	local kernel kernels=(debian uml-kasan kasan rt) fast=() emulated=() in_tree=1
 	case ${1:-} in
 	-h | --help) usage; return ;;
 	esac
@@ -77,8 +77,7 @@ main() {
 	root_find
 	results_begin "$logs"
 	[[ -n ${TESTED:-} ]] || is_cross || run host scripts/test.sh --host
-	build_kernels "${fast[@]}"
-	spawn builds build_beside
+	spawn builds build_kernels
 	spawn beside test_beside
 	test_kernels "${emulated[@]}"
 	[[ -z ${FULL:-} ]] || ((!in_tree)) || run arm64 env ARCH=arm64 scripts/test.sh
@@ -92,23 +91,19 @@ main() {
 # User-mode Linux: nothing is emulated.
 is_program() { [[ $(kernel_kind "$1") == um ]]; } # KERNEL
 
-build_kernels() { # KERNEL...
+# What is built or tested beside the emulated kernels prints its lines when join_shown is called.
+build_kernels() {
 	local kernel
-	for kernel; do
+	# Before whatever is tested beside it.
+	renice -n 19 "$BASHPID" >/dev/null
+	for kernel in "${kernels[@]}"; do
 		run "$kernel.build" kdir "$kernel"
 		: >"$logs/$kernel.was-built"
 	done
+	return $failed
 }
 
 kdir() { scripts/qemu-run.sh --kernel "$1" --print-kdir >/dev/null; } # KERNEL
-
-# The verdicts of what is done beside the emulated kernels, and what it prints, are join_shown's.
-build_beside() {
-	# Before whatever is tested beside it.
-	renice -n 19 "$BASHPID" >/dev/null
-	build_kernels "${emulated[@]}"
-	return $failed
-}
 
 # An emulated kernel's tests wait most of their time. These do so too, or compile.
 test_beside() {
@@ -117,13 +112,20 @@ test_beside() {
 	until [[ -e $run_dir/builds.end ]]; do
 		pause 0.5
 	done
-	if ((in_tree)); then
-		run in-tree recorded in-tree tests/in-tree.sh
-		run kunit recorded kunit scripts/kunit.sh
-		run rust-headers recorded rust-headers tests/rust-headers.sh
-		run new-module recorded new-module tests/new-module.sh
-		run lab recorded lab tests/lab.sh
-	fi
+	((in_tree)) || return $failed
+	spawn in_tree test_in_tree
+	run rust-headers recorded rust-headers tests/rust-headers.sh
+	run new-module recorded new-module tests/new-module.sh
+	run lab recorded lab tests/lab.sh
+	join_shown in_tree
+	return $failed
+}
+
+# The compiler takes most of it.
+test_in_tree() {
+	renice -n 10 "$BASHPID" >/dev/null
+	run in-tree recorded in-tree tests/in-tree.sh
+	run kunit recorded kunit scripts/kunit.sh
 	return $failed
 }
 
@@ -232,11 +234,20 @@ boot_once() { # LOG KERNEL TIMEOUT COMMAND...
 
 # run NAME COMMAND...: what fails does not keep the rest from running
 run() {
-	local start=$SECONDS status=0
+	local start=$SECONDS status=0 used
+	used=-$(processor_time "$BASHPID")
 	say "$1"
 	"${@:2}" || status=$?
 	((status == 0)) || failed=1
-	say "$1: status $status after $((SECONDS - start)) s"
+	used=$((used + $(processor_time "$BASHPID")))
+	say "$1: status $status after $((SECONDS - start)) s, $used s of processor time"
+}
+
+# processor_time PID: in seconds, with that of its children that have ended
+processor_time() {
+	local stat
+	read -ra stat <"/proc/$1/stat"
+	echo $(((stat[13] + stat[14] + stat[15] + stat[16]) / $(getconf CLK_TCK)))
 }
 
 main "$@"
