@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Measures the modules and their twins in C, and makes a table, a chart and a
-# file of figures of it. See usage() below.
+# Measures the modules and their C twins. Writes a table, charts and a file of figures. See usage()
+# below.
 
 set -euo pipefail
 
@@ -36,7 +36,7 @@ EOF
 kernels=() groups=() rounds=3 messages=100000 setup=0
 readonly known_groups=(boot burst echo floor growth latency timers ways loading memory
 	scaling cores)
-# What the boots take at most, on a machine that has other things to do too.
+# Enough for one boot on a busy machine, in seconds.
 readonly timeout=1800
 
 results=$top/build/bench
@@ -95,7 +95,7 @@ usage_error() {
 
 wanted() { [[ " ${groups[*]} " == *" $1 "* ]]; } # GROUP
 
-# of_these GROUP...: prints those that are wanted
+# of_these GROUP...: prints the wanted ones
 of_these() {
 	local group
 	for group; do
@@ -115,7 +115,7 @@ measure_time() { # KERNEL
 	((${#here[@]} == 0)) || measure_in_guest "$1" smp --cpus 4 --memory 1G
 }
 
-# On User-mode Linux the CPUs are real. Twice as many as this machine has, too.
+# User-mode Linux runs on real CPUs. 4 may be more than this machine has.
 measure_cores() {
 	local cpus
 	here=(burst cores)
@@ -124,8 +124,8 @@ measure_cores() {
 	done
 }
 
-# measure_in_guest KERNEL BOOT OPTION...: the figures named in $here. The log has to
-# hold what is printed; /dev/kmsg has a rate limit otherwise.
+# measure_in_guest KERNEL BOOT OPTION...: measures the groups in $here. The log must hold every line
+# printed; /dev/kmsg would otherwise limit their rate.
 measure_in_guest() {
 	say "measuring on $1: ${here[*]}"
 	scripts/qemu-run.sh --kernel "$1" "${@:3}" --no-load --timeout "$timeout" \
@@ -136,7 +136,7 @@ measure_in_guest() {
 		>"$results/$1.$2.jsonl"
 }
 
-# Of the modules that the boots above have built: the sections that are loaded.
+# Sums the loaded sections of the modules that the boots above have built.
 measure_sizes() { # KERNEL
 	local what of name file text data built
 	cache_init
@@ -157,7 +157,7 @@ measure_sizes() { # KERNEL
 	EOF
 }
 
-# timed ROW CMD...: how long CMD takes
+# timed ROW CMD...: records how long CMD takes
 timed() {
 	local row=$1 start=${EPOCHREALTIME//[.,]/} ms
 	shift
@@ -167,8 +167,8 @@ timed() {
 		"$row" $((ms / 1000)) $((ms % 1000)) >>"$results/debian.setup.jsonl"
 }
 
-# A warm run twice: of a tree as it is, and the first makes it so. In a subshell, which
-# leaves nothing behind however it ends.
+# The warm run runs twice: the first run builds the tree, the second is timed. The subshell cleans
+# up however it ends.
 measure_setup() (
 	empty=$(mktemp -d)
 	trap 'remove "$empty"; git worktree prune' EXIT

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# build.sh modules|install|rust-analyzer [DIR]: the modules for a kernel that runs on
-# real machines, not for the guest of qemu-run.sh; for an editor those in DIR, too.
-# build.sh module DIR: the modules in DIR, of somebody's own, into DIR.
-# build.sh man|completions: what wqtest prints of its command line for man(1) and for shells.
+# build.sh modules|install: builds or installs the modules for a real machine's kernel, not for the
+# guest of qemu-run.sh.
+# build.sh rust-analyzer [DIR]: describes this tree, or the modules in DIR, to an editor.
+# build.sh module DIR: builds the user's own modules in DIR, into DIR.
+# build.sh man|completions: writes wqtest's manual pages, or its shell completions.
 #
-# Environment: KDIR, the kernel build folder; KREL, the release to build for
-# where KDIR is not set, by default that of the running kernel. For `module`: KDIR, or
-# KERNEL, one that qemu-run.sh knows, by default debian.
+# Environment: KDIR is the kernel build folder. Without KDIR, KREL is the release to build for; the
+# default is the running kernel's. `module` reads KDIR, or KERNEL, a kernel that qemu-run.sh knows;
+# the default is debian.
 
 set -euo pipefail
 
@@ -32,7 +33,7 @@ main() {
 	esac
 }
 
-# Sets $kdir, and $run (see lib/build.sh).
+# Sets $kdir and $run (see lib/build.sh).
 find_kernel() {
 	local release=${KREL:-$(uname -r)} folder
 	folder=$(realpath -m "${KDIR:-/lib/modules/$release/build}")
@@ -69,10 +70,10 @@ make_takes() { # PATH
 			"path: rename it. (With Debian's kernel it will do.)"
 }
 
-# The distribution's kernel, whose headers lack the Rust metadata.
+# Uses Debian's kernel, whose headers lack the Rust metadata.
 use_debian() { # RELEASE
 	local version=''
-	# Of the running kernel the version is known too.
+	# The version is known only of the running kernel.
 	[[ $1 != "$(uname -r)" ]] || version=$(uname -v | sed -n 's/.* Debian \([^ ]*\) .*/\1/p')
 	cache_init
 	root_find
@@ -112,7 +113,7 @@ build_module() { # DIR
 		root_find
 		prepare_kernel "${KERNEL:-debian}"
 		join_kernel
-		# As qemu-run.sh builds it, which then finds it built.
+		# qemu-run.sh looks for it here.
 		out=$(module_out "$kernel_entry" "$1")
 	fi
 	[[ -n ${never:-} ]] || run_dir_init
@@ -140,7 +141,7 @@ install_modules() {
 	say "installed into $dir: now 'modprobe wq_echo'"
 }
 
-# For an editor any kernel will do.
+# An editor can use any kernel.
 build_rust_project() { # DIR
 	local dir=$1 sysroot='' from='' project
 	[[ -e $dir/Kbuild || -e $dir/Makefile ]] || die "$dir: no Kbuild or Makefile there"
@@ -151,8 +152,8 @@ build_rust_project() { # DIR
 		announce_set_up
 		use_debian ''
 	fi
-	# What it generates is read, too. A mistake in somebody's own module is for the editor
-	# to show.
+	# The editor reads generated files too, so build them. It shows the mistakes in the user's
+	# own module itself.
 	if [[ $dir == "$top" ]]; then
 		build modules
 	elif [[ -e $dir/abstractions/bindings.mk ]]; then
@@ -181,8 +182,8 @@ announce_set_up() {
 			"$cache_size GB, a few minutes"
 }
 
-# make_sysroot DIR: what an editor asks of the compiler is answered in the root; the
-# macros are expanded there, too, by the compiler that built them.
+# make_sysroot DIR: makes a sysroot whose tools run in the root. The compiler there answers the
+# editor, and expands the macros, which it built.
 make_sysroot() {
 	local tool in_it
 	rm -rf "$1"
@@ -195,10 +196,10 @@ make_sysroot() {
 	ln -sfn "$(realpath "$root")/usr/lib/rustlib/src/rust" "$1/lib/rustlib/src/rust"
 }
 
-# build_pages man|completions: in build/, by the names under which each is looked for
+# build_pages man|completions: writes them to build/, under the names that man and shells look for
 build_pages() {
 	local dir=$top/build/$1 wqtest name
-	# The program is run here.
+	# This machine runs the program.
 	arch=$host_arch
 	cache_init
 	run_dir_init

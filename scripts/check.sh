@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# check.sh [NAME...]: what can be said of the sources without running them. Each
-# check prints `ok` or `not ok`, and what it has to say only in the latter case.
+# check.sh [NAME...]: checks the sources without running them. Each check prints `ok` or `not ok`,
+# and its output only if it failed.
 
 set -euo pipefail
 
@@ -18,25 +18,27 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 
 kernel_sources() { find_files '*.rs' | grep -v '^\./user/'; }
 
-# tests/compile-fail quotes the compiler at the ends of its lines, kernel-log.sh a log.
+# Leaves out files with long quotations: of the compiler in tests/compile-fail, of a log in
+# kernel-log.sh.
 style_sources() {
 	find_files "${sources[@]}" | grep -vE '^\./(user/|tests/(compile-fail/|kernel-log\.sh))'
 }
 
-# What is in lib/ is checked where it is brought in.
+# The files of lib/ are checked through the scripts that source it.
 shell_sources() {
 	find_files '*.sh' init profile sudo run | grep -v '/lib/[^/]*\.sh'
 	echo scripts/lib/enter-root.sh
 }
 
-# As a part of the kernel: another name for each parameter, no struct module.
+# Built into the kernel, the code differs: parameters have other names, and there is no struct
+# module.
 check_built_in_compiles() {
 	module_build "$top" "$top/build/check/built-in" W=e CONFIG_WQ_ECHO=y \
 		CONFIG_WORKQUEUE_DEMO=y wq_echo.o workqueue_demo.o
 	in_root grep -q wq_echo.parm=quiet: "$top/build/check/built-in/wq_echo.o"
 }
 
-# The other half of `make bench`: what it measures changes with the abstractions.
+# `make bench` needs these modules to compile when the abstractions change.
 check_bench_compiles() {
 	module_build "$top/bench/c" "$top/build/check/bench-c" W=e
 	module_build "$top/bench/rust" "$top/build/check/bench-rust" CLIPPY=1 W=e
@@ -49,7 +51,7 @@ check_doctests() {
 
 check_kernel_log() { tests/kernel-log.sh; }
 
-# Of the modules, that is: a test may be about what is unsafe.
+# Applies to the modules only: a test may be about unsafe code.
 check_unsafe_only_in_abstractions() {
 	kernel_sources | grep -E '^\./([^/]*\.rs$|(wq_echo|workqueue_demo)/)' | without_unsafe
 }
@@ -60,7 +62,7 @@ check_quotations() { in_root python3 scripts/check-quotations.py docs/*.md docs/
 
 check_commands() { in_root python3 scripts/check-commands.py README.md docs/*.md docs/lab/*.md; }
 
-# Made along with the modules.
+# The build of the modules generates it.
 bindings_generated=build/check/clippy/abstractions/bindings_generated.rs
 need_bindings() { [[ -e $bindings_generated ]] || check_clippy; }
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Debuggers of Debian's for a guest, from a root of their own, and kernels for them. See
-# usage() below, and docs/debugging.md.
+# Runs Debian's debuggers on a guest, from a root of their own, and builds kernels for them. See
+# usage() below and docs/debugging.md.
 
 set -euo pipefail
 
@@ -34,15 +34,15 @@ installed on this machine.
 END
 }
 
-# Of these objects there is debugging information: all that workqueue.c knows, and the variables
-# and types that the kernel's commands for gdb and the helpers of drgn read. Of all of the kernel
-# it would take as long as a new one. core.o has flags of its own in kernel/sched/.
+# These objects get debugging information: all types of workqueue.c, and what the kernel's gdb
+# commands and drgn's helpers read. Compiling the whole kernel with it would take as long as a new
+# kernel. core.o has its own flags in kernel/sched/.
 debug_flags='-g -fno-eliminate-unused-debug-types'
 debug_objects=(CFLAGS_{workqueue,cpu,smp,percpu,hrtimer,xarray}.o="$debug_flags"
 	CFLAGS_{main,printk,init_task,manage,namespace,slub,sysfs}.o="$debug_flags"
 	CFLAGS_core.o="$debug_flags -fno-omit-frame-pointer")
 
-# Whose programs go into the guest; drgn and gdb run here.
+# The guest gets these programs. drgn and gdb run on this machine.
 readonly guest_programs=(/usr/bin/bpftrace /usr/bin/perf)
 
 main() {
@@ -80,8 +80,8 @@ kdir_find() { # KERNEL
 	debug_key=$(key "$kernel_entry" "${debug_objects[@]}" "$(declare -f kdir_make)")
 }
 
-# A copy of the kernel's build folder in which a few files are compiled anew. The commands in it
-# name the original's path: so in the root the copy lies over that.
+# Copies the kernel's build folder and compiles a few files anew. Its commands name the original's
+# path, so in the root the copy is mounted over the original.
 kdir_make() {
 	local original goal=vmlinux options=() source=$linux/src
 	original=$(realpath "$kdir")
@@ -129,7 +129,7 @@ tools_make() { # DIR
 	tools_tree "$1/root" "$1/guest" "${guest_programs[@]}"
 }
 
-# Sets $pid of the guest that runs, and $image.
+# Sets $pid, the running guest's, and $image.
 find_guest() {
 	kernel_find uml
 	kdir_find uml
@@ -139,7 +139,7 @@ find_guest() {
 		"KDIR=\"\$(scripts/debug.sh kdir)\" scripts/qemu-run.sh --shell"
 }
 
-# in_tools CMD...: as in_root, but with this machine's processes, to attach to one
+# in_tools CMD...: like in_root, but sees this machine's processes, to attach to one
 in_tools() {
 	tools_need
 	root=$(realpath "$cache/$tools/root")
@@ -148,7 +148,7 @@ in_tools() {
 	in_root "$@"
 }
 
-# The kernel's commands for gdb, and the values of its macros, which its build writes for them.
+# Collects the kernel's gdb commands and the macro values they need.
 gdb_commands() {
 	local out=$top/build/debug/gdb file
 	kdir=$debug_kdir
@@ -162,7 +162,7 @@ gdb_commands() {
 	cp "$out/objects/constants.py" "$out/scripts/gdb/linux"
 }
 
-# The signals are those by which the kernel's CPUs and processes tell each other something.
+# The CPUs and processes of User-mode Linux use these signals among themselves.
 debug_gdb() { # [ARG...]
 	find_guest
 	build_lock

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# dkms-check.sh RELEASE: what DKMS runs before it builds the modules. Fails with one line
-# where there is something that they cannot be built without.
+# dkms-check.sh RELEASE: DKMS runs this before it builds the modules. It fails with one line if
+# something they need is missing.
 
 set -euo pipefail
 
@@ -17,7 +17,7 @@ main() {
 	local said
 	said=$(check "$1" 2>&1) && return
 	echo "$said"
-	# One that cannot be opened leaves it to the log.
+	# If the caller's stderr cannot be opened, the log has to do.
 	echo "$said" | timeout 2 tee -a "$(stderr_of_caller)" >/dev/null 2>&1 || true
 	exit 1
 }
@@ -33,8 +33,8 @@ check() { # RELEASE
 		"See README.md, Limits."
 }
 
-# DKMS puts what this writes into a log. Who called DKMS shall see it: that is the standard error
-# of the first ancestor that has another one.
+# DKMS sends our output to a log. Its caller should see it too: find the first ancestor whose stderr
+# differs from ours.
 stderr_of_caller() {
 	local pid=$PPID
 	while ((pid > 1)) && [[ /proc/$pid/fd/2 -ef /dev/stderr ]]; do

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# doc.sh: rustdoc of the abstractions and of both modules, in build/doc/. Prints the path of
-# its index page.
+# doc.sh: writes rustdoc of the abstractions and both modules to build/doc/. Prints the path of the
+# index page.
 
 set -euo pipefail
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What this machine and a kernel are fit for. See usage() below.
+# Says what this machine and a kernel can do. See usage() below.
 
 set -euo pipefail
 
@@ -40,18 +40,18 @@ EOF
 }
 
 json=0 release=''
-# The lines, and what names say of them.
+# The lines of the report, in parallel arrays; state_of is by name.
 states=() names=() groups=() founds=() mends=()
 declare -A state_of=()
 
 main() {
-	# The kernel in hand is a release.
+	# A release says which kernel.
 	unset KDIR
 	parse_options "$@"
 	running=$(uname -r)
 	release=${release:-$running}
 	own_cache=$cache
-	# What another's holds need not be made.
+	# Entries in the shared cache need not be made.
 	! shares_cache || [[ -n $(shared_cache_trouble) ]] || cache=$shared_cache
 	root_find
 	kernel_find debian
@@ -93,7 +93,8 @@ line() { # STATE NAME FOUND [MEND]
 	state_of[$2]=$1
 }
 
-# judge NAME FOUND TROUBLE: good as FOUND, unless there is TROUBLE (see log.sh)
+# judge NAME FOUND TROUBLE: adds a good line with FOUND, or a bad one if there is TROUBLE (see
+# log.sh)
 judge() {
 	if [[ -z $3 ]]; then
 		line good "$1" "$2"
@@ -104,7 +105,7 @@ judge() {
 	fi
 }
 
-# those_bad NAME...: prints those of them that are, with commas between
+# those_bad NAME...: prints the bad ones, separated by commas
 those_bad() {
 	local name bad=''
 	for name; do
@@ -113,7 +114,7 @@ those_bad() {
 	echo "${bad#, }"
 }
 
-# What scripts/qemu-run.sh asks of the machine.
+# What scripts/qemu-run.sh needs of the machine.
 
 examine_machine() {
 	group=qemu
@@ -132,14 +133,14 @@ machine_whose() {
 }
 
 is_container() {
-	# Images of virtual machines, too, are made of Docker's.
+	# Some virtual machine images are made from Docker's and keep its mark.
 	[[ -e /run/.containerenv || -e /run/systemd/container ||
 		(-e /.dockerenv && $(findmnt -no FSTYPE /) == overlay) ]]
 }
 
 examine_packages() {
 	local missing=()
-	# What is for namespaces is said there.
+	# examine_namespaces reports on uidmap.
 	mapfile -t missing < <(host_missing | grep -vx uidmap)
 	if ((${#missing[@]})); then
 		judge mmdebstrap '' "$(host_package_trouble "${missing[@]}")"
@@ -185,7 +186,7 @@ examine_kvm() {
 	fi
 }
 
-# What modules for the kernel ask of it and of the machine.
+# What building and loading modules for the kernel needs.
 
 find_kernel() {
 	is_debian=false
@@ -222,7 +223,7 @@ examine_kernel() {
 	examine_dkms
 }
 
-# with_mend TROUBLE MEND: adds what mends it
+# with_mend TROUBLE MEND: appends MEND to TROUBLE
 with_mend() { [[ -z $1 ]] || echo "$1. $2"; }
 
 kernel_whose() {
@@ -256,7 +257,7 @@ examine_config_rust() {
 	esac
 }
 
-# The way in which this distribution installs the headers of a kernel.
+# Prints how this distribution installs kernel headers.
 install_headers() {
 	local tool
 	local -A package=([apt-get]="install linux-headers-$release" [pacman]="-S linux-headers"
@@ -315,7 +316,7 @@ examine_rustc() {
 
 rustc_here() { rustc --version 2>/dev/null || true; }
 
-# The numbers of both, or all that they say where those are the same.
+# Prints both version numbers, or the full texts if the numbers are equal.
 rustc_found() {
 	local here wanted=${built_by#rustc }
 	here=$(rustc_here)
@@ -337,7 +338,7 @@ install_rustc() {
 
 examine_bindgen() { judge bindgen "$(bindgen --version 2>/dev/null)" "$(bindgen_trouble)"; }
 
-# The one that built the kernel, by its name.
+# Looks for the compiler that built the kernel, by its name.
 examine_compiler() {
 	local compiler
 	if [[ ! -e $kdir/include/config/auto.conf ]]; then
@@ -400,14 +401,14 @@ examine_dkms() {
 	fi
 }
 
-# What works, from the lines.
+# What works, concluded from the lines.
 
 headers_names=(headers metadata rustc bindgen compiler)
 
 conclude() {
 	works_qemu=true works_make=false works_headers=true works_load=true
 	qemu_bad=$(those_bad machine namespaces disk)
-	# It installs what is missing, where it can.
+	# qemu-run.sh installs what is missing if it can.
 	host_installs || qemu_bad=$(those_bad machine mmdebstrap namespaces disk)
 	[[ -z $qemu_bad ]] || works_qemu=false
 	kernel_bad=$(those_bad release CONFIG_RUST)
@@ -420,7 +421,7 @@ conclude() {
 	if [[ -n $kernel_bad ]]; then
 		return
 	elif kdir_of_debian "$kdir" >/dev/null; then
-		# The root's compilers do it then.
+		# The root's compilers build the modules then.
 		works_make=$works_qemu
 		make_bad+=", $qemu_bad"
 	else
@@ -458,7 +459,7 @@ say_make() {
 	echo "$said"
 }
 
-# The screen.
+# The report as text.
 
 print_screen() {
 	local width=100 index rows
@@ -495,7 +496,7 @@ print_head() { # GROUP
 print_line() { # STATE NAME FOUND MEND
 	local begin text=$3
 	printf -v begin '%-11s%-12s' "$1" "$2"
-	# A sentence of its own, or not.
+	# A mend that is a sentence follows a full stop.
 	case $4 in
 	'') ;;
 	[A-Z]*) text+=". $4" ;;
@@ -505,7 +506,8 @@ print_line() { # STATE NAME FOUND MEND
 	echo "${color[$1]}${rows::10}$plain${rows:10}"
 }
 
-# wrap BEGINNING TEXT: sets $rows, of $width columns, the others as far in as TEXT is
+# wrap BEGINNING TEXT: sets $rows to both, $width columns wide. Later rows are indented to where
+# TEXT begins.
 wrap() {
 	local word words row=$1
 	rows=''
@@ -520,7 +522,7 @@ wrap() {
 	rows+=${row% }
 }
 
-# The same for programs.
+# The report as JSON.
 
 print_json() {
 	local index comma=''
@@ -542,7 +544,7 @@ print_json() {
 		"$works_qemu" "$works_make" "$works_headers" "$works_load"
 }
 
-# json_string TEXT: null where there is none
+# json_string TEXT: prints it as JSON, null if empty
 json_string() {
 	local text=${1//[$'\x01'-$'\x1f']/ }
 	[[ -n $text ]] || { echo null; return; }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# in-root.sh CMD...: runs CMD in the toolchain root, which is made if it is
-# missing. This tree and the cache are at the same paths in there; where one has a
-# blank or the like in it, CMD gets the path that the root has instead.
+# in-root.sh CMD...: runs CMD in the toolchain root, which it makes if missing. The tree and the
+# cache have the same paths in the root. If a path has a blank or the like in it, CMD gets the
+# root's name for it.
 
 set -euo pipefail
 

@@ -1,17 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kunit.sh [--kernel NAME]: the KUnit suites of both modules and of the abstractions.
+# kunit.sh [--kernel NAME]: runs the KUnit suites of both modules and the abstractions.
 #
-#   uml-kasan (the default)  built into a kernel that is a program, by the kernel's own
-#                            kunit.py, from a scratch copy of its source that has this tree
-#                            in it
-#   kasan                    as modules, in an emulated machine: there they can be removed
-#                            again, lockdep looks on, and a further module moves the clock
+#   uml-kasan (the default)  built into User-mode Linux by the kernel's own kunit.py, from a
+#                            scratch copy of the kernel's source with this tree in it
+#   kasan                    as modules, in an emulated machine. There the modules can be
+#                            removed, lockdep watches, and one more module moves the clock.
 #
-# Prints what kunit.py says, and a line of KTAP a test, one for what the kernel says of all of
-# it together, and on kasan one for what clippy says of the suites, which only such a kernel
-# has compiled. What they say is left in build/kunit-NAME.log.
+# Prints kunit.py's output, then KTAP: a line for each test and one for the kernel's reports. On
+# kasan clippy of the suites has a line too; only a kernel with KUnit compiles them. The output is
+# kept in build/kunit-NAME.log.
 
 set -euo pipefail
 
@@ -27,9 +26,9 @@ kernel=uml-kasan
 kunit_py=tools/testing/kunit/kunit.py
 lines=()
 
-# All at once, so that lockdep compares their lock classes: the suites of wq_echo and
-# those of the abstractions spawn closures. But the one that moves the clock comes last,
-# on the one CPU that is left, and with those quiet who would take it for a stall.
+# Loads all at once, so that lockdep compares their lock classes: the suites of wq_echo and of the
+# abstractions spawn closures. The module that moves the clock comes last, on the only CPU left
+# online, with the stall detectors off.
 # shellcheck disable=SC2016 # for the guest's shell
 guest_line='echo "kunit begins" >/dev/kmsg
 insmod /lib/modules/wq_echo.ko &&
@@ -47,7 +46,7 @@ echo 0 >/sys/module/rcupdate/parameters/rcu_task_stall_timeout
 insmod /moved_clock_kunit.ko &&
 rmmod moved_clock_kunit'
 
-# KUnit, which is off in other boots. Above what the test of cpu_intensive() spins.
+# KUnit is off in other boots. The threshold exceeds what the test of cpu_intensive() spins.
 guest_args='kunit.enable=1 workqueue.cpu_intensive_thresh_us=10000000'
 
 parse_options() {
@@ -61,7 +60,7 @@ parse_options() {
 	kunit_log=$top/build/kunit-$kernel.log
 }
 
-# Built in, nobody moves the clock; and User-mode Linux preempts no worker that spins.
+# Built in, nothing moves the clock, and User-mode Linux preempts no spinning worker.
 expected_suites() {
 	local but=none
 	[[ $kind != um ]] || but='abstractions_(moved_clock|cpu_intensive)'
@@ -69,7 +68,7 @@ expected_suites() {
 		sed -E 's/.*\((.*)\).*/\1/' | grep -vxE "$but" | sort
 }
 
-# They run when the kernel has booted, and then it halts.
+# The suites run at boot, then the kernel halts.
 run_built_in() {
 	local log=$in_tree/built-in/test.log refusal option
 	local options=(--kernel_args=seccomp=on --kernel_args=ncpus=2)
@@ -128,8 +127,8 @@ lint() {
 
 without_time() { tr -d '\r' | sed -E 's/^\[ *[0-9]+\.[0-9]+\] ?//'; }
 
-# merge SUITES: a KTAP document for each module, from the log on stdin, becomes one of SUITES
-# suites
+# merge SUITES: turns the log on stdin, with a KTAP document for each module, into one document of
+# SUITES suites
 merge() {
 	awk -v suites="$1" '
 		/^kunit begins$/ { begun = 1; print "KTAP version 1\n1.." suites; next }
@@ -138,8 +137,8 @@ merge() {
 		{ print }'
 }
 
-# points SUITE...: for each test in $kunit_log, and for what is not there,
-# a line like "ok SUITE.TEST", behind what a test that failed has said
+# points SUITE...: prints a line like "ok SUITE.TEST" for each test in $kunit_log, and `not ok` for
+# each missing one. A failed test's output comes before its line.
 points() {
 	awk -v expected="$*" '
 		function end_of_suite() {
@@ -179,7 +178,7 @@ points() {
 		}' "$kunit_log"
 }
 
-# print_ktap LINE...: numbers the results among them
+# print_ktap LINE...: prints them, with the results numbered
 print_ktap() {
 	ktap_begin "$(printf '%s\n' "$@" | grep -c '^\(not \)\?ok ')"
 	printf '%s\n' "$@" | awk '/^(not )?ok / { sub(/ok /, "ok " ++number " ") } { print }'

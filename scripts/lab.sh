@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The lab: steps to learn workqueues by. Makes a folder for a step, and checks what somebody has
-# made of it. See usage() below.
+# The lab: exercises that teach workqueues step by step. Makes the folder of a step, and checks a
+# solution. See usage() below.
 
 set -euo pipefail
 
@@ -51,12 +51,12 @@ END
 }
 
 steps=$top/scripts/lab
-# Of the module; and which parts of the templates are wanted (lib/module-folder.sh).
+# $name is the module's; $with lists the wanted parts of the templates (lib/module-folder.sh).
 name=lab with=''
 step='' dir='' kernel='' timeout='' jobs='' wanted_step=''
-# What check and grade have built, and what it has said.
+# Output of check and grade.
 out=$top/build/lab
-# A compiler that has been given something that never ends.
+# The compiler may be given source that it never finishes, so stop it after so many seconds.
 build_timeout=180
 
 main() {
@@ -83,14 +83,14 @@ lab_list() {
 	done < <(step_table)
 }
 
-# A line a step: its name, how long it takes, what it is about.
+# Prints a line for each step: name, duration, subject.
 step_table() { grep -v '^#' "$steps/steps.txt"; }
 
 number_of() { echo "$((10#${1%%-*}))"; } # STEP
 
 all_steps() { step_table | cut -d '|' -f 1; }
 
-# find_step WORD: sets $step: 3, 03, message and 03-message are the same
+# find_step WORD: sets $step. 3, 03, message and 03-message name the same step.
 find_step() {
 	local each
 	while IFS= read -r each; do
@@ -121,17 +121,17 @@ fill() { # DIR
 	install -m 755 "$steps/$step/demo.sh" "$steps/$step/test.sh" "$1"
 	printf '%s\n' "$step" >"$1/STEP"
 	folder_common "$1"
-	# Those of the solution, too: they are there when they are needed.
+	# The solution's abstractions are copied too, ready when a student needs them.
 	fill_beside "$1" "$steps/$step/lab.rs.in"
 }
 
-# How this script is called from anywhere, by a shell.
+# Prints this script's path, quoted for a shell.
 lab_word() { printf %q "$top/scripts/lab.sh"; }
 
 # shellcheck disable=SC2001 # what & means to bash depends on its version
 sed_word() { sed 's/[\\&|]/\\&/g' <<<"$1"; } # WORD
 
-# fill_beside DIR SOURCE...: what is built with these sources
+# fill_beside DIR SOURCE...: adds to DIR what these sources are built with
 fill_beside() {
 	mapfile -t named < <(abstractions_named "${@:2}")
 	fill_kbuild "$@"
@@ -160,7 +160,7 @@ lab_prepare() {
 	root_find
 	prepare_kernel uml
 	join_kernel
-	# For `make run`, and for what others then share.
+	# `make run` needs this kernel. Others share it.
 	prepare_kernel debian
 	join_kernel
 	build_lock
@@ -169,7 +169,7 @@ lab_prepare() {
 	say "check and grade take uml from now on"
 }
 
-# Sets $kernel, and makes it.
+# Sets $kernel, and builds it.
 prepare_lab() {
 	local refusal
 	cache_init
@@ -196,7 +196,7 @@ uml_is_there() {
 	[[ -e $cache/$kernel_entry ]]
 }
 
-# folder_trouble DIR: says why that is no folder of the lab
+# folder_trouble DIR: says why DIR is no folder of the lab
 folder_trouble() {
 	if [[ ! -e $1 ]]; then
 		echo "no such folder"
@@ -244,7 +244,7 @@ next_step() {
 	[[ -z $next ]] || printf ' The next one: scripts/lab.sh start %s DIR' "$(number_of "$next")"
 }
 
-# What the compiler or the kernel says of it.
+# Shows what the compiler or the kernel reported.
 show_trouble() { # WORK
 	case ${result[status]} in
 	'does not build') errors <"$1/build.log" | shown_as "$1" ;;
@@ -256,12 +256,11 @@ show_trouble() { # WORK
 	esac >&2
 }
 
-# shown_as WORK: copies stdin, with the names of the folder's own files
+# shown_as WORK: copies stdin, replacing the copy's path by the folder's own
 shown_as() { outside | sed "s|$(sed_word "$1/module")|$(sed_word "$dir")|g"; }
 
-# examine DIR WORK PLACE: builds what is in DIR, in PLACE, and runs the cases, which print KTAP.
-# WORK/result has what came of it, as read_result reads it. Of what was in PLACE before, what
-# bindgen has made is used again.
+# examine DIR WORK PLACE: builds DIR in PLACE and runs its cases, which print KTAP. Writes
+# WORK/result for read_result. Keeps bindgen's output from an earlier build in PLACE.
 examine() {
 	local start=$SECONDS status=passed reason='' work=$2 place=$3 guest_status=0
 	step=$(<"$1/STEP")
@@ -281,14 +280,14 @@ examine() {
 	write_result "$work" "$status" "$reason" $((SECONDS - start))
 }
 
-# The student's own sources, and all else from this tree: what is tested is their work, and nobody's
-# makefile is run.
+# Takes the student's own sources, and everything else from this tree. Only their work is tested,
+# and no makefile of theirs runs.
 copy_sources() { # DIR TO
 	local file sources
 	with=' solution'
 	(cd "$1" && find . \( -path ./abstractions -o -name '.?*' -type d \) -prune -o \
 		-type f -name '*.rs' -exec cp --parents -t "$2" {} +)
-	# What they have copied there by hand is meant to be there.
+	# Students may copy abstractions there by hand.
 	mapfile -t sources < <(cd "$2" && find . -name '*.rs' -printf "$2/%P\n")
 	mapfile -t named < <(
 		abstractions_named "${sources[@]}" "$steps/$step/lab.rs.in"
@@ -302,7 +301,7 @@ copy_sources() { # DIR TO
 
 own_sources() { find . -path ./abstractions -prune -o -name '*.rs' -print; }
 
-# An unknown one is for the compiler to complain of.
+# The compiler will report an unknown one.
 known_abstractions() {
 	local file
 	while IFS= read -r file; do
@@ -334,7 +333,7 @@ boot_copy() { # PLACE WORK
 		"${quick[@]}" --timeout "$timeout" -- 'sh /lab/test.sh' </dev/null 2>"$2/guest.log"
 }
 
-# judge WORK STATUS: sets $status and $reason by what the guest has said, and how it ended
+# judge WORK STATUS: sets $status and $reason from the guest's output and its exit status
 judge() {
 	local ended=$2 report=''
 	[[ ! -e $1/kernel.log ]] ||
@@ -354,7 +353,7 @@ judge() {
 	fi
 }
 
-# running_case WORK: which one ran, as no result of it is there
+# running_case WORK: prints the case that was running: the first without a result
 running_case() {
 	local cases number
 	cases=$(sed -n '/^run_lab/,$p' "$steps/$step/test.sh" | tr -d '\134' | xargs)
@@ -363,7 +362,7 @@ running_case() {
 	echo "${cases[number]:-the end}"
 }
 
-# A file of words, each ended by a zero byte: any of them may have line ends.
+# Writes words, each ended by a zero byte, because they may contain line ends.
 write_result() { # WORK STATUS REASON SECONDS
 	local passed failed skipped
 	passed=$(grep -cE '^ok [0-9]+ [a-z_0-9]+$' "$1/ktap") || true
@@ -413,7 +412,7 @@ grade_rows() { # DIR...
 			spawn "grade-$begun" grade_one "${!begun}" "$out/grade/$begun" \
 				"$out/place-$place"
 		done
-		# The rows come in the order of the folders.
+		# Rows come in the order of the folders.
 		if grade_runs $((joined + 1)); then
 			pause 0.2
 		else
@@ -449,7 +448,7 @@ parse_grade() {
 	[[ -z ${KDIR:-} ]] || usage_error "KDIR: name a kernel in KERNEL"
 }
 
-# In a job of its own.
+# Runs as a job.
 grade_one() { # DIR WORK PLACE
 	local trouble
 	step='' dir=$(realpath -m -- "$1")
@@ -480,7 +479,7 @@ grade_join() { # NUMBER DIR
 
 grade_runs() { kill -0 "${job_pid[grade-$1]}" 2>/dev/null; } # NUMBER
 
-# Sets $place to the number of one in which none of the jobs works.
+# Sets $place to the number of a place that no running job uses.
 find_place() {
 	local each
 	for ((place = 1; place <= jobs; place++)); do
@@ -491,7 +490,7 @@ find_place() {
 	done
 }
 
-# How many run. It sees the variables of grade_rows.
+# Prints how many jobs run. It reads the variables of grade_rows.
 grade_running() {
 	local each count=0
 	for ((each = joined + 1; each <= begun; each++)); do
@@ -500,7 +499,7 @@ grade_running() {
 	echo "$count"
 }
 
-# csv_row FIELD...: as RFC 4180 has it
+# csv_row FIELD...: prints a row as RFC 4180 defines it
 csv_row() {
 	local field row=''
 	for field; do

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# People's way in to a module of their own, in a folder that scripts/new-module.sh has made:
-# its Makefile says in WORKQUEUE_RS where this tree is, and includes this. Each target calls
-# a script; what is built is said in the folder's Kbuild.
+# Makefile targets for a user's own module, in a folder made by scripts/new-module.sh. The folder's
+# Makefile sets WORKQUEUE_RS to this tree and includes this file. Each target calls a script. The
+# folder's Kbuild says what is built.
 
 export KDIR KERNEL
 

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# module.sh build|run|shell|test|check|rust-analyzer|clean [DIR]: what module.mk does with the
-# module of somebody's own in DIR, by default the current directory.
+# module.sh build|run|shell|test|check|rust-analyzer|clean [DIR]: runs a target of module.mk for the
+# user's own module in DIR. The default is the current directory.
 #
-# Environment: KERNEL, one that scripts/qemu-run.sh knows, debian by default; or KDIR, the
-# build folder of another.
+# Environment: KERNEL names a kernel of scripts/qemu-run.sh; the default is debian. Or KDIR names
+# the build folder of another kernel.
 
 set -euo pipefail
 
@@ -37,14 +37,14 @@ main() {
 	esac
 }
 
-# guest SCRIPT OPTION...: runs SCRIPT, which is in $dir
+# guest SCRIPT OPTION...: runs SCRIPT from $dir in the guest
 guest() {
 	[[ -e $dir/$1 ]] || die "$dir/$1: no such file"
 	boot "${@:2}" --add "$dir/$1:/module/$1" --timeout 300 -- "sh /module/$1" </dev/null
 }
 
-# Half of an emulated boot goes to guards against those who spy, to tests of ciphers and to a
-# second CPU. `run` does without all three, the others without the first two.
+# CPU mitigations, self-tests of ciphers and a second CPU take half of an emulated boot. `run` does
+# without all three, the other targets without the first two.
 boot() { # OPTION...
 	local quick=(--append "mitigations=off cryptomgr.notests")
 	[[ $(kernel_kind "$kernel") != um ]] || quick=()
@@ -59,7 +59,7 @@ check() {
 	check_begin "$dir" "$top/build/check/module-$(key "$dir")"
 	prepare_kernel "$kernel"
 	join_kernel
-	# These two take as long as all others, and most of it on one processor each.
+	# These two take as long as all others together, mostly on one processor each.
 	spawn clippy check_clippy
 	spawn warnings check_warnings
 	run_checks "${module_checks[@]}"

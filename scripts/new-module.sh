@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes a folder with a module of somebody's own to go on from. See usage() below.
+# Makes a folder with a new module to build on. See usage() below.
 
 set -euo pipefail
 export LC_ALL=C
@@ -35,7 +35,7 @@ known_options=(delayed periodic procfs poll params)
 templates=$top/scripts/new-module
 name='' dir='' with=''
 
-# The longest name of a workqueue; of a longer one C keeps as much.
+# C truncates longer workqueue names.
 longest=31
 
 keywords=(abstract as async await become box break const continue crate "do" dyn else enum extern
@@ -43,12 +43,12 @@ keywords=(abstract as async await become box break const continue crate "do" dyn
 	return self static struct super trait true try type typeof union unsafe unsized use virtual
 	where while yield)
 
-# The crates that a module is built with, and the modules here.
+# Names taken by crates that a module links with, and by the modules here.
 crates=(alloc bindings build_error compiler_builtins core ffi kernel macros pin_init
 	pin_init_internal proc_macro proc_macro2 quote std syn test uapi zerocopy zerocopy_derive
 	wq_echo workqueue_demo abstractions)
 
-# What is in /dev or /proc, where the module's own is to be.
+# Names taken in /dev or /proc, where the module puts its own node.
 nodes=(autofs buddyinfo bus cgroups cmdline config console consoles cpu cpuinfo crypto
 	devices diskstats dma dri driver fb fd filesystems full fs fuse hpet iomem ioports
 	interrupts input irq kallsyms kcore keys kmsg kpagecount kpageflags loadavg locks log

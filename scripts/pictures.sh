@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# pictures.sh: draws docs/pictures/*.svg anew: the timelines, of Debian's kernel in QEMU, and the
-# diagrams, of docs/pictures/*.dot by Debian's graphviz, in a root of its own.
+# pictures.sh: redraws docs/pictures/*.svg. Debian's kernel in QEMU provides the timelines. Debian's
+# graphviz, in a root of its own, draws the diagrams from docs/pictures/*.dot.
 
 set -euo pipefail
 
@@ -19,7 +19,7 @@ main() {
 	diagrams
 }
 
-# One boot for all. Each is what its page shows, and the commands that it is drawn of.
+# Draws all timelines in one boot. The title of each is the commands it shows.
 # shellcheck disable=SC2016 # expanded by the guest's shell
 timelines() {
 	local names=() gets=() script=$run_dir/pictures.sh name
@@ -81,8 +81,8 @@ dot() { # ROOT
 		-Efontcolor='#010203'
 }
 
-# Letters and lines in a colour that is to be seen on what is behind them. graphviz does not
-# know the word for it.
+# Draws text and lines in currentColor, which stands out from a light or dark background. graphviz
+# does not know that colour.
 legible() {
 	sed -E 's/#010203/currentColor/g; 0,/^<g /s//<style>svg { color: #1f2328 }\
 @media (prefers-color-scheme: dark) { svg { color: #e6edf3 } }<\/style>\n&/'

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Boots a Linux 7.3 kernel in QEMU with both modules loaded and runs a command
-# in it. Makes what is missing for that: the compilers, the kernel's Rust
-# metadata, the modules, wqtest. See usage() below.
+# Boots Linux 7.3 in QEMU with both modules loaded and runs a command there. First makes whatever is
+# missing: compilers, the kernel's Rust metadata, modules, wqtest. See usage() below.
 
 set -euo pipefail
 
@@ -99,7 +98,7 @@ kernel_log=$(realpath -m "${KERNEL_LOG:-$top/build/kernel.log}")
 
 main() {
 	parse_options "$@"
-	# For the guest alone: nothing that is run before it shall take of it.
+	# The guest alone may read the input, so move it away from stdin.
 	[[ $guest_input == none && $guest_mode != shell ]] || exec {input}<&0
 	[[ $guest_mode == shell ]] || exec </dev/null
 	cache_init
@@ -157,7 +156,7 @@ parse_options() {
 	check_options
 }
 
-# The guest cannot ask the terminal what it is.
+# The guest cannot ask the terminal its type.
 shell_mode() {
 	[[ -t 0 ]] || usage_error "--shell needs a terminal"
 	guest_mode=shell
@@ -172,11 +171,10 @@ parse_command() { # [COMMAND [ARG...]]
 	(($# == 1)) || guest_command=$(quoted "$@")
 }
 
-# Whether the standard input is for COMMAND. Not from a terminal: there it is --shell
-# that shares it.
+# Succeeds if the standard input is for COMMAND. A terminal is not: only --shell shares it.
 has_input() { [[ -e /dev/stdin && ! -t 0 && ! /dev/stdin -ef /dev/null ]]; }
 
-# quoted WORD...: in a form that any shell reads as the same words
+# quoted WORD...: prints the words quoted, for any shell to read
 quoted() {
 	local word
 	for word; do
@@ -217,7 +215,7 @@ check_options() {
 	check_timeline
 }
 
-# Sets get_from and get_to: the GUESTPATH of each --get, and where it goes.
+# Sets get_from to the GUESTPATH of each --get, and get_to to its destination.
 check_gets() {
 	local spec
 	for spec in "${gets[@]}"; do
@@ -242,7 +240,7 @@ get() { # GUESTPATH HOSTPATH
 	get_from+=("$1") get_to+=("$(realpath -- "$2")")
 }
 
-# Puts `wqtest timeline` before COMMAND. What it writes is fetched.
+# Prepends `wqtest timeline` to COMMAND, and fetches its output.
 check_timeline() {
 	local base queue title=$guest_command options=()
 	if [[ -z $timeline ]]; then
@@ -272,7 +270,7 @@ check_added() { # HOSTPATH GUESTPATH
 		"which the guest needs"
 }
 
-# Sets module_args: the lines that the guest's init reads.
+# Sets module_args: lines for the guest's init.
 check_insmod_args() {
 	local module spec line
 	for spec in "${insmod_args[@]}"; do

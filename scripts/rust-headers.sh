@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What Debian's kernel headers lack for modules in Rust. See usage() below.
+# Packs what Debian's kernel headers lack for Rust modules. See usage() below.
 
 set -euo pipefail
 
@@ -42,7 +42,7 @@ EOF
 }
 
 mode='' release=''
-# RELEASE alone says which kernel.
+# RELEASE alone selects the kernel.
 unset KDIR
 arch=$host_arch
 
@@ -86,7 +86,7 @@ usage_error() {
 check_release() {
 	if [[ -z $release ]]; then
 		release=$(uname -r)
-		# Who asks about this machine is told about its own.
+		# --check is about this machine, even if its kernel is not Debian's.
 		is_debian_release "$release" || [[ $mode == check ]] || release=''
 	fi
 	[[ -n $release ]] || return 0
@@ -100,7 +100,7 @@ check_release() {
 		"Newer ones: apt-get install -t $linux_suite-backports linux-image-$arch"
 }
 
-# Sets $deb.
+# Builds the package. Sets $deb, its path.
 make_deb() {
 	local missing count
 	cache_init

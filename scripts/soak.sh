@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# soak.sh [MINUTES [KERNEL [CPUS]]]: repeats the cases of `wqtest fire` in random order, each
-# round from a seed of its own, for MINUTES (60) on KERNEL (uml-kasan) with CPUS (2).
+# soak.sh [MINUTES [KERNEL [CPUS]]]: repeats the cases of `wqtest fire` in random order, each round
+# with a new seed. Defaults: 60 MINUTES, KERNEL uml-kasan, 2 CPUS.
 
 set -euo pipefail
 
@@ -14,7 +14,7 @@ minutes=${1:-60} kernel=${2:-uml-kasan} cpus=${3:-2}
 }
 
 export WQTEST_PROFILE=fire
-# The case that is running when the time is over is finished, then leaks are looked for.
+# The timeout leaves time to finish the running case and to look for leaks.
 exec "$top/scripts/qemu-run.sh" --kernel "$kernel" --cpus "$cpus" \
 	--timeout $((60 * minutes + 1200)) -- \
 	wqtest fire --minutes "$minutes" ${SEED:+--seed "$SEED"} </dev/null

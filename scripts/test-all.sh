@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Everything there is to test, where it is fast or where it is true. See usage() below.
+# Runs all tests. Uses fast kernels where possible and emulated ones where needed. See usage()
+# below.
 
 set -euo pipefail
 
@@ -58,7 +59,7 @@ main() {
 	if (($#)); then
 		kernels=("$@") in_tree=0
 	elif [[ $arch != amd64 ]]; then
-		# The others are not built for it.
+		# The other kernels are built for amd64 only.
 		kernels=(debian) in_tree=0
 	fi
 	[[ $suite == "$linux_suite" ]] ||
@@ -88,13 +89,13 @@ main() {
 	return $failed
 }
 
-# User-mode Linux: nothing is emulated.
+# Succeeds for User-mode Linux, which emulates nothing.
 is_program() { [[ $(kernel_kind "$1") == um ]]; } # KERNEL
 
-# What is built or tested beside the emulated kernels prints its lines when join_shown is called.
+# Jobs beside the emulated kernels' tests keep their output until join_shown prints it.
 build_kernels() {
 	local kernel
-	# Before whatever is tested beside it.
+	# Runs at lower priority than the tests beside it.
 	renice -n 19 "$BASHPID" >/dev/null
 	for kernel in "${kernels[@]}"; do
 		run "$kernel.build" kdir "$kernel"
@@ -105,10 +106,10 @@ build_kernels() {
 
 kdir() { scripts/qemu-run.sh --kernel "$1" --print-kdir >/dev/null; } # KERNEL
 
-# An emulated kernel's tests wait most of their time. These do so too, or compile.
+# The emulated kernels' tests mostly wait. These wait too, or compile.
 test_beside() {
 	test_kernels "${fast[@]}"
-	# What compiles is not to keep an emulated kernel's tests waiting for that kernel.
+	# Compile nothing before the kernels are built: the emulated kernels' tests wait for them.
 	until [[ -e $run_dir/builds.end ]]; do
 		pause 0.5
 	done
@@ -121,7 +122,7 @@ test_beside() {
 	return $failed
 }
 
-# The compiler takes most of it.
+# The compiler takes most of the time.
 test_in_tree() {
 	renice -n 10 "$BASHPID" >/dev/null
 	run in-tree recorded in-tree tests/in-tree.sh
@@ -135,7 +136,7 @@ join_shown() { # JOB
 	cat "$run_dir/$1.log"
 }
 
-# What could not be built is not tested; that it failed has been noted.
+# A kernel that failed to build is not tested. Its build has reported the failure.
 test_kernels() { # KERNEL...
 	local kernel
 	for kernel; do
@@ -146,7 +147,7 @@ test_kernels() { # KERNEL...
 		if kernel_is_there "$kernel"; then
 			test_kernel "$kernel"
 		else
-			# A run without a result, which is an error among the results.
+			# An empty result counts as an error.
 			: >"$logs/$kernel.build.ktap"
 		fi
 	done
@@ -167,11 +168,11 @@ test_kernel() { # KERNEL
 	[[ $1 != kasan ]] ||
 		run "$1.kunit" recorded "$1.kunit" scripts/kunit.sh --kernel "$1"
 	! is_program "$1" || run "$1.guest" recorded "$1.guest" tests/guest.sh "$1"
-	# Writes are seen there alone.
+	# Only this kernel's trace shows writes.
 	[[ $1 != debian ]] || run "$1.timeline" recorded "$1.timeline" tests/timeline.sh "$1"
 }
 
-# An emulated kernel that looks for mistakes would take hours for a million.
+# A million would take hours on an emulated debug kernel.
 inputs() { # KERNEL
 	if [[ $1 == debian ]] || is_program "$1"; then
 		echo 1000000
@@ -180,7 +181,7 @@ inputs() { # KERNEL
 	fi
 }
 
-# amount KERNEL ASKED_FOR ALL SHORT
+# amount KERNEL ASKED_FOR ALL SHORT: prints ASKED_FOR or ALL for a full run, else SHORT
 amount() {
 	if [[ -z ${FULL:-} ]] && ! is_program "$1"; then
 		echo "$4"
@@ -189,13 +190,13 @@ amount() {
 	fi
 }
 
-# guest KERNEL NAME TIMEOUT COMMAND...
+# guest KERNEL NAME TIMEOUT COMMAND...: runs COMMAND in the guest and records the result
 guest() {
 	run "$1.$2" complete "$1.$2" "$1" "$3" "${@:4}"
 }
 
-# complete NAME KERNEL TIMEOUT COMMAND...: boots, and wants no test skipped for the
-# lack of an option that the kernel's configuration asks for
+# complete NAME KERNEL TIMEOUT COMMAND...: boots. Fails if a test was skipped for lack of an option
+# that the kernel's configuration should have.
 complete() {
 	local status=0
 	recorded "$1" boot "$logs/$1.log" "${@:2}" || return
@@ -204,7 +205,7 @@ complete() {
 	return "$status"
 }
 
-# User-mode Linux gives up none of its CPUs, and has no freezer with several.
+# User-mode Linux cannot turn CPUs off, and has no freezer with several CPUs.
 none_skipped() { # KTAP KERNEL
 	local skipped but=none
 	! is_program "$2" ||
@@ -214,8 +215,8 @@ none_skipped() { # KTAP KERNEL
 	return 1
 }
 
-# boot LOG KERNEL TIMEOUT COMMAND...: once more where the kernel did not come up, as
-# an emulated one with KASAN does not once in some dozen times
+# boot LOG KERNEL TIMEOUT COMMAND...: boots, a second time if the kernel did not come up. An
+# emulated KASAN kernel fails to about once in a few dozen boots.
 boot() {
 	local log=$1 status=0
 	boot_once "$@" || status=$?
@@ -232,7 +233,7 @@ boot_once() { # LOG KERNEL TIMEOUT COMMAND...
 	KERNEL_LOG=$1 scripts/qemu-run.sh --kernel "$2" --timeout "$3" -- "${@:4}" </dev/null
 }
 
-# run NAME COMMAND...: what fails does not keep the rest from running
+# run NAME COMMAND...: runs COMMAND and notes its status; a failure does not end the script
 run() {
 	local start=$SECONDS status=0 used
 	used=-$(processor_time "$BASHPID")
@@ -243,7 +244,7 @@ run() {
 	say "$1: status $status after $((SECONDS - start)) s, $used s of processor time"
 }
 
-# processor_time PID: in seconds, with that of its children that have ended
+# processor_time PID: prints the seconds used by PID and its ended children
 processor_time() {
 	local stat
 	read -ra stat <"/proc/$1/stat"

@@ -1,23 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# test.sh [--host | FILTER]: all tests, and fails if any failed:
+# test.sh [--host | FILTER]: runs all tests, and fails if any fails:
 #
-#   - with no FILTER, the scripts' own, on this machine (tests/host.sh, tests/doctor.sh,
+#   - without FILTER: the scripts' own tests, on this machine (tests/host.sh, tests/doctor.sh,
 #     tests/machines.sh);
-#   - wqtest's own, on this machine;
-#   - unless --host, `wqtest test [FILTER]` in the distribution's kernel, which tests
-#     the modules;
-#   - without FILTER, what scripts/qemu-run.sh promises of the guest, and `make
-#     rust-analyzer` of an editor.
+#   - wqtest's own tests, on this machine;
+#   - without --host: `wqtest test [FILTER]` in Debian's kernel, which tests the modules;
+#   - without FILTER or --host: the guest (scripts/qemu-run.sh) and `make rust-analyzer`.
 #
-# With SUITE, wqtest's own and those of the modules, in kernels that are built by the compilers of
-# that suite.
+# With SUITE, tests wqtest and the modules only, on kernels built by the compilers of that suite.
 #
-# With ARCH=arm64 on an x86-64 machine the kernel is Debian's for arm64, and wqtest's own
-# tests run in there, too. The scripts' and the editor's are of this machine: left out.
+# With ARCH=arm64 on x86-64, boots Debian's arm64 kernel and runs wqtest's own tests there too.
+# Skips the tests of the scripts and the editor, which are about this machine.
 #
-# Leaves the results of each in build/test/, as KTAP, and all of them as JUnit XML.
+# Leaves results in build/test/: KTAP for each, JUnit XML for all.
 
 set -euo pipefail
 
@@ -33,7 +30,7 @@ test_wqtest() {
 	fi
 }
 
-# Where cargo has left the program is said in a line like "Executable ... (DIR/wqtest-0a1b2c)".
+# cargo names the program in a line like "Executable ... (DIR/wqtest-0a1b2c)".
 test_wqtest_in_guest() {
 	local program
 	wqtest_cargo test --locked --no-run 2>&1 | tee "$run_dir/no-run.log"
@@ -47,7 +44,7 @@ test_modules() { # KERNEL [FILTER]
 	scripts/qemu-run.sh --kernel "$1" --timeout 1800 -- wqtest test "${@:2}" </dev/null
 }
 
-# What other compilers make, on kernels that they have built. The scripts are the same.
+# Tests what this suite's compilers build. The scripts are the same for every suite.
 test_suite() { # [FILTER]
 	local kernel status=0
 	[[ ${1:-} == --host ]] || for kernel in plain uml; do
@@ -59,7 +56,7 @@ test_suite() { # [FILTER]
 	return $status
 }
 
-# What the results of the others are called, too, where `make test-all` has both.
+# Prints a prefix that keeps the results of another architecture apart in `make test-all`.
 of_arch() { ! is_cross || echo "$arch."; }
 
 test_all() { # [--host | FILTER]
