@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Which abstraction needs which: what the table in docs/design.md says, and what the sources
-# say. scripts/check.sh compares the two; scripts/new-module.sh goes by the table.
+# Which abstraction needs which, by the table in docs/design.md and by the sources. scripts/check.sh
+# compares the two. scripts/new-module.sh uses the table.
 
-# abstractions_rows: the table, a row a line: "FILE...|NEEDED...|1", the 1 where what is needed
-# is needed with what that needs
+# abstractions_rows: prints the table, a line for each row: "FILE...|NEEDED...|1". The 1 says that
+# each NEEDED brings what it needs itself.
 abstractions_rows() {
 	awk -F'|' '
 		function names(cell, found) {
@@ -23,8 +23,8 @@ abstractions_rows() {
 		}' "$top/docs/design.md"
 }
 
-# abstractions_needed FILE...: these and all that they need, by the table, a file a line; fails
-# where the table lacks one of them
+# abstractions_needed FILE...: prints the files and all they need by the table, one a line. Fails if
+# the table lacks one.
 abstractions_needed() {
 	abstractions_rows | awk -F'|' -v wanted="$*" \
 		-v missing="not in the table of docs/design.md" '
@@ -58,8 +58,8 @@ abstractions_needed() {
 		}' | tr ' ' '\n' | sort
 }
 
-# abstractions_used FILE: the modules beside it that this source names, behind `super::` or
-# `crate::abstractions::`, a file a line. Comments do not count.
+# abstractions_used FILE: prints the modules beside it that its code names after `super::` or
+# `crate::abstractions::`, one a line
 abstractions_used() {
 	sed -E 's|//.*||' "$top/abstractions/$1" | tr -s ' \t\n' ' ' | awk '
 		# The names that a group of paths, with its outer brace taken off, begins with.
@@ -99,7 +99,7 @@ abstractions_used() {
 	done
 }
 
-# abstractions_reached FILE: all that it uses, and what that uses, by the sources
+# abstractions_reached FILE: prints all it uses, directly or indirectly, by the sources
 abstractions_reached() {
 	local -A reached=()
 	local todo=("$1") file
@@ -113,7 +113,7 @@ abstractions_reached() {
 	printf '%s\n' "${!reached[@]}" | sort
 }
 
-# abstractions_check: the table names each file, and of each what it uses, no less and no more
+# abstractions_check: fails unless the table lists each file with exactly what it uses
 abstractions_check() {
 	local status=0 file by_table by_source
 	diff <(cd "$top/abstractions" && printf '%s\n' *) \

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Brings in what every script needs, for one that has set $top. It only defines
-# functions, names paths and gives options their defaults.
+# Sources what every script needs. The caller has set $top. This only defines functions, names paths
+# and sets defaults for options.
 
 set -euo pipefail
 
-# An ordinary user's PATH lacks the administrator's tools: chroot, depmod.
+# An ordinary user's PATH lacks administration tools such as chroot and depmod.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-# What apt and others say is searched for words.
+# We search the messages of apt and others for English words.
 export LC_ALL=C
 
 tree_advice="clone this tree to where you may write and run programs"
 no_install=0
-# The kernel that is built from, and Debian's own, are of its backports.
+# Debian's kernel, and the source of ours, come from this suite's backports.
 readonly linux_suite=trixie
 run_dir=$top/build/run-$$
 
@@ -40,7 +40,7 @@ run_dir=$top/build/run-$$
 # shellcheck source=scripts/lib/build.sh
 . "$top/scripts/lib/build.sh"
 
-# Each run has a directory of its own. It is kept where a log in it is of use.
+# Each run has its own directory. It survives the run if the user needs a log in it.
 keep_run_dir=0
 run_dir_remove() {
 	stop_jobs

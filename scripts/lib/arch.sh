@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The architectures, by the names that Debian gives them: amd64 and arm64. What others call
-# them and theirs stands here; what differs in a machine, in machine-qemu.sh.
+# The architectures by their Debian names, amd64 and arm64, and the names others give them.
+# machine-qemu.sh has the differences between machines.
 #
-#   $host_arch  of this machine, and of the compilers
-#   $arch       of the kernel and the guest; said by --arch or ARCH, by the kernel's release,
-#               or, where there is KDIR, by its configuration alone
+#   $host_arch  of this machine and the compilers
+#   $arch       of the kernel and the guest. --arch, ARCH or the kernel's release sets it;
+#               with KDIR, only its configuration does
 
 readonly arches=(amd64 arm64)
 
-# arch_of WORD: what uname, the kernel or Rust calls it becomes Debian's word. Any other stays
-# as it is, and is refused where it matters: ARCH may be for the make of a kernel of one's own.
+# arch_of WORD: translates a name from uname, the kernel or Rust to Debian's. Prints any other word
+# unchanged and leaves refusing it to others: ARCH may be meant for the make of a user's kernel.
 arch_of() {
 	case $1 in
 	x86_64 | x86) echo amd64 ;;
@@ -26,7 +26,7 @@ arch=$host_arch
 
 is_cross() { [[ $arch != "$host_arch" ]]; }
 
-# arch_refusal: says why nothing can be built for $arch here
+# arch_refusal: says why this machine cannot build for $arch
 arch_refusal() {
 	if [[ " ${arches[*]} " != *" $host_arch "* ]]; then
 		echo "this machine is $host_arch: it takes one that is x86_64 or aarch64"
@@ -37,7 +37,7 @@ arch_refusal() {
 	fi
 }
 
-# kernel_arch ARCH: the name of its folder in the kernel's source
+# kernel_arch ARCH: prints the name of its folder in the kernel source
 kernel_arch() {
 	case $1 in
 	arm64) echo arm64 ;;
@@ -45,7 +45,7 @@ kernel_arch() {
 	esac
 }
 
-# triplet ARCH: how the names of its compilers begin
+# triplet ARCH: prints the prefix of its compilers' names
 triplet() {
 	case $1 in
 	arm64) echo aarch64-linux-gnu ;;
@@ -53,14 +53,14 @@ triplet() {
 	esac
 }
 
-# rust_target ARCH: of programs
+# rust_target ARCH: prints the target of its programs
 rust_target() {
 	local name
 	name=$(triplet "$1")
 	echo "${name/-/-unknown-}"
 }
 
-# program_loader ARCH: what begins a program that has shared libraries
+# program_loader ARCH: prints the dynamic loader of its programs
 program_loader() {
 	case $1 in
 	arm64) echo ld-linux-aarch64.so.1 ;;
@@ -68,7 +68,7 @@ program_loader() {
 	esac
 }
 
-# kernel_image ARCH: where in a build folder make leaves what can be booted
+# kernel_image ARCH: prints the path of the bootable image in a build folder
 kernel_image() {
 	case $1 in
 	arm64) echo arch/arm64/boot/Image ;;

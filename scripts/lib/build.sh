@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What is built for each run: the modules, modules of the user's own, wqtest.
+# Builds what each run needs: the modules, the user's own modules, wqtest.
 
-# What runs the compilers. Nothing, where this machine's own built the kernel.
+# The command that runs the compilers. Empty if this machine's own built the kernel.
 run=(in_root)
 
-# module_out ENTRY DIR: where the out-of-tree module in DIR is built for the kernel of an entry
+# module_out ENTRY DIR: prints where the module in DIR is built for a kernel's cache entry
 module_out() { echo "$top/build/modules/$1-$(key "$2")"; }
 
-# Of several runs one at a time builds in a tree.
+# Only one run at a time builds in a tree.
 build_lock() {
 	mkdir -p "$top/build"
 	exec {build_locked}>"$top/build/lock"
@@ -20,7 +20,7 @@ build_lock() {
 }
 build_unlock() { exec {build_locked}>&-; }
 
-# module_build DIR OUT [ARG...]: builds the out-of-tree module in DIR against $kdir
+# module_build DIR OUT [ARG...]: builds the module in DIR against $kdir, into OUT
 module_build() {
 	local compiler
 	compiler=$(kdir_compiler "$kdir")
@@ -28,8 +28,7 @@ module_build() {
 	"${run[@]}" make -C "$kdir" "$compiler" -j"$(nproc)" M="$1" MO="$2" "${@:3}"
 }
 
-# module_build_shown DIR OUT: builds the user's own module in DIR; the user sees what the
-# compiler says of it
+# module_build_shown DIR OUT: builds the user's module in DIR and shows the compiler's messages
 module_build_shown() {
 	local job
 	job=module-$(key "$1")
@@ -37,11 +36,11 @@ module_build_shown() {
 	without_progress <"$run_dir/$job.log" | outside >&2
 }
 
-# Which of the profiles in user/Cargo.toml.
+# A profile of user/Cargo.toml.
 wqtest_profile=${WQTEST_PROFILE:-release}
 
-# wqtest_cargo COMMAND [ARG...]: cargo, for wqtest on $arch. With a target that is named, cargo
-# keeps the flags for it from what runs here, and puts its name into the path.
+# wqtest_cargo COMMAND [ARG...]: runs cargo for wqtest on $arch. Naming the target keeps its flags
+# from build scripts, which run here, and puts its name into the path.
 wqtest_cargo() {
 	local target linker
 	target=$(rust_target "$arch")

@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The cache: what is dear to make, made once.
+# The cache keeps what takes long to make.
 #
-# An entry is a symbolic link to a directory under made/. The directory is
-# filled where it will stay (kernel build folders know their own path), and the
-# link is made last, in one step: an entry is there whole or not at all. While
-# it is being made its lock is held, also by the processes that fill it; so a
-# run that was killed leaves nothing that a later one could take for good, and
-# two runs at once make it once. What a job could not make is removed: it may be what
-# fills the disk.
+# An entry is a symbolic link to a directory under made/. The directory is filled in its final
+# place, because kernel build folders contain their own path. The link comes last, in one step, so
+# an entry is complete or absent. The maker and its processes hold a lock meanwhile. So a killed run
+# leaves nothing that looks complete, and two runs at once make an entry once. What a failed job
+# made is removed: it may be what fills the disk.
 
 cache=${XDG_CACHE_HOME:-${HOME:?is not set, nor is XDG_CACHE_HOME}/.cache}/workqueue-rs
 cache=$(realpath -m "$cache")
 
-# A cache that another account has made, and which is only read. What it holds is not made
-# again; what it lacks is made in this account's own.
+# Another account's cache, read only. Its entries are used. Missing entries go to this account's
+# cache.
 shared_cache=${WQ_CACHE_SHARED:+$(realpath -m "$WQ_CACHE_SHARED")/workqueue-rs}
 
 cache_advice="set XDG_CACHE_HOME to a directory where you may write and run programs"
 
-# What it takes with all kernels in it, in GB. README and qemu-run.sh --help say so too.
+# The size with all kernels, in GB. README and qemu-run.sh --help state it too.
 readonly cache_size=5
 
 cache_init() {
@@ -37,7 +35,7 @@ cache_owner_trouble() {
 			"own, and WQ_CACHE_SHARED to that one, to use what it holds"
 }
 
-# nearest PATH: prints it, or the nearest directory above it that exists
+# nearest PATH: prints PATH, or its nearest existing parent
 nearest() {
 	local path=$1
 	while [[ ! -e $path ]]; do
@@ -54,15 +52,15 @@ shared_cache_trouble() {
 	elif [[ ! -r $shared_cache/made ]]; then
 		echo "WQ_CACHE_SHARED=$WQ_CACHE_SHARED has no workqueue-rs/ that may be read:" \
 			"give what its owner has in XDG_CACHE_HOME"
-	# Links that lead there are followed in the root too.
+	# The root follows links into that path.
 	elif is_odd "$shared_cache"; then
 		echo "WQ_CACHE_SHARED=$WQ_CACHE_SHARED is no path that make takes for one name:" \
 			"its owner may move it"
 	fi
 }
 
-# Each entry by two links: what is made from an entry may go by what its own link says, and
-# build folders name others of them by paths that begin at made/.
+# Links each entry twice. What is made from an entry may use the target of its link, and build
+# folders refer to other entries by paths under made/.
 cache_take_shared() {
 	local entry made name
 	for entry in "$shared_cache"/*; do
@@ -74,10 +72,10 @@ cache_take_shared() {
 	done
 }
 
-# is_cached PATH: with its links followed or not
+# is_cached PATH: succeeds for a path in a cache, before or after following links
 is_cached() { [[ $1 == "$cache"/* || (-n $shared_cache && $1 == "$shared_cache"/*) ]]; }
 
-# directory_need DIR ADVICE: makes DIR; dies where it cannot be used
+# directory_need DIR ADVICE: makes DIR, or dies with ADVICE if it is unusable
 directory_need() {
 	local probe
 	probe=$(mkdir -p "$1" 2>&1 && mktemp "$1/probe.XXXXXX" 2>&1) ||
@@ -94,7 +92,7 @@ directory_need() {
 cannot_write() { echo "cannot write to $1 ($2)"; } # DIR WHY
 cannot_run() { echo "no program can be run in $1 (mounted noexec?)"; } # DIR
 
-# directory_trouble DIR ADVICE: what directory_need would die of, as far as one sees without
+# directory_trouble DIR ADVICE: says why directory_need would die, as far as this shows without
 # writing
 directory_trouble() {
 	local dir
@@ -108,7 +106,7 @@ directory_trouble() {
 
 unfinished=()
 
-# cached NAME FUNC ARG...: makes entry NAME with `FUNC DIR ARG...` if it is missing
+# cached NAME FUNC ARG...: makes entry NAME with `FUNC DIR ARG...` if missing
 cached() {
 	local name=$1 make=$2 lock dir
 	shift 2
@@ -130,5 +128,5 @@ cached() {
 	exec {lock}>&-
 }
 
-# key TEXT...: a short name for what an entry is made from
+# key TEXT...: prints a short hash that names an entry by what it is made from
 key() { printf '%s\n' "$@" | sha256sum | cut -c -10; }

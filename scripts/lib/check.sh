@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What scripts/check.sh says of this tree, and scripts/module.sh of a module of somebody's
-# own. Each check is a function that fails, and prints why.
+# Checks of this tree for scripts/check.sh, and of a user's module for scripts/module.sh. Each check
+# is a function that prints why it fails.
 
-# Not asked of checkpatch, which knows patches to C drivers best:
+# checkpatch checks that suit patches to C drivers, not this tree:
 ignored_types=(
 	FILE_PATH_CHANGES	# MAINTAINERS is the kernel's
 	LINUX_VERSION_CODE
@@ -14,8 +14,7 @@ ignored_types=(
 sources=('*.rs' '*.h' '*.sh' Kbuild Kconfig Makefile '*.mk' init profile sudo run)
 licence='-Identifier: GPL-2.0'
 
-# check_begin DIR OUT: makes ready for what is in DIR to be checked, and to be built for that
-# in OUT
+# check_begin DIR OUT: prepares to check DIR, with builds in OUT
 check_begin() {
 	checked=$1 check_out=$2
 	cd "$checked"
@@ -25,8 +24,8 @@ check_begin() {
 	share "$checked"
 }
 
-# run_checks NAME...: prints a line of KTAP for each, and what it has to say only where it
-# failed. One that has been spawned already is waited for.
+# run_checks NAME...: prints a line of KTAP for each check, after its output if it failed. Waits for
+# checks that were spawned before.
 run_checks() {
 	local check number=0 failed=0
 	ktap_begin $#
@@ -37,7 +36,7 @@ run_checks() {
 	return "$failed"
 }
 
-# find_files PATTERN...: files of what is checked, not what was built of them
+# find_files PATTERN...: prints matching sources, no build output
 find_files() {
 	local names=() pattern
 	for pattern; do
@@ -47,19 +46,19 @@ find_files() {
 		-type f \( "${names[@]:1}" \) ! -name bindings_generated.rs -print | sort
 }
 
-# What of them each check is about, for one who does not say otherwise.
+# The files that each check reads. Callers may redefine these.
 kernel_sources() { find_files '*.rs'; }
 style_sources() { find_files "${sources[@]}"; }
 shell_sources() { find_files '*.sh'; }
 
-# rustfmt colours what it finds wherever TERM says that a terminal could show it.
+# rustfmt prints colours if TERM supports them, terminal or not.
 check_rustfmt() {
 	mapfile -t files < <(kernel_sources)
 	in_root rustfmt --check --color never --config-path "$linux/src/.rustfmt.toml" "${files[@]}"
 }
 
-# In folders of their own: what clippy has compiled is not to be loaded.
-# objtool's are no errors, and only what is compiled gets any.
+# This check and check_clippy build in folders of their own: modules compiled by clippy must not be
+# loaded. objtool's warnings do not fail make and appear only when it compiles, so compile anew.
 check_warnings() {
 	rm -rf "$check_out/warnings"
 	module_build "$checked" "$check_out/warnings" W=e 2>&1 | tee "$run_dir/build.out"
@@ -78,12 +77,12 @@ check_checkpatch() {
 
 check_shellcheck() {
 	mapfile -t files < <(shell_sources)
-	# It reads again, for each file, all that the file brings in.
+	# It reads sourced files again for each file.
 	in_root xargs -0 -n 4 -P "$(nproc)" shellcheck -x -a < <(printf '%s\0' "${files[@]}")
 }
 
-# without_unsafe: of the files that stdin names none may have any, nor assembly, nor a comment that
-# could hide it. Line comments aside: they may speak of it.
+# without_unsafe: fails if a file named on stdin has unsafe code, assembly, or a block comment that
+# could hide them. Line comments may mention them.
 without_unsafe() {
 	local found
 	found=$(tr '\n' '\0' |

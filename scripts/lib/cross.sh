@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The root that builds for another architecture than this machine's. It is the toolchain root
-# and some packages more. Its files are links to that root's, so it takes little room, and who
-# does not ask for it takes nothing of it from the network.
+# The root that builds for another architecture: the toolchain root with more packages. Its files
+# are links to that root's, so it takes little room. It is made, and downloaded, only on demand.
 #
-# What is to run in the guest is unpacked in a folder of its own, the root's /arm64: it is not
-# for this machine's processor, and in part has the names of what is.
+# The guest's programs are unpacked into the root's /arm64. They are not for this machine's
+# processor, and some share names with programs that are.
 
 cross_packages_file() { echo "$top/scripts/packages-cross-$arch.txt"; }
 
-# cross_packages [:ARCH]: those of this machine's architecture, or those of ARCH
+# cross_packages [:ARCH]: prints the packages for this machine, or for ARCH
 cross_packages() {
 	sed -E 's/[[:space:]]*(#.*)?$//; /^$/d' "$(cross_packages_file)" |
 		sed -nE "s/^([^:]+)${1:-}\$/\1/p"
 }
 
-# cross_root_find: sets $root and $root_key, of which root_find has set those of this machine
+# cross_root_find: sets $root and $root_key for $arch, from this machine's
 cross_root_find() {
 	local refusal
 	refusal=$(arch_refusal)
@@ -33,7 +32,8 @@ cross_root_need() {
 	cached "${root##*/}" cross_root_make
 }
 
-# In the base root only logs are written to; all else is replaced, and what it was stays.
+# Makes the root from links to the base root. Only logs would be written in place. Everything else
+# is replaced, so the base root's files stay.
 cross_root_make() { # DIR
 	local apt=$1/apt root=$1 rustc both=(-o "APT::Architectures=$host_arch,$arch") packages
 	# shellcheck disable=SC2016 # expanded by the shell inside
@@ -60,7 +60,7 @@ cross_root_make() { # DIR
 	"${namespaces[@]}" rm -r "$apt"
 }
 
-# cross_unpack DEBS ROOT: Rust's library belongs to the compiler, the rest to the guest
+# cross_unpack DEBS ROOT: unpacks Rust's library for the compiler, the rest for the guest
 cross_unpack() {
 	local deb into
 	for deb in "$1"/*.deb; do
@@ -73,5 +73,5 @@ cross_unpack() {
 	done
 }
 
-# guest_tools: the folder in which the guest's programs and their libraries lie
+# guest_tools: prints the folder with the guest's programs and libraries
 guest_tools() { if is_cross; then echo "$root/$arch"; else echo "$root"; fi; }

@@ -1,35 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Debian's kernel packages: finds a 7.3 in the backports suite, takes its
-# source, its build configuration and its image, all of one version, and unpacks
-# them. This machine's apt does it, with a configuration of its own.
+# Debian's kernel packages. Finds a 7.3 in the backports suite and unpacks its source, configuration
+# and image, all of one version. Uses this machine's apt with a private configuration.
 #
-# The end of a release is its flavour, the end of that its architecture: 7.3.4+deb13-rt-amd64
-# is PREEMPT_RT for amd64.
+# A release ends in its flavour, and that in its architecture: 7.3.4+deb13-rt-amd64 is PREEMPT_RT
+# for amd64.
 
 kernel_series=7.3
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# That of the kernel in hand; kernel_find sets it.
+# The flavour of the kernel in use, set by kernel_find.
 flavour=$arch
 
-# What Debian builds with Rust.
+# The flavours that Debian builds with Rust.
 readonly flavours=(amd64 cloud-amd64 rt-amd64 arm64 arm64-16k cloud-arm64 rt-arm64)
 
 is_flavour() { [[ " ${flavours[*]} " == *" $1 "* ]]; } # WORD
 
 is_debian_release() { [[ $1 == [0-9]*+deb13-* ]] && is_flavour "${1#*+deb13-}"; } # RELEASE
 
-# release_flavour RELEASE: of one of Debian's
+# release_flavour RELEASE: prints the flavour of a Debian release
 release_flavour() { echo "${1#*+deb13-}"; }
 
-# flavour_arch FLAVOUR: as Debian calls it
+# flavour_arch FLAVOUR: prints Debian's name of its architecture
 flavour_arch() { if [[ $1 == *arm64* ]]; then echo arm64; else echo amd64; fi; }
 
 release_arch() { flavour_arch "$(release_flavour "$1")"; } # RELEASE
 
-# source_arch: that of $flavour, as the kernel calls it
+# source_arch: prints the kernel's name of $flavour's architecture
 source_arch() { kernel_arch "$(flavour_arch "$flavour")"; }
 
 is_debian_suite() { # whether this machine is a Debian of that suite
@@ -39,9 +38,8 @@ is_debian_suite() { # whether this machine is a Debian of that suite
 	[[ $ID == debian && $VERSION_CODENAME == "$linux_suite" ]]
 }
 
-# Prints the mirror that this machine takes Debian from. Nothing where it is no
-# Debian, or where its apt has no lists yet: mmdebstrap has a default then. $mirror_line is for
-# root_make_suite alone.
+# Prints this machine's Debian mirror. Prints nothing if this is no Debian or apt has no lists yet;
+# mmdebstrap then uses its default. Only root_make_suite sets $mirror_line.
 debian_mirror() {
 	[[ -z ${mirror_line:-} ]] || { echo "$mirror_line"; return; }
 	local ID='' VERSION_CODENAME=''
@@ -53,9 +51,9 @@ debian_mirror() {
 		"Codename: $VERSION_CODENAME" 'Component: main' | head -n 1
 }
 
-# suite_source [SUITE]: its line for sources.list. Where mmdebstrap has chosen the root's
-# mirror, the root's list says which. A mirror that stands still is too old for apt, unless this
-# machine's own apt is told not to mind.
+# suite_source [SUITE]: prints its line for sources.list. If mmdebstrap chose the root's mirror, the
+# root's own list names it. apt rejects an outdated snapshot of a mirror, unless this machine's apt
+# is configured to accept it.
 suite_source() {
 	local wanted=${1:-$suite} mirror options=signed-by=$keyring valid=''
 	mirror=$(debian_mirror)
@@ -72,8 +70,8 @@ suite_source() {
 
 backports_source() { suite_source "$linux_suite-backports"; }
 
-# apt_private DIR TOOL ARG...: an apt that knows what DIR/sources.list names and nothing else,
-# for $package_arch, by default that of this machine
+# apt_private DIR TOOL ARG...: runs an apt tool that knows only DIR/sources.list, for $package_arch,
+# by default this machine's
 apt_private() {
 	local dir=$1 tool=$2
 	shift 2
@@ -83,8 +81,8 @@ apt_private() {
 		-o Acquire::Languages=none -o APT::Update::Error-Mode=any "$@"
 }
 
-# debian_unpack DIR PACKAGE[=VERSION]: unpacks a package of the suite into DIR, and none of those
-# that it depends on
+# debian_unpack DIR PACKAGE[=VERSION]: unpacks a package of the suite into DIR, without its
+# dependencies
 debian_unpack() {
 	local apt=$1/apt
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
@@ -96,9 +94,9 @@ debian_unpack() {
 	rm -r "$apt"
 }
 
-# linux_unpack DIR RELEASE VERSION: fills DIR with src/, config, Module.symvers,
-# vmlinux, vmlinuz, release and version. RELEASE is like 7.3.4+deb13-amd64, VERSION
-# like 7.3.4-1~bpo13+1; where they are empty: the newest of $flavour.
+# linux_unpack DIR RELEASE VERSION: fills DIR with src/, config, Module.symvers, vmlinux, vmlinuz,
+# release and version. RELEASE is like 7.3.4+deb13-amd64, VERSION like 7.3.4-1~bpo13+1. If empty,
+# takes the newest of $flavour.
 linux_unpack() {
 	local dir=$1 release=$2 version=$3 newest has apt=$1/apt packages package_arch
 	package_arch=$(flavour_arch "$flavour")
@@ -112,7 +110,7 @@ linux_unpack() {
 		die "no $kernel_series kernel $flavour in $linux_suite-backports any more:" \
 			"give a kernel of your own in KDIR"
 	release=${release:-$newest}
-	# A package that is gone is an error of apt-cache's, with less to say.
+	# apt-cache fails for a missing package. The message below says more.
 	has=$({ apt_private "$apt" apt-cache show "linux-binary-$release" || true; } |
 		sed -n 's/^Version: //p' | sort -V | tail -n 1)
 	version=${version:-$has}
@@ -131,7 +129,7 @@ linux_unpack() {
 	echo "$version" >"$dir/version"
 }
 
-# linux_share_source DIR VERSION: flavours of an architecture have one source
+# linux_share_source DIR VERSION: links the source of another cached flavour of this architecture
 linux_share_source() {
 	local other
 	for other in "$cache/linux-$kernel_series"*; do
@@ -154,9 +152,8 @@ linux_unpack_debs() { # DIR RELEASE
 	mv "$dir/.config" "$dir/config"
 }
 
-# Left out, 1.0 of 1.8 GB: what other processors have of their own, but for that of this
-# machine, of which its tools read headers, and the code of drivers that no kernel here has.
-# Kbuild reads the rest of theirs.
+# Leaves out 1.0 of 1.8 GB: sources of drivers that no kernel here has, and of other architectures.
+# Keeps this machine's architecture, because tools read its headers, and all that Kbuild reads.
 linux_unpack_source() { # DIR
 	local dir=$1 target host
 	target=$(source_arch)
@@ -175,7 +172,7 @@ linux_unpack_source() { # DIR
 			--exclude='linux-source-*/sound/*.[ch]'
 }
 
-# mmdebstrap brings Python along, but not xz.
+# mmdebstrap depends on Python, but not on xz.
 unxz_stream() {
 	if command -v xz >/dev/null; then
 		xz -dcT0
@@ -185,8 +182,8 @@ shutil.copyfileobj(lzma.open(sys.stdin.buffer), sys.stdout.buffer, 1 << 20)'
 	fi
 }
 
-# linux_find RELEASE VERSION: sets $linux to the unpacked packages, or to where
-# they will be. Either may be empty: then any of $flavour that is cached will do.
+# linux_find RELEASE VERSION: sets $linux to where the unpacked packages are or will be. An empty
+# argument matches any cached version of $flavour.
 linux_find() {
 	linux_entry=linux-$kernel_series
 	[[ $flavour == amd64 ]] || linux_entry+=-$flavour

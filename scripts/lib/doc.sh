@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What rustdoc makes of the abstractions and of both modules.
+# rustdoc of the abstractions and both modules.
 
 doc=$top/build/doc
 
-# That of the `kernel` crate, which is public: what is made here links to it.
+# The public pages of the `kernel` crate. Our pages link to them.
 readonly kernel_doc=https://rust.docs.kernel.org/
 
-# doc_make: makes $doc, for $kdir. A warning of rustdoc's is an error, and so is a link that
-# leads nowhere.
+# doc_make: makes $doc for $kdir. rustdoc warnings and broken links are errors.
 doc_make() {
 	local work=$top/build/doc-work
 	rm -rf "$doc" "$work"

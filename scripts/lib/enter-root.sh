@@ -3,17 +3,16 @@
 #
 # enter-root.sh ROOT DIR COUNT PATH NAME... NAME=VALUE... -- CMD...
 #
-# The part of in_root (root.sh) that runs within the new namespaces: makes of ROOT a root
-# for CMD, binds each of the COUNT paths to its name in there, and runs CMD there in DIR
-# with these variables and no others.
+# The part of in_root (root.sh) that runs in the new namespaces. Turns ROOT into a root for CMD,
+# binds each of the COUNT PATHs to its NAME in it, and runs CMD in DIR with only these variables.
 
 set -euo pipefail
 
 root=$1 dir=$2 count=$3
 shift 3
 
-# What CMD sees as / is made for it alone: it has what ROOT has, and room for mount points
-# beside that. Nothing is written to ROOT, which may be another account's.
+# Makes a / for CMD alone: ROOT's contents, with room for mount points. Writes nothing to ROOT,
+# which may belong to another account.
 view=$root/mnt
 mount -t tmpfs -o mode=755 view "$view"
 for path in "$root"/*; do
@@ -32,7 +31,7 @@ for path in "$root"/*; do
 done
 
 mount --rbind /dev "$view/dev"
-# A container may refuse a fresh /proc; the outer one serves almost as well.
+# A container may refuse a new /proc. The outer one is nearly as good.
 mount -t proc none "$view/proc" 2>/dev/null || mount --rbind /proc "$view/proc"
 mount -t tmpfs -o mode=1777 tmp "$view/tmp"
 
@@ -42,7 +41,7 @@ for ((; count > 0; count--)); do
 	shift 2
 done
 
-# The network as this machine sees it, certificates of a proxy of its own included.
+# CMD uses this machine's network settings, including a proxy's certificates.
 for file in /etc/resolv.conf /etc/hosts; do
 	[[ ! -e $file ]] || mount --bind "$(realpath "$file")" "$view$file"
 done

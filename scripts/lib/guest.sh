@@ -1,27 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Boots $image, on the machine of its kind (machine-qemu.sh, machine-um.sh), and says
-# how it went.
+# Boots $image on its kind of machine (machine-qemu.sh, machine-um.sh) and reports how it went.
 #
-# The guest has four serial ports, one for each thing that must not be mixed:
-# ttyS0 (of arm64, ttyAMA0) the kernel's log, ttyS1 COMMAND's stdout (the terminal with --shell),
-# ttyS2 its stderr, ttyS3 what guest/init and the script tell each other, a word
-# and what belongs to it a line:
+# The guest has four serial ports, to keep these apart: ttyS0 (ttyAMA0 on arm64) has the kernel's
+# log, ttyS1 COMMAND's stdout (with --shell the terminal), ttyS2 its stderr. On ttyS3 guest/init and
+# this script exchange lines of a word and its arguments:
 #
 #   guest   script
-#   more    SIZE, and so many bytes of the standard input; 0 at its end
-#   shell   ROWS COLUMNS, and again whenever the terminal changes
+#   more    SIZE and as many bytes of the standard input; 0 at its end
+#   shell   ROWS COLUMNS, again whenever the terminal changes
 #   file N SIZE
-#           a file of --get, packed: so many bytes follow
+#           a packed file of --get: SIZE bytes follow
 #   status N, load NAME
 #           the verdict (see guest/init). No verdict is a failure.
 #
-# The variables are those that the options of qemu-run.sh set.
+# The options of qemu-run.sh set the variables.
 
-# What goes wrong in the kernel shall end the run, at once. What only looks wrong,
-# because a busy machine lets the guest's timers run unevenly, shall not. And where it lets a reader
-# of the log wait, the log holds what 64 processes provoke meanwhile.
+# A kernel error ends the run at once. Reports that a busy machine can provoke, by running the
+# guest's timers unevenly, must not. The log buffer holds what 64 processes cause while a reader of
+# the log waits.
 guest_boot_args() {
 	local args=(loglevel=8 panic=-1 panic_on_warn=1 oops=panic softlockup_panic=1
 		hung_task_panic=1 workqueue.watchdog_thresh=10 workqueue.panic_on_stall=1
@@ -31,12 +29,12 @@ guest_boot_args() {
 	printf '%s' "${args[*]} $append"
 }
 
-# guest_run: boots; sets $status
+# guest_run: boots and sets $status
 guest_run() {
 	local machine machine_name machine_piece=64K machine_status=0 control
 	"machine_$(machine_of_kind)"
-	# A time-out for what should end by itself. Not as the first process of a namespace, which
-	# timeout(1) of coreutils 9.10 takes for one whose parent has gone.
+	# The timeout is for boots that should end by themselves. timeout(1) of coreutils 9.10 must
+	# not be process 1 of a namespace: it would conclude that its parent has gone.
 	((timeout == 0)) ||
 		machine=(sh -c '"$@"; exit $?' sh
 			timeout --foreground --kill-after=5 "$timeout" "${machine[@]}")
@@ -58,8 +56,8 @@ guest_run() {
 	mv "$run_dir/kernel.log" "$kernel_log"
 }
 
-# guest_job NAME CMD...: runs CMD beside the script, in a process group that ends with
-# it: a shell that waits for a command in the foreground would not hear that it is to end.
+# guest_job NAME CMD...: runs CMD in the background, in a process group that ends with the script. A
+# shell that waits for a foreground command would not notice signals.
 guest_job() {
 	local name=$1
 	shift
@@ -70,8 +68,7 @@ guest_job() {
 	job_pid[$name]=-$!
 }
 
-# stdout and stderr each through a pipe of their own, as 3 and 4, for they may be of a kind
-# that QEMU cannot open.
+# stdout and stderr go through pipes, as 3 and 4, because QEMU cannot open every kind of file.
 guest_command() {
 	local stdout
 	exec {stdout}>&1
@@ -83,7 +80,7 @@ guest_command() {
 	}
 }
 
-# guest_deliver FD: where nobody takes the output any more, the run ends
+# guest_deliver FD: copies stdin to FD. Ends the run if nobody reads FD any more.
 guest_deliver() {
 	local status=0
 	cat >&"$1" || status=$?
@@ -93,31 +90,31 @@ guest_deliver() {
 	}
 }
 
-# The terminal is the machine's until it ends. It runs in the background, or a trap would
-# wait for its end.
+# The machine owns the terminal until it ends. It runs in the background, because a trap would wait
+# for a foreground process.
 guest_terminal() {
 	local pid status=0 settings
 	settings=$(stty -g)
 	in_root "${machine[@]}" 2>"$run_dir/machine.log" <&0 3>&1 4>/dev/null &
 	pid=$!
 	trap guest_resize WINCH
-	# A signal ends a wait.
+	# A signal interrupts `wait`.
 	while kill -0 "$pid" 2>/dev/null; do
 		wait "$pid" || true
 	done
 	wait "$pid" || status=$?
 	trap - WINCH
-	# One that was killed has not done it.
+	# A killed machine has not restored the settings.
 	stty "$settings"
 	return "$status"
 }
 
-# Before it asks, the guest would lose a part.
+# Waits for the guest to ask, because earlier input would be partly lost.
 guest_resize() { [[ ! -e $run_dir/shell ]] || stty size <&"$input" >&"$control"; }
 
 guest_debugger() { say "to debug it: $("machine_$(machine_of_kind)_debugger")"; }
 
-# Answers what init says on ttyS3, until the machine is gone.
+# Answers init's requests on ttyS3 until the machine has gone.
 guest_listen() {
 	local word rest
 	while read -r word rest; do
@@ -130,7 +127,7 @@ guest_listen() {
 	done <"$run_dir/control.out"
 }
 
-# A piece of the standard input, as large as there is one now.
+# Sends what is available of the standard input, at most a piece.
 guest_feed() {
 	local piece=$run_dir/piece
 	dd bs="$machine_piece" count=1 status=none <&"$input" >"$piece" 2>/dev/null || : >"$piece"
@@ -140,8 +137,8 @@ guest_feed() {
 	} >&"$control"
 }
 
-# guest_receive "N SIZE": the bytes that follow are the file of get_from[N]. It replaces what
-# there was only if all of it has come.
+# guest_receive "N SIZE": reads SIZE bytes, the file of get_from[N]. Replaces the destination only
+# if the file is complete.
 guest_receive() {
 	local number size
 	[[ $1 =~ ^([0-9]+)\ ([0-9]+|-)$ ]] || return 0
@@ -153,7 +150,7 @@ guest_receive() {
 	fi
 }
 
-# What of --get has not come, a line each.
+# Prints each --get that has not arrived, one a line.
 guest_missing() {
 	local number
 	for number in "${!get_from[@]}"; do
@@ -161,19 +158,18 @@ guest_missing() {
 	done
 }
 
-# The kernel's lines come to the terminal, from now on, as they do on a console. Each comes
-# whole, though it is written in pieces: what the shell says is not to stand within one.
+# From now on shows kernel messages on the terminal, as a console does. Prints whole lines, so that
+# the shell's output does not split them.
 guest_begin_shell() {
 	: >"$run_dir/shell"
 	guest_resize
 	((!console)) || tail -n 0 -f "$run_dir/kernel.log" | sed -u ''
 }
 
-# Lets guest_listen come to its end, which is that of what it reads, and ends what it
-# has begun.
+# Ends guest_listen, which stops at the end of its input, and the processes it has started.
 guest_hang_up() {
 	local pid=${job_pid[listen]#-} ended
-	# For the case that the machine never opened it.
+	# Opens the pipe in case the machine never did.
 	exec {ended}<>"$run_dir/control.out"
 	exec {ended}>&- {control}>&-
 	wait "$pid" || true
@@ -181,7 +177,7 @@ guest_hang_up() {
 	unset "job_pid[listen]"
 }
 
-# guest_verdict MACHINE_STATUS: sets $status from what the guest and its log say
+# guest_verdict MACHINE_STATUS: sets $status from the guest's verdict and the log
 guest_verdict() {
 	local said reports refusal missing
 	said=$(tr -dc '0-9a-z_ ' <"$run_dir/verdict")
@@ -215,7 +211,7 @@ guest_verdict() {
 	fi
 }
 
-# trouble REASON [DETAILS]: says what went wrong, with the end of the kernel's log
+# trouble REASON [DETAILS]: prints them and the end of the kernel's log
 trouble() {
 	{
 		printf '%s: %s\n' "${0##*/}" "$1"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the scripts ask of the machine they run on: mmdebstrap, room, and the right to
-# mount: without root, in a user namespace.
+# What the scripts need of this machine: mmdebstrap, disk space, and the right to mount. Without
+# root they mount in a user namespace.
 
-# host_prepare GB: installs what is missing, or says why it cannot; GB will be needed
+# host_prepare GB: installs what is missing or says why it cannot. The run needs GB of disk.
 host_prepare() {
 	local missing
 	die_of host_machine_trouble
@@ -17,7 +17,7 @@ host_prepare() {
 
 host_machine_trouble() { arch_refusal; }
 
-# The packages that are missing, one a line.
+# Prints the missing packages, one a line.
 host_missing() {
 	[[ -e $base_root ]] || command -v mmdebstrap >/dev/null || echo mmdebstrap
 	[[ (-e $root && -e ${linux:-$root}) || -e $keyring ]] || echo debian-archive-keyring
@@ -42,7 +42,7 @@ host_package_trouble() { # PACKAGE...
 	fi
 }
 
-# Whether host_install can do it.
+# Succeeds if host_install can work here.
 host_installs() {
 	command -v apt-get >/dev/null && { ((EUID == 0)) || command -v sudo >/dev/null; }
 }
@@ -63,7 +63,7 @@ host_install() { # PACKAGE...
 
 host_check_mount() { die_of host_mount_trouble; }
 
-# Whether what in_root (root.sh) begins with is allowed.
+# Says why this machine refuses the namespaces and mounts of in_root (root.sh).
 host_mount_trouble() {
 	local error user
 	error=$("${namespaces[@]}" mount -t tmpfs none "$top" 2>&1) && return
@@ -84,7 +84,7 @@ host_mount_trouble() {
 	fi
 }
 
-# host_refusal LOG: why User-mode Linux does not come up here, if that is what it has said
+# host_refusal LOG: says why User-mode Linux does not boot here, if LOG shows a known reason
 host_refusal() {
 	if grep -q 'SECCOMP userspace requested but not functional' "$1"; then
 		echo "User-mode Linux cannot run here: seccomp(2) is refused, as in some" \

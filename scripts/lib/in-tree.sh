@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The tree as a part of the kernel's own. Everything here happens in scratch copies, which
-# are in build/in-tree/: of the kernel's source, with the tree in samples/rust/workqueue/,
-# and of build folders of cached kernels.
+# Builds this tree as a part of the kernel's. Everything happens in scratch copies in
+# build/in-tree/: of the kernel source, with this tree in samples/rust/workqueue/, and of the build
+# folders of cached kernels.
 #
-# The commands of a build folder name its path and that of its source; at other paths all
-# would be built anew, which takes minutes. So in the root each copy lies over its original.
+# A build folder contains its own path and its source's. At other paths everything would be rebuilt,
+# which takes minutes. So in the root each copy is mounted over its original.
 
 in_tree=$top/build/in-tree
 in_tree_place=samples/rust/workqueue
 
-# in_tree_source: makes $in_tree/linux, or brings what is there up to date. The Kconfig and the
-# Makefile of samples/rust get a line each.
+# in_tree_source: makes or updates $in_tree/linux. Adds a line each to the Kconfig and the Makefile
+# of samples/rust.
 in_tree_source() {
 	local linux_src samples=$in_tree/linux/samples/rust
 	linux_src=$(realpath "$linux")/src
@@ -22,13 +22,13 @@ in_tree_source() {
 	in_tree_line "$linux_src/samples/rust/Makefile" "$samples/Makefile" \
 		"\$a\\\\nobj-y += workqueue/"
 	mkdir -p "$in_tree/linux/$in_tree_place"
-	# With their times, so that what has not changed is not built again.
+	# Keeping the files' times avoids rebuilding unchanged ones.
 	in_tree_files | tar -C "$top" -c --null -T - |
 		tar -C "$in_tree/linux/$in_tree_place" -x
 	in_tree_remove_what_went
 }
 
-# All but what was built.
+# Prints all files that are no build output.
 in_tree_files() {
 	(cd "$top" && find . \( -path ./build -o -path ./.git -o -path ./user/target \
 		-o -name __pycache__ \) -prune -o -type f ! -name '*.ko' ! -name '*.o' \
@@ -43,13 +43,13 @@ in_tree_remove_what_went() {
 		done
 }
 
-# in_tree_line FROM TO SCRIPT: TO becomes what sed makes of FROM, and keeps its time if it is that
+# in_tree_line FROM TO SCRIPT: writes FROM, edited by sed, to TO. An unchanged TO keeps its time.
 in_tree_line() {
 	sed -e "$3" "$1" >"$2.new"
 	if cmp -s "$2.new" "$2"; then rm "$2.new"; else mv "$2.new" "$2"; fi
 }
 
-# in_tree_copy FROM TO: unless TO is a copy of FROM already
+# in_tree_copy FROM TO: makes TO a copy of FROM, unless it is one
 in_tree_copy() {
 	[[ $(cat "$2.from" 2>/dev/null) != "$1" || ! -d $2 ]] || return 0
 	rm -rf "$2" "$2.from" "$2.asked"
@@ -58,10 +58,10 @@ in_tree_copy() {
 	printf '%s\n' "$1" >"$2.from"
 }
 
-# in_tree_folder NAME: makes $in_tree/NAME, a copy of $kdir, if it is missing
+# in_tree_folder NAME: makes $in_tree/NAME, a copy of $kdir, if missing
 in_tree_folder() { in_tree_copy "$(realpath "$kdir")" "$in_tree/$1"; }
 
-# in_tree_run FOLDER CMD...: runs CMD in the source, where $in_tree/FOLDER is $kdir
+# in_tree_run FOLDER CMD...: runs CMD in the source, with $in_tree/FOLDER mounted on $kdir
 in_tree_run() (
 	local linux_src laid_over
 	linux_src=$(realpath "$linux")/src
@@ -70,14 +70,14 @@ in_tree_run() (
 	in_root "${@:2}"
 )
 
-# Sets $in_tree_options, what make was given when it built $kdir. The rest would be built anew.
+# Sets $in_tree_options to the arguments of make that built $kdir. Others would rebuild it.
 in_tree_find_options() {
 	local entry
 	entry=$(dirname "$(realpath "$kdir")")
 	in_tree_options=(LLVM=1 RUSTC="$entry/rustc" KCFLAGS=-w)
 	case $kind in
 	um)
-		# What modules need besides is said in its Makefile.
+		# The Makefile of $kdir has the other flags that modules need.
 		in_tree_options+=("${um_options[@]}" RUSTFLAGS_MODULE="$(
 			sed -n 's/^export KRUSTFLAGS += //p' "$kdir/Makefile")")
 		;;
@@ -88,12 +88,12 @@ in_tree_find_options() {
 	esac
 }
 
-# in_tree_make FOLDER ARG...
+# in_tree_make FOLDER ARG...: runs make with $in_tree/FOLDER as its build folder
 in_tree_make() {
 	in_tree_run "$1" make O="$(realpath "$kdir")" -j"$(nproc)" "${in_tree_options[@]}" "${@:2}"
 }
 
-# in_tree_configure FOLDER <LINES: sets the options in LINES, and dies where one does not survive
+# in_tree_configure FOLDER <LINES: sets the options in LINES, and dies if one is dropped
 in_tree_configure() {
 	local folder=$1 asked=$in_tree/$1.asked
 	cat >"$asked.new"
@@ -105,9 +105,9 @@ in_tree_configure() {
 	mv "$asked.new" "$asked"
 }
 
-# in_tree_built_in: makes $in_tree/built-in, which has both modules and all suites in it, as
-# .kunitconfig asks for; also for kunit.py, which would throw away a configuration that it
-# has not made
+# in_tree_built_in: makes $in_tree/built-in, with both modules and all suites built in, as
+# .kunitconfig asks. Also writes the file by which kunit.py accepts this configuration; it would
+# discard one it has not made.
 in_tree_built_in() {
 	in_tree_source
 	in_tree_folder built-in

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The guest's file system: busybox, wqtest, the modules, what the user adds, and
-# guest/init, which reads from /etc/guest what to do.
+# Packs the guest's file system: busybox, wqtest, the modules, the user's files, and guest/init,
+# which reads its orders from /etc/guest.
 
-# What no --add may replace: what init runs, and where it mounts something.
+# --add may not replace these: init runs them or mounts on them.
 guest_own=(/init /demo.sh /bin/busybox /bin/wqtest /etc/guest /dev /proc /sys)
 
-# What is a directory in there before anything is added.
+# The directories of the guest before --add.
 guest_directories=(/ /bin /etc /lib /lib/modules /root /run /tmp /usr /usr/bin /usr/lib)
 
 # initramfs_make: packs $run_dir/initramfs
@@ -41,8 +41,8 @@ initramfs_make() {
 		find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet >../initramfs')
 }
 
-# busybox's dmesg does not follow the log. The root's own comes with its libraries, in
-# a folder where a program that the user adds does not replace them by others.
+# Adds the root's dmesg, because busybox's cannot follow the log. Its libraries have a folder of
+# their own, where a program of --add cannot replace them.
 initramfs_add_dmesg() { # GUEST
 	local own=/usr/lib/dmesg tools
 	tools=$(guest_tools)
@@ -57,9 +57,9 @@ END
 	chmod 755 "$1/usr/bin/dmesg"
 }
 
-# initramfs_add_needed DIR PROGRAM LIBRARIES: the libraries that PROGRAM in DIR asks for, and
-# those that they do, from the folder LIBRARIES. Nobody can run it to ask, as ldd does: it may
-# be for another processor. To enter the root takes longer than all of it: once is enough.
+# initramfs_add_needed DIR PROGRAM LIBRARIES: copies the libraries that PROGRAM in DIR needs,
+# directly or indirectly, from the folder LIBRARIES. It cannot use ldd, because the program may be
+# for another processor. It enters the root once, which takes longer than the rest.
 initramfs_add_needed() {
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	in_root sh -ec '
@@ -76,8 +76,8 @@ initramfs_add_needed() {
 		done' "$@"
 }
 
-# All modules are where modprobe looks for them. Ours can be had as /lib/modules/NAME.ko
-# too, those of --module as /NAME.ko.
+# Puts all modules where modprobe looks. Links ours as /lib/modules/NAME.ko and those of --module as
+# /NAME.ko.
 initramfs_add_modules() { # GUEST
 	local dir release modules
 	release=$(kdir_release "$kdir")
@@ -87,7 +87,7 @@ initramfs_add_modules() { # GUEST
 	for dir in "${extra_modules[@]}"; do
 		find "$(extra_module_out "$dir")" -name '*.ko' -exec cp -t "$1/$modules/extra" {} +
 	done
-	# Debugging information is most of a module, and nobody reads it in there.
+	# Debugging information is most of a module, and nothing in the guest reads it.
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	in_root sh -ec '
 		find "$0" -name "*.ko" -exec "$2-strip" -g {} +
@@ -96,8 +96,8 @@ initramfs_add_modules() { # GUEST
 	(cd "$1" && find "$modules/extra" -name '*.ko' -exec ln -st . {} +)
 }
 
-# guest_path FROM [TO]: where in the guest --add puts FROM; as with cp, into TO if that
-# is a directory
+# guest_path FROM [TO]: prints where --add puts FROM in the guest. As with cp, a directory TO gets
+# FROM in it.
 guest_path() {
 	local to=/${2:-}
 	[[ ${2:-} != */ && " ${guest_directories[*]} " != *" $(realpath -ms "$to") "* ]] ||
@@ -105,7 +105,7 @@ guest_path() {
 	realpath -ms "$to"
 }
 
-# guest_path_check FROM PATH: says what of the guest's own FROM would replace as PATH
+# guest_path_check FROM PATH: prints the guest's own file that FROM at PATH would replace
 guest_path_check() {
 	local own
 	for own in "${guest_own[@]}"; do
@@ -117,8 +117,8 @@ guest_path_check() {
 	done
 }
 
-# added_from SPEC: sets $from to the HOSTPATH of HOSTPATH[:GUESTPATH]: the longest part of
-# it that there is, for both may have colons in them
+# added_from SPEC: sets $from to the HOSTPATH of HOSTPATH[:GUESTPATH]: the longest prefix that
+# exists, because both paths may contain colons
 added_from() {
 	from=$1
 	while [[ ! -e $from && $from == *:* ]]; do
@@ -127,10 +127,10 @@ added_from() {
 	[[ -e $from ]]
 }
 
-# added_to HOSTPATH[:GUESTPATH]: the latter, with HOSTPATH in $from
+# added_to HOSTPATH[:GUESTPATH]: prints GUESTPATH, given HOSTPATH in $from
 added_to() { [[ $1 == "$from" ]] || echo "${1#"$from:"}"; }
 
-# --add HOSTPATH[:GUESTPATH]; a dynamic program brings its libraries.
+# Adds each --add HOSTPATH[:GUESTPATH], with the libraries of a dynamic program.
 initramfs_add_files() { # GUEST
 	local spec from to
 	for spec in "${extra_files[@]}"; do

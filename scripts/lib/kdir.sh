@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What a kernel build folder (KDIR) says of itself, and whether Rust modules can
-# be built against it.
+# Reads a kernel build folder (KDIR), and says whether Rust modules can be built against it.
 
 # kdir_config KDIR NAME: prints the value of CONFIG_NAME without quotes
 kdir_config() { config_value "$2" <"$1/include/config/auto.conf"; }
 
-# config_value NAME: of the configuration on stdin
+# config_value NAME: prints the value from the configuration on stdin
 config_value() { sed -n "s/^CONFIG_$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p"; }
 
-# release_config RELEASE: prints the file that says how that kernel was configured, of those
-# that there are
+# release_config RELEASE: prints the path of that kernel's configuration, the first one found
 release_config() {
 	local file
 	for file in "/lib/modules/$1/build/include/config/auto.conf" "/boot/config-$1" \
@@ -22,7 +20,7 @@ release_config() {
 	done
 }
 
-# release_config_value RELEASE NAME
+# release_config_value RELEASE NAME: prints the value of CONFIG_NAME
 release_config_value() {
 	local file
 	file=$(release_config "$1")
@@ -32,7 +30,7 @@ release_config_value() {
 	esac | config_value "$2"
 }
 
-# kdir_arch KDIR: of what has no configuration yet, that of this machine
+# kdir_arch KDIR: prints its architecture, or this machine's if it has no configuration yet
 kdir_arch() {
 	if [[ ! -e $1/include/config/auto.conf ]]; then
 		echo "$host_arch"
@@ -45,8 +43,8 @@ kdir_arch() {
 
 kdir_release() { cat "$1/include/config/kernel.release"; }
 
-# kdir_of_debian KDIR: prints the release of which KDIR is what Debian packs of a kernel's
-# build folder, or will be when its headers are installed. It lacks the Rust metadata.
+# kdir_of_debian KDIR: prints its release if KDIR is, or will be, installed by Debian's headers
+# package. That folder lacks the Rust metadata.
 kdir_of_debian() {
 	local kdir release
 	kdir=$(realpath -m "${1:-/}")
@@ -57,7 +55,7 @@ kdir_of_debian() {
 	echo "$release"
 }
 
-# kdir_compiler KDIR: the compiler that built it, as an argument of make
+# kdir_compiler KDIR: prints the compiler that built it, as an argument of make
 kdir_compiler() {
 	if [[ -n $(kdir_config "$1" CC_IS_CLANG) ]]; then
 		echo LLVM=1
@@ -66,10 +64,10 @@ kdir_compiler() {
 	fi
 }
 
-# What Linux 7.3 asks for (scripts/min-tool-version.sh there).
+# Linux 7.3 needs this version (its scripts/min-tool-version.sh).
 bindgen_needed=0.71.1
 
-# Without it abstractions/bindings.mk makes nothing.
+# abstractions/bindings.mk needs bindgen.
 bindgen_trouble() {
 	local found mend="Install it with this system's package manager"
 	! command -v apt-get >/dev/null || mend="As root: apt-get install bindgen"
@@ -82,7 +80,7 @@ bindgen_trouble() {
 	fi
 }
 
-# release_check RELEASE WAY_OUT
+# release_check RELEASE WAY_OUT: dies with WAY_OUT if RELEASE is too old
 release_check() {
 	local trouble
 	trouble=$(release_trouble "$1")
@@ -95,8 +93,8 @@ release_trouble() { # RELEASE
 			"removed while a file is open"
 }
 
-# kdir_check KDIR RUSTC WAY_OUT: dies with one line where KDIR cannot take Rust
-# modules. RUSTC is what `rustc --version` says of the compiler in hand.
+# kdir_check KDIR RUSTC WAY_OUT: dies with one line if KDIR cannot build Rust modules. RUSTC is the
+# output of `rustc --version`.
 kdir_check() {
 	local check trouble
 	for check in folder release rust metadata rustc; do

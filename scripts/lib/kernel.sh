@@ -1,27 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The kernels. Each is a cache entry that holds kdir/, a KDIR for `make M=`, and
-# image, which QEMU boots: for amd64 vmlinux as it is, by its PVH entry point, for to
-# decompress a bzImage takes an emulated processor longer than to boot it. For arm64
-# it is what Debian packs.
+# The kernels. Each is a cache entry with kdir/, a KDIR for `make M=`, and image, which QEMU boots.
+# On amd64 the image is vmlinux, booted by its PVH entry point: under emulation, decompressing a
+# bzImage takes longer than booting it. On arm64 it is Debian's image.
 #
-#   debian      the distribution's own binary; here only the Rust metadata is
-#               made again, which its headers package lacks. debian-rt and the like are
-#               its other flavours
-#   NAME        (plain, kasan, rt, uml, uml-kasan) built here, from the same source, with
-#               the options of configs/base.config and configs/NAME.config and no others
-#               (uml-kasan has those of uml, too); configs/NAME.cmdline has its boot
-#               arguments
-#   $KDIR       a build folder that the user has
+#   debian      Debian's binary. Only the Rust metadata is rebuilt here, because Debian's
+#               headers lack it. debian-rt and others are its other flavours.
+#   NAME        (plain, kasan, rt, uml, uml-kasan) built here from the same source, with only
+#               the options of configs/base.config and configs/NAME.config. uml-kasan also has
+#               those of uml. configs/NAME.cmdline holds the boot arguments.
+#   $KDIR       a build folder of the user's
 #
-# There are three kinds of them: debian, own, and um, which is a program and no kernel for
-# a machine. How each is made stands here; how it is booted, in machine-*.sh.
+# A kernel's kind is debian, own, or um (User-mode Linux, a program). This file makes the kernels,
+# machine-*.sh boot them.
 
 configs=$top/scripts/configs
 plain_macros=$top/scripts/lib/rustc-plain-macros.sh
 
-# The names of the kernels there are for $arch. base.config is a part of the others.
+# Prints the names of the kernels for $arch. base.config is a part of the others.
 known_kernels() {
 	local file name names=()
 	for name in "${flavours[@]}"; do
@@ -34,7 +31,7 @@ known_kernels() {
 	echo "${names[*]}"
 }
 
-# Debian's, where the compilers in hand are those that built it.
+# Debian's kernel needs the compilers that built it.
 default_kernel() { if [[ $suite == "$linux_suite" ]]; then echo debian; else echo plain; fi; }
 
 # kernel_refusal NAME: says why there is no such kernel
@@ -51,7 +48,7 @@ kernel_refusal() {
 	fi
 }
 
-# kernel_flavour NAME: of a kernel of Debian's
+# kernel_flavour NAME: prints the flavour of a Debian kernel
 kernel_flavour() {
 	case $1 in
 	debian-[0-9]*) echo "$arch-${1#debian-}" ;;
@@ -60,14 +57,14 @@ kernel_flavour() {
 	esac
 }
 
-# flavour_kernel FLAVOUR: its name here; debian-16k is arm64-16k, debian-rt may be rt-amd64
+# flavour_kernel FLAVOUR: prints its name here. debian-16k is arm64-16k, debian-rt may be rt-amd64.
 flavour_kernel() {
 	local rest=-$1-
 	rest=${rest/-$(flavour_arch "$1")-/-}
 	echo "debian${rest%-}"
 }
 
-# kernel_kind NAME: or of what $KDIR names
+# kernel_kind NAME: prints the kind of the kernel NAME, or of $KDIR
 kernel_kind() {
 	if [[ -n ${KDIR:-} ]]; then
 		if [[ -e $KDIR/linux ]]; then echo um; else echo own; fi
@@ -80,13 +77,13 @@ kernel_kind() {
 	esac
 }
 
-# machine_of_kind: what boots $kernel
+# machine_of_kind: prints which machine boots $kernel
 machine_of_kind() { if [[ $kind == um ]]; then echo um; else echo qemu; fi; }
 
 kernel_is_known() { [[ " $(known_kernels) " == *" $1 "* ]]; } # NAME
 
-# kernel_find NAME [RELEASE [VERSION]]: sets $linux, $kind, $kernel_entry, $kdir and
-# $image, made or not. RELEASE and VERSION are the distribution's, see linux_find.
+# kernel_find NAME [RELEASE [VERSION]]: sets $linux, $kind, $kernel_entry, $kdir and $image, made or
+# not. RELEASE and VERSION are Debian's, see linux_find.
 kernel_find() {
 	local name=$1 made_from=''
 	kind=$(kernel_kind "$name")
@@ -139,8 +136,8 @@ kernel_make_debian() { # DIR
 	! is_cross || kernel_say_arch "$out"
 }
 
-# Sets $debian_options: what make is given for the distribution's kernel, and for what is built
-# against it. A kernel for $arch, by compilers for this machine.
+# Sets $debian_options, make's arguments for Debian's kernel and modules for it: compilers that run
+# on this machine and compile for $arch.
 kernel_debian_options() {
 	debian_options=("CC=$(triplet "$arch")-gcc-14" "HOSTCC=$(triplet "$host_arch")-gcc-14")
 	! is_cross || debian_options+=("ARCH=$(source_arch)" "CROSS_COMPILE=$(triplet "$arch")-")
@@ -153,7 +150,7 @@ kernel_unpack_image() { # VMLINUZ
 	esac
 }
 
-# So that `make M=` need not be told.
+# Puts the architecture into the Makefile, so that `make M=` needs no arguments.
 kernel_say_arch() { # KDIR
 	cat - "$1/Makefile" >"$1/Makefile.new" <<-EOF
 		export ARCH := $(source_arch)
@@ -162,8 +159,8 @@ kernel_say_arch() { # KDIR
 	mv "$1/Makefile.new" "$1/Makefile"
 }
 
-# A cache may be moved, and be at several paths at once: the build folder names its source
-# by a path from itself.
+# Makes the build folder refer to its source by a relative path, because a cache may move or appear
+# at several paths.
 kernel_forget_path() { # KDIR
 	local source
 	source=../../$(basename "$(realpath "$linux")")/src
@@ -174,9 +171,8 @@ kernel_forget_path() { # KDIR
 	EOF
 }
 
-# The same compiler gives the same symbols. Were it another, no module that is
-# built here would load, so say it now. (A few may differ: some generic code
-# exists in the one build only.)
+# The same compiler gives the same symbols. With another compiler no module built here would load,
+# so say it now. A few symbols may differ, of generic code in only one of the builds.
 kernel_check_symbols() { # KDIR
 	local missing
 	[[ -n $(kernel_rust_symbols "$1") ]] || die "$1: no Rust symbols, so it is not whole"
@@ -186,7 +182,7 @@ kernel_check_symbols() { # KDIR
 			"compiler is not the root's any more. Remove $cache and try again"
 }
 
-# kernel_missing_symbols KDIR: prints the Rust symbols that the distribution's kernel lacks
+# kernel_missing_symbols KDIR: prints the Rust symbols that Debian's kernel lacks
 kernel_missing_symbols() {
 	comm -23 <(kernel_rust_symbols "$1") <(cut -f 2 "$1/Module.symvers" | sort -u)
 }
@@ -196,8 +192,8 @@ kernel_rust_symbols() { # KDIR
 		sort -u
 }
 
-# kernel_fragment NAME: prints what is asked for, for allnoconfig to start from. Of an
-# option that several of the files set, the last one counts.
+# kernel_fragment NAME: prints the options to set on top of allnoconfig. If several files set an
+# option, the last one counts.
 kernel_fragment() {
 	local files=("$configs/base.config" "$configs/$1.config")
 	[[ $1 != *-* ]] || files=("${files[0]}" "$configs/${1%-*}.config" "${files[1]}")
@@ -212,25 +208,24 @@ kernel_fragment() {
 		"${files[@]}" | without_inline_helpers
 }
 
-# To inline C into Rust takes a clang and a rustc of the same LLVM. Other suites need not have them.
+# Inlining C into Rust needs clang and rustc with the same LLVM. Other suites may not have them.
 without_inline_helpers() {
 	if [[ $suite == "$linux_suite" ]]; then cat; else sed /RUST_INLINE_HELPERS=/d; fi
 }
 
 kernel_make_own() { kernel_make "$@" vmlinux; } # DIR NAME
 
-# What make is given for a kernel that is a program, beside what kernel_make says.
+# Additional arguments of make for User-mode Linux.
 #
-# In 7.3 what its processes return from a signal with is C that must have nothing on its stack:
-# with a frame pointer there, each of them dies. And clang would put what is static into sections
-# for large data, as ARCH=um has a large code model. Its linker script does not know of them, and
-# kmemleak would look for pointers in a hundredth of it.
+# Its code that returns from a signal must have nothing on the stack. In 7.3 a frame pointer there
+# kills each process. ARCH=um has a large code model, for which clang puts static data into sections
+# for large data. The linker script does not know them, so kmemleak would search only a hundredth of
+# the data.
 # shellcheck disable=SC2016 # expanded by make
 um_options=(ARCH=um KCFLAGS='-w -mlarge-data-threshold=2147483647'
 	CFLAGS_stub.o='$(CFLAGS_NO_HARDENING) -fomit-frame-pointer')
 
-# Modules that are built against it need to be told two things: its architecture, and to
-# have no relocations but those that its loader knows.
+# Modules for it need its architecture, and may use only the relocations that its loader knows.
 kernel_make_um() { # DIR NAME
 	kernel_make "$@" linux "${um_options[@]}"
 	cat - "$1/kdir/Makefile" >"$1/Makefile" <<-'EOF'
@@ -240,7 +235,7 @@ kernel_make_um() { # DIR NAME
 	mv "$1/Makefile" "$1/kdir/Makefile"
 }
 
-# kernel_make DIR NAME IMAGE [ARG...]: with these arguments of make
+# kernel_make DIR NAME IMAGE [ARG...]: builds the kernel NAME with these arguments of make
 kernel_make() {
 	local out=$1/kdir fragment=$1/fragment
 	mkdir "$out"
@@ -259,7 +254,7 @@ kernel_make() {
 	ln -s "kdir/$3" "$1/image"
 }
 
-# allnoconfig drops without a word what depends on something that is not set.
+# allnoconfig silently drops options whose dependencies are not set.
 config_check() { # FRAGMENT CONFIG
 	local line name lost=0
 	while IFS= read -r line; do
@@ -278,7 +273,7 @@ kernel_need() { # NAME
 	cached "$kernel_entry" "kernel_make_$(kernel_kind "$1")" "$1"
 }
 
-# KDIR in the environment: it has to fit the root's compiler, and to have an image.
+# Checks the user's KDIR: it must match the root's compiler and have an image.
 kernel_check_own() {
 	local source in_root=scripts/in-root.sh
 	kdir=$(realpath "$KDIR") || die "KDIR=$KDIR: no such directory"
@@ -294,7 +289,7 @@ kernel_check_own() {
 			"$in_root make -C $kdir ${image##*/}"
 }
 
-# Whether anybody tried this version before.
+# Tells the user if this version is untested.
 kernel_notice() {
 	local version
 	version=$(cat "$linux/version")
@@ -302,8 +297,8 @@ kernel_notice() {
 		say "notice: nobody has tried linux $version yet (scripts/tested-kernels.txt)"
 }
 
-# set_up_gb [OWN]: how many GB are yet to be made for the kernel that kernel_find has found; OWN
-# where it is the user's
+# set_up_gb [OWN]: prints how many GB the kernel of kernel_find still needs. OWN is set if the
+# kernel is the user's.
 set_up_gb() {
 	if [[ ! -e $base_root ]]; then
 		echo "$cache_size"
@@ -322,8 +317,8 @@ kernel_check_known() { # NAME
 	[[ -z $refusal ]] || die "$refusal"
 }
 
-# prepare_kernel NAME [RELEASE [VERSION]]: makes the root and the kernel. What is
-# not needed for the one is made beside it; join_kernel waits for the kernel.
+# prepare_kernel NAME [RELEASE [VERSION]]: makes the root and the kernel, in parallel where
+# possible. join_kernel waits for the kernel.
 prepare_kernel() {
 	local name=$1 own_kernel release gb
 	if release=$(kdir_of_debian "${KDIR:-}"); then

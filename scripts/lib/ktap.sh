@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# How results are printed, as KTAP version 1, and how they are kept: the KTAP of each run, and
-# JUnit XML of all. docs/machines.md says what is where.
+# Prints results as KTAP version 1, and keeps them: KTAP for each run, JUnit XML for all.
+# docs/machines.md describes the files.
 
 ktap_begin() { printf 'KTAP version 1\n1..%d\n' "$1"; } # COUNT
 
-# ktap_result NUMBER NAME STATUS [MICROSECONDS]: prints what became of a test, and how long it
-# took; of one that failed what is on stdin, which is what it has said
+# ktap_result NUMBER NAME STATUS [MICROSECONDS]: prints a test's result and duration. If it failed,
+# prints its output from stdin first.
 ktap_result() {
 	local took=''
 	[[ -z ${4:-} ]] || took=" # $(ktap_seconds "$4") s"
@@ -21,8 +21,8 @@ ktap_result() {
 
 ktap_seconds() { printf '%d.%03d' $(($1 / 1000000)) $(($1 / 1000 % 1000)); } # MICROSECONDS
 
-# results_begin DIR: has the runs that follow recorded in DIR, which it empties. One who is
-# called by a script that records leaves it all to that one.
+# results_begin DIR: empties DIR, and records the following runs in it. Does nothing if the calling
+# script records already.
 results_begin() {
 	results=${WQ_RESULTS:-}
 	results_whose=callers
@@ -34,8 +34,7 @@ results_begin() {
 	export WQ_RESULTS=$results
 }
 
-# recorded NAME CMD...: runs CMD, which prints KTAP, and returns its status. Both are left
-# in $results.
+# recorded NAME CMD...: runs CMD, which prints KTAP, and returns its status. Keeps both in $results.
 recorded() {
 	local name=$1 status=0
 	shift
@@ -46,7 +45,7 @@ recorded() {
 
 results_status() { echo "$2" >"$results/$1.status"; } # NAME STATUS
 
-# recorded_cargo NAME CMD...: the same of `cargo test`, which prints none
+# recorded_cargo NAME CMD...: does the same for `cargo test`, which prints no KTAP
 recorded_cargo() {
 	local name=$1 status=0
 	shift
@@ -56,8 +55,8 @@ recorded_cargo() {
 	return "$status"
 }
 
-# ktap_of_cargo: copies what `cargo test` prints, as KTAP. What a test that failed has said
-# comes behind all results.
+# ktap_of_cargo: converts the output of `cargo test` to KTAP. cargo prints the output of failed
+# tests after all results.
 ktap_of_cargo() {
 	tr -d '\r' | awk '
 		match($0, / \.\.\. (ok|FAILED|ignored.*)$/) && /^test / {
@@ -85,7 +84,7 @@ ktap_of_cargo() {
 		}'
 }
 
-# results_end: makes $results/junit.xml of all that was recorded
+# results_end: makes $results/junit.xml from all recorded runs
 results_end() {
 	[[ $results_whose == ours ]] || return 0
 	[[ -v linux ]] || linux_find '' ''

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Whether a kernel loads modules, and which: those that are signed, or any.
+# Finds out whether a kernel loads modules, and whether they must be signed.
 
-# loading_trouble: of the kernel that runs
+# loading_trouble: says why the running kernel loads no modules
 loading_trouble() {
 	if [[ ! -e /proc/modules ]]; then
 		echo "this kernel loads no modules (CONFIG_MODULES is not set)." \
@@ -16,8 +16,8 @@ loading_trouble() {
 	fi
 }
 
-# Whether root here is that of the machine: bit 16 of what root may ever have, and the
-# namespace that maps all users to themselves.
+# Succeeds if root here is the machine's root: it may have CAP_SYS_MODULE, bit 16 of the bounding
+# set, and its namespace maps every user to itself.
 root_loads_modules() {
 	local bounding inside outside count
 	bounding=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)
@@ -25,12 +25,12 @@ root_loads_modules() {
 	(((16#$bounding >> 16) & 1)) && [[ "$inside $outside $count" == "0 0 4294967295" ]]
 }
 
-# secure_boot: prints on, off, none where there is no EFI, or unknown
+# secure_boot: prints on, off, none (no EFI) or unknown
 secure_boot() {
 	local file byte=''
 	[[ -d /sys/firmware/efi ]] || { echo none; return; }
 	for file in /sys/firmware/efi/efivars/SecureBoot-*; do
-		# Four bytes of attributes are before it.
+		# Four bytes of attributes come first.
 		byte=$(od -An -tu1 -j4 -N1 "$file" 2>/dev/null | tr -dc 0-9) || true
 	done
 	case $byte in
@@ -46,7 +46,7 @@ lockdown() {
 	if [[ -r $file ]]; then
 		sed -n 's/.*\[\(.*\)\].*/\1/p' "$file"
 	elif [[ -e /sys/kernel/security/lsm ]]; then
-		# That file is there in any kernel: this one has no lockdown.
+		# Every kernel with securityfs has this file, so this one has no lockdown.
 		echo none
 	else
 		echo unknown
@@ -67,9 +67,9 @@ sig_enforce() {
 	fi
 }
 
-# signatures_find RELEASE: sets $boot, and $enforced to what makes that kernel refuse modules that
-# are not signed, $seen to what one would see, $hidden to what cannot be read here. How a
-# kernel that does not run is locked down follows from Secure Boot.
+# signatures_find RELEASE: sets $boot to the state of Secure Boot, $enforced to what makes that
+# kernel refuse unsigned modules, $seen to the errors a user sees, $hidden to what cannot be read
+# here. Guesses the lockdown of a kernel that does not run from Secure Boot.
 signatures_find() {
 	local lock=unknown enforce
 	enforced='' seen='' hidden=''
@@ -98,7 +98,7 @@ signatures_find() {
 	[[ -z $enforced || $boot != on ]] || enforced+=", Secure Boot"
 }
 
-# What DKMS signs with: Debian's place, Ubuntu's.
+# Prints the path of DKMS's signing key, in Debian's place or Ubuntu's.
 dkms_key() {
 	local file
 	for file in /var/lib/dkms/mok.pub /var/lib/shim-signed/mok/MOK.der; do
@@ -110,7 +110,7 @@ key_is_enrolled() { # FILE
 	[[ $(mokutil --test-key "$1" 2>/dev/null || true) == *"is already enrolled"* ]]
 }
 
-# signatures_trouble: after signatures_find
+# signatures_trouble: says what keeps DKMS's modules from loading. Call signatures_find first.
 signatures_trouble() {
 	local key
 	if [[ -n $enforced ]]; then

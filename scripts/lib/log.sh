@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What a person sees of a run: one line a step, how far a long one has come,
-# the error if it fails. All of it goes to stderr; stdout belongs to
-# COMMAND and to --print-kdir.
+# What the user sees of a run: a line for each step, the progress of long steps, and errors. All
+# goes to stderr. stdout belongs to COMMAND and --print-kdir.
 
-# literal TEXT: as a regular expression that is this text and no other
+# literal TEXT: prints a regular expression that matches exactly TEXT
 # shellcheck disable=SC2001 # what & means to bash depends on its version
 literal() { sed 's/[][\\.*^$+?(){}|]/\\&/g' <<<"$1"; }
 
@@ -16,18 +15,18 @@ die() { # WORD...
 	exit 1
 }
 
-# What a function finds wrong it prints as one line: what it is, a full stop, what mends it. (Where
-# both are one sentence, a colon.) A function that finds nothing prints nothing.
+# A *_trouble function prints nothing if all is well. Otherwise it prints one line: the problem, a
+# full stop, the remedy. A colon replaces the full stop if both form one sentence.
 
-# die_of FUNCTION ARG...: dies of what it finds wrong
+# die_of FUNCTION ARG...: dies of the problem that FUNCTION prints, if any
 die_of() {
 	local trouble
 	trouble=$("$@")
 	[[ -z $trouble ]] || die "$trouble"
 }
 
-# Waits without a process that would outlive the wait: nothing is ever written
-# to the pipe that run_dir_init (all.sh) opens.
+# Waits without a child process, which would outlive the script: nothing is ever written to the pipe
+# that run_dir_init (all.sh) opens.
 pause() { read -rt "$1" -u "$never" || true; }
 
 # step TITLE NAME CMD...: runs CMD with its output in the log NAME
@@ -38,11 +37,11 @@ step() {
 	join "$name" "$title"
 }
 
-# A job runs beside the script. In a subshell of its own, because `set -e` does
-# not hold in a function that is called where its status is looked at.
+# A job runs in the background. It has its own subshell, because bash ignores `set -e` in a function
+# whose status is tested.
 declare -A job_pid=() job_start=() job_begun=()
 
-# spawn NAME CMD...
+# spawn NAME CMD...: starts a job
 spawn() {
 	local job=$1 job_path=$run_dir/$1
 	shift
@@ -57,14 +56,14 @@ spawn() {
 	job_pid[$job]=$!
 }
 
-# Who is killed has no time to tidy up.
+# A killed job has no time to tidy up.
 job_ends() { # STATUS
 	echo "${EPOCHREALTIME//[.,]/}" >"$job_path.ended"
 	echo $SECONDS >"$job_path.end"
 	(($1 > 128)) || remove "${unfinished[@]}"
 }
 
-# join NAME TITLE: waits for a job, shows its progress, fails if it failed
+# join NAME TITLE: waits for a job and shows its progress. Ends the script if it failed.
 join() {
 	local name=$1 title=$2 pid=${job_pid[$1]} log=$run_dir/$1.log status=0 took
 	while kill -0 "$pid" 2>/dev/null; do
@@ -79,22 +78,22 @@ join() {
 	((took < 2)) || say "$title: $took s"
 }
 
-# test_result NUMBER NAME: waits for a job that is a test, prints and returns its result
+# test_result NUMBER NAME: waits for a test's job, prints and returns its result
 test_result() {
 	local status=0 took=''
 	wait "${job_pid[$2]}" || status=$?
 	unset "job_pid[$2]"
-	# One that was killed has not said when.
+	# A killed job has not recorded its end.
 	[[ ! -e $run_dir/$2.ended ]] ||
 		took=$(($(<"$run_dir/$2.ended") - job_begun[$2]))
 	ktap_result "$1" "$2" "$status" "$took" <"$run_dir/$2.log"
 	return "$status"
 }
 
-# Whether stderr is a terminal on which a line may be written over.
+# Succeeds if stderr is a terminal on which a line can be rewritten.
 may_rewrite() { [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; }
 
-# without_colours CMD...: for a program that does not ask whether NO_COLOR is set
+# without_colours CMD...: runs a program that ignores NO_COLOR, in a pipe if it is set
 without_colours() {
 	if [[ -n ${NO_COLOR:-} ]]; then
 		"$@" | cat
@@ -103,8 +102,8 @@ without_colours() {
 	fi
 }
 
-# progress TITLE LOG ELAPSED: what, how far (the log's last line), since when.
-# On a terminal every second, elsewhere, or where nothing may be coloured, every 15.
+# progress TITLE LOG ELAPSED: prints the title, the seconds elapsed and the log's last line. Every
+# second on a terminal, every 15 elsewhere or without colours.
 progress() {
 	local title=$1 log=$2 elapsed=$3 every=15 last columns room
 	! may_rewrite || every=1
@@ -122,8 +121,8 @@ progress() {
 }
 shown_at=
 
-# job_failed TITLE LOG [COMMAND]: ends the script. COMMAND is a file that says what
-# failed, for a log that does not.
+# job_failed TITLE LOG [COMMAND]: prints the error and ends the script. COMMAND is a file with the
+# failed command, for a log that shows no error.
 job_failed() {
 	local cause said
 	keep_run_dir=1
@@ -135,7 +134,7 @@ job_failed() {
 	exit 1
 }
 
-# known_cause LOG: prints what helps, where the log tells of what the machine lacks
+# known_cause LOG: explains errors that come from the machine: a full disk, no network
 known_cause() {
 	local line
 	if grep -qE 'No space left on device|enough free space|quota exceeded' "$1"; then
@@ -147,16 +146,16 @@ known_cause() {
 	fi
 }
 
-# What apt, mmdebstrap and cargo say then.
+# The messages of apt, mmdebstrap and cargo without a network.
 unreachable='(Temporary failure resolving|Could not (resolve|connect)|Couldn.t (resolve|connect)'
 unreachable+='|Network is unreachable|Connection timed out|Connection refused)'
 
-# How an error begins: of a compiler, of apt, of make without one of a compiler's, of ours.
+# The beginning of an error of a compiler, apt, make alone, or our scripts.
 error_begins='(^|[^[:alnum:]])(error|Error|ERROR|E|fatal)(\[E[0-9]+\])?: |: \*\*\* '
 error_begins+='|undefined reference|^Traceback |^thread .* panicked|^[a-z-]+\.sh: '
 
-# errors: copies a log from the first error on, or the end of one without; not what
-# make and Kbuild say beside it
+# errors: copies a log from the first error on, or its end if there is none, without make's own
+# lines
 errors() {
 	without_progress | ERROR=$error_begins awk '
 		!found && $0 ~ ENVIRON["ERROR"] { found = NR; printf "%s", context }
@@ -174,25 +173,25 @@ errors() {
 		}'
 }
 
-# without_progress: copies the log of a build, without the lines that say what is being
-# built, and those in which make tells of what somebody else has said
+# without_progress: copies a build log without progress lines and without make's reports of errors
+# already printed
 without_progress() {
 	grep -vE -e '^  [A-Z][A-Z_ ]*( \[M\])? +[^ ]+$' \
 		-e '^make(\[[0-9]+\])?: ((Entering|Leaving) directory|Target .* not remade)' \
 		-e '^make.*: \*\*\* (\[.*\] Error [0-9]+|Waiting for unfinished jobs)' || true
 }
 
-# Jobs still running when the script ends have nobody left to wait for them.
+# When the script ends, nothing waits for its jobs any more.
 stop_jobs() {
 	local pid
 	for pid in "${job_pid[@]}"; do
-		# A process group ends as one.
+		# A process group ends together.
 		[[ $pid == -* ]] || stop_children "$pid"
 		kill -- "$pid" 2>/dev/null || true
 	done
 }
 
-# stop_children PID: what a job has begun does not end with it.
+# stop_children PID: stops a job's descendants, which would outlive it
 stop_children() {
 	local child
 	for child in $(pgrep -P "$1" || true); do

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The machine for kernels that need one: QEMU, with KVM where that works. There is one for
-# each architecture; they differ in what machine_qemu_ARCH says, and in nothing else.
+# The machine for real kernels: QEMU, with KVM where it works. machine_qemu_ARCH has all differences
+# between architectures.
 
 # /dev/kvm opens on some machines whose processor cannot run guests.
 kvm_works() {
-	# To open what is not there for writing would make it.
+	# Opening a missing file for writing would create it.
 	! is_cross && kvm_processor && [[ -c /dev/kvm ]] && { : <>/dev/kvm; } 2>/dev/null
 }
 
-# Of other than x86 processors /dev/kvm alone says it.
+# Only x86 has processor flags for this; elsewhere /dev/kvm must do.
 kvm_processor() {
 	if [[ $host_arch == amd64 ]]; then
 		grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo
@@ -19,7 +19,7 @@ kvm_processor() {
 	fi
 }
 
-# Why it does not, where something can be done about it.
+# Says why KVM does not work, if the user can change that.
 kvm_trouble() {
 	local module=kvm_intel
 	! kvm_works && kvm_processor || return 0
@@ -32,28 +32,28 @@ kvm_trouble() {
 	fi
 }
 
-# $emulator, $cpu and $args of a PC, whose four serial ports are those of the guest.
+# Sets $emulator, $cpu and $args for a PC. The guest has its four serial ports.
 machine_qemu_amd64() {
 	emulator=(qemu-system-x86_64
 		-serial "chardev:log" -serial "chardev:out"
 		-serial "chardev:err" -serial "chardev:control")
 	args=(console=ttyS0 no_timer_check tsc=reliable)
-	# Without the fast string instructions: real ones move many bytes at a time, while
-	# each byte would count as an instruction here.
+	# Turn off fast string instructions. Real ones move many bytes at a time, but each byte
+	# would count as an instruction here.
 	((!icount)) || cpu=max,-erms,-fsrm,-fsrs,-fzrm
 }
 
-# The board's own serial port is there from the first line on, and has the log. The others are
-# of a card with four, whose names begin with ttyS0: that is left free.
+# The board's serial port works from the first line on, so it has the log. The others are on a card
+# with four. Its names begin with ttyS0, which stays unused.
 machine_qemu_arm64() {
 	emulator=(qemu-system-aarch64 -M virt -serial "chardev:log"
 		-device "pci-serial-4x,chardev2=out,chardev3=err,chardev4=control")
 	args=(console=ttyAMA0 earlycon)
-	# As above.
+	# Turn off fast string instructions, as above.
 	((!icount)) || args+=(arm64.nomops)
 }
 
-# Sets $machine, the emulator's command line.
+# Sets $machine, the command line of the emulator.
 machine_qemu() {
 	machine_name=QEMU
 	local emulator=() args=() cpu=max accel=(-accel "tcg,thread=multi")
@@ -70,7 +70,7 @@ machine_qemu() {
 	[[ $guest_mode != shell ]] ||
 		outputs=(-chardev "stdio,id=out,mux=on,signal=off" -mon "chardev=out"
 			-chardev "null,id=err")
-	# The ports come last, when there is what they are connected with.
+	# The serial ports come last, after the chardevs they use.
 	machine=("${emulator[0]}" -nodefaults -no-user-config -display none -no-reboot
 		"${accel[@]}" -cpu "$cpu" -smp "$cpus" -m "$memory"
 		-kernel "$image" -initrd "$run_dir/initramfs"
@@ -80,7 +80,7 @@ machine_qemu() {
 	((!gdb)) || machine+=(-gdb tcp:127.0.0.1:1234 -S)
 }
 
-# A debugger for this machine's processor knows no other.
+# An ordinary gdb knows only this machine's processor.
 machine_qemu_debugger() {
 	local debugger=gdb
 	! is_cross || debugger='gdb-multiarch'

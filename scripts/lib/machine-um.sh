@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The machine for kernels that need none: User-mode Linux is a program. Its CPUs are
-# threads of it, and each of its processes is one of this machine's.
+# The machine for User-mode Linux, which is a program. Its CPUs are its threads, and each guest
+# process is a process of this machine.
 
 # Sets $machine, the command line that runs the kernel.
 machine_um() {
 	local output='fd:8,fd:3' args=(seccomp=on noreboot mem="$memory" ncpus="$cpus"
 		initrd="$run_dir/initramfs" uml_dir=/tmp/uml con=null ssl=null console=tty0)
 	machine_name="User-mode Linux"
-	# A line that has once been full is never read again.
+	# The driver never reads a line again whose buffer was once full.
 	machine_piece=2K
 	[[ $guest_mode != shell ]] || output='fd:0,fd:1'
 	# shellcheck disable=SC2054 # the commas are part of the words
@@ -18,9 +18,9 @@ machine_um() {
 		"ssl1=$output" ssl2=fd:9,fd:4 ssl3=fd:5,fd:6 "$(guest_boot_args)")
 }
 
-# machine_um_run DIR KERNEL ARG...: in the root's shell. All that the kernel reads and writes
-# are pipes, for it polls what it has. Its memory is a file in TMPDIR, which must not be where
-# nothing may be executed. With several CPUs it may live on after a panic.
+# machine_um_run DIR KERNEL ARG...: runs in the root's shell. The kernel polls its files, so all are
+# pipes. Its memory is a file in TMPDIR, which must allow execution. With several CPUs it may
+# survive a panic, so it is killed then.
 machine_um_run() {
 	dir=$1
 	shift
@@ -43,7 +43,7 @@ machine_um_run() {
 	return "$status"
 }
 
-# What a person does who wants to debug it: as any program, while it runs.
+# Prints how to debug it: attach gdb to the running program.
 machine_um_debugger() {
 	local pid
 	until pid=$(pgrep -of "^$(literal "$image") seccomp=on "); do

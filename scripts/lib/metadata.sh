@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The Rust metadata of one of Debian's kernels as a package that completes its headers, and
-# what may be wrong with that on a machine.
+# Packs the Rust metadata of a Debian kernel as a package that completes its headers, and finds what
+# is wrong with that on a machine.
 #
-# rustc looks for each crate that libkernel.rmeta names, used or not, and the macros are
-# libraries that it loads. All of them lie in the folder of the headers, where the kernel's
-# Makefile looks. Only target.json cannot: scripts/ is a link in there, to a folder that all
-# flavours share. So all of them offer it as an alternative (update-alternatives(1)).
+# rustc needs every crate that libkernel.rmeta names, used or not, and loads the macros as
+# libraries. All go to the folder of the headers, where the kernel's Makefile looks. Only
+# target.json cannot: scripts/ there is a link to a folder shared by all flavours. So each package
+# offers its own as an alternative (update-alternatives(1)).
 
-# What is behind the headers' version: to be raised when other files are packed.
+# Follows the headers' version. Raise it when the packed files change.
 readonly metadata_revision=+rust1
 
 metadata_package() { echo "linux-headers-$1-rust"; } # RELEASE
 
-# metadata_deb_path DIR: of the kernel in $kdir
+# metadata_deb_path DIR: prints the path of the package for the kernel in $kdir
 metadata_deb_path() {
 	local name version
 	name=$(metadata_package "$(<"$linux/release")")
@@ -51,7 +51,7 @@ metadata_copy() { # DIR
 	[[ ! -e $kdir/scripts/target.json ]] || install -m 644 "$kdir/scripts/target.json" "$1"
 }
 
-# When that kernel was packed: the same package comes out whenever it is made.
+# Prints when that kernel was packed, for reproducible packages.
 metadata_date() { stat -c %Y "$linux/Module.symvers"; }
 
 metadata_maintainer() { echo "${DEBFULLNAME:-workqueue-rs} <${DEBEMAIL:-root@$(uname -n)}>"; }
@@ -79,7 +79,7 @@ Description: Rust metadata for the headers of Linux $release
 END
 }
 
-# root_version PACKAGE: that of the compilers in use
+# root_version PACKAGE: prints its version in the root
 # shellcheck disable=SC2016 # dpkg-query's own format
 root_version() { in_root dpkg-query -f '${Version}' -W "$1"; }
 
@@ -106,7 +106,7 @@ workqueue-rs ($version$metadata_revision) unstable; urgency=medium
 END
 }
 
-# The scripts that offer FILE as the target.json of KBUILD, a folder of Debian's.
+# Writes the scripts that offer FILE as target.json of Debian's folder KBUILD.
 metadata_alternative() { # KBUILD FILE
 	maintainer_script postinst 'configure)' "update-alternatives --install" \
 		"/usr/lib/$1/scripts/target.json $1-target.json $2 10"
@@ -126,8 +126,8 @@ END
 	chmod 755 "$tree/DEBIAN/$1"
 }
 
-# metadata_trouble RELEASE: prints the first thing that keeps this machine from building
-# modules in Rust for one of Debian's kernels, and what mends it
+# metadata_trouble RELEASE: prints the first problem that keeps this machine from building Rust
+# modules for a Debian kernel, and its remedy
 metadata_trouble() {
 	local check trouble
 	for check in headers_trouble running_trouble rmeta_trouble rustc_trouble; do
@@ -141,7 +141,7 @@ headers_trouble() { # RELEASE KDIR
 		echo "no headers of $1. As root: apt-get install linux-headers-$1"
 }
 
-# The kernel that runs may be of an earlier version with the same name.
+# The running kernel may be an earlier version of the same name.
 running_trouble() { # RELEASE KDIR
 	local running headers
 	[[ $1 == "$(uname -r)" ]] || return 0
@@ -165,7 +165,7 @@ rmeta_trouble() { # RELEASE KDIR
 			"${metadata%"$metadata_revision"}. $way_out"
 }
 
-# Debian's rustc may be there, with another before it in PATH.
+# Another rustc may precede Debian's in PATH.
 rustc_trouble() { # RELEASE KDIR
 	local built_by rustc way_out="As root: apt-get install rustc"
 	built_by=$(kdir_config "$2" RUSTC_VERSION_TEXT)

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Folders with a module of somebody's own: how one is made from templates. Who brings this in
-# has $top, $name (the module's) and $with (the parts of the templates that are wanted, each
-# behind a blank), and a function usage_error.
+# Makes folders with a user's module from templates. The caller sets $top, $name (the module's) and
+# $with (the wanted parts of the templates, each after a blank), and defines usage_error.
 
 # shellcheck source=scripts/lib/abstractions.sh
 . "$top/scripts/lib/abstractions.sh"
 
 templates=$top/scripts/new-module
 
-# Where a folder is being made, until it is there.
+# The folder being made, until it is complete.
 folder_made=''
 
 is_one_of() { # WORD WORD...
@@ -21,7 +20,7 @@ is_one_of() { # WORD WORD...
 	return 1
 }
 
-# folder_check DIR: whether such a folder can be made there, and by this tree
+# folder_check DIR: ends with a usage error if this tree cannot make such a folder there
 folder_check() {
 	local dir=$1
 	[[ ! $dir =~ [[:cntrl:]] ]] || usage_error "DIR has a control character in it"
@@ -35,26 +34,26 @@ folder_check() {
 	folder_check_tree
 }
 
-# The folder's Makefile names the tree: to make, and to the shell.
+# The folder's Makefile passes this tree's path to make and the shell.
 folder_check_tree() {
 	local ascii=${top//[$'\x80'-$'\xff']/}
 	[[ ! $ascii =~ [^A-Za-z0-9/._+@:,\ ~-] ]] ||
 		usage_error "$top: make does not take one of the signs in this path: rename it"
 }
 
-# folder_make DIR FUNCTION: makes DIR, of what FUNCTION puts into the folder that it is given
+# folder_make DIR FUNCTION: makes DIR. FUNCTION fills the folder that it is given.
 folder_make() {
 	trap '[[ -z $folder_made ]] || rm -rf "$folder_made"' EXIT
 	folder_made=$(mktemp -d "${1%/*}/.new-module.XXXXXX" 2>/dev/null) ||
 		die "cannot write to ${1%/*}"
 	"$2" "$folder_made"
 	chmod "$(printf %o $((0777 & ~0$(umask))))" "$folder_made"
-	# Onto nothing or an empty folder, in one step.
+	# Replaces nothing or an empty folder, in one step.
 	mv -T "$folder_made" "$1"
 	folder_made=''
 }
 
-# folder_next DIR: what to type in then
+# folder_next DIR: prints the command to try next
 folder_next() {
 	if command -v make >/dev/null; then
 		printf 'make -C %q run' "$1"
@@ -63,7 +62,7 @@ folder_next() {
 	fi
 }
 
-# folder_common DIR: what all of them have; its README names the tree
+# folder_common DIR: writes the files that every folder has
 folder_common() {
 	local text
 	filled "$templates/gitignore" >"$1/.gitignore"
@@ -73,9 +72,9 @@ folder_common() {
 	printf '%s\n' "${text//@TREE@/"$top"}" >"$1/README.md"
 }
 
-# filled FILE: with the module's name, and of the parts that are marked those that are wanted.
-# A mark is a comment: `with poll|params:` begins what one of these options brings, `without
-# poll:` what is there instead, `end` ends it.
+# filled FILE: prints the template with the module's name and the wanted parts. Comments mark a
+# part: `with poll|params:` begins text for either option, `without poll:` the text in its place,
+# `end` ends it.
 filled() {
 	awk -v wanted="$with" -v name="$name" '
 		function one_is_wanted(list, options, count, i) {
@@ -110,13 +109,13 @@ filled() {
 		}' "$1"
 }
 
-# abstractions_named SOURCE...: the abstractions that these sources name, a file a line
+# abstractions_named SOURCE...: prints the abstractions that the sources name, one a line
 abstractions_named() {
 	sed -nE 's/.*abstractions::([a-z_]+)::.*/\1.rs/p' "$@" | sort -u
 }
 
-# folder_abstractions DIR: puts into it the abstractions that stdin names, a file a line, with what
-# they need
+# folder_abstractions DIR: copies to DIR the abstractions named on stdin, one a line, and all they
+# need
 folder_abstractions() {
 	local used files file
 	mapfile -t used

@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The toolchain root: a Debian 13 in a directory of the cache. Its compilers are
-# those that built the distribution's kernel; any others would give the Rust
-# symbols other names. (SUITE names others, for the kernels that are built here.)
-# Everything is compiled, checked and emulated in there, so that nothing depends on
-# what else this machine has, a Debian 13 included.
+# The toolchain root: a Debian 13 in the cache. Its compilers are those that built Debian's kernel.
+# Others would give the Rust symbols other names. (SUITE chooses another suite, for kernels built
+# here.) All compiling, checking and emulating happens in the root, so it does not depend on this
+# machine's software, even on a Debian 13.
 
 suite=${SUITE:-$linux_suite}
 packages_file=$top/scripts/packages.txt
 
-# Commands run in the root as its user 0, in namespaces of their own: no mount
-# leaks, and when the script dies, all of them die.
+# Commands run as user 0 of the root in their own namespaces: no mount leaks, and all die with the
+# script.
 namespaces=(setpriv --pdeathsig KILL
 	unshare --mount --propagation private --pid --fork --kill-child)
 ((EUID == 0)) || namespaces+=(--map-auto --map-root-user)
 
-# share PATH: has PATH in the root too, by the same name. One that make would not take
-# for one name, because of a blank or a colon in it, has another in there.
+# share PATH: makes PATH visible in the root, under the same name. A path with a blank, a colon or
+# the like gets another name, because make would split it.
 shared_paths=() odd_paths=()
 share() {
 	local path longer=() inside
@@ -27,7 +26,7 @@ share() {
 	done
 	shared_paths+=("$1")
 	is_odd "$1" || return 0
-	# The longest first: each may be the beginning of another.
+	# Longest first: a path may be the beginning of another.
 	for path in "${odd_paths[@]}"; do
 		((${#path} < ${#1})) || longer+=("$path")
 	done
@@ -36,7 +35,7 @@ share() {
 is_odd() { [[ $1 =~ [^A-Za-z0-9/._+@-] ]]; } # PATH
 name_of_odd() { echo "/mnt/$(key "$1")"; } # PATH
 
-# inside ARG...: sets $inside, the ARGs with the root's names for what is shared
+# inside ARG...: sets $inside to the ARGs, with shared paths by their names in the root
 inside() {
 	local path
 	inside=("$@")
@@ -45,7 +44,7 @@ inside() {
 	done
 }
 
-# outside: copies stdin, with this machine's names for what is shared
+# outside: copies stdin, with shared paths by their names on this machine
 outside() {
 	local path name edits=()
 	for path in "${odd_paths[@]}"; do
@@ -56,8 +55,7 @@ outside() {
 	if ((${#edits[@]})); then sed -u "${edits[@]}"; else cat; fi
 }
 
-# Pairs of paths: in the root the first of a pair lies where the second, which is shared, is
-# elsewhere.
+# Pairs of paths. In the root the first is mounted over the second, a shared path.
 laid_over=()
 
 # in_root CMD...: runs CMD in the root, in the current directory if it is shared
@@ -89,13 +87,13 @@ remove() {
 	done
 }
 
-# Of a line that ends in [amd64] or the like, only that architecture takes the package.
+# A line that ends in [amd64] or the like is for that architecture only.
 root_packages() {
 	sed -E "s/#.*//; /\[$host_arch\]/ s/\[.*//; /\[/ d" "$packages_file" | xargs | tr ' ' ','
 }
 
-# Sets $root and $root_key, which all that is compiled depends on: those of $arch, and
-# $base_root, which is the root of this machine's own.
+# Sets $root and $root_key for $arch, and $base_root for this machine. Everything compiled depends
+# on them.
 root_find() {
 	root_key=$(key "$suite" "$(root_packages)" "$(declare -f root_make)")
 	root=$cache/root-$root_key
@@ -106,10 +104,9 @@ root_find() {
 	[[ ! -d $shared_cache ]] || share "$shared_cache"
 }
 
-# What is left out is half of the files: documentation, clang as a library, and of
-# Rust's source what is not its library. The essential packages have documentation
-# all the same: mmdebstrap would filter them one by one, which takes longer than
-# writing it. And the cache need not survive a power cut.
+# Leaves out half of the files: documentation, clang's static libraries, and Rust's source except
+# its library. Keeps the documentation of essential packages, because filtering them takes
+# mmdebstrap longer than writing them. Does not sync: the cache need not survive a power cut.
 root_make() { # DIR
 	local mirror left_out
 	mirror=$(debian_mirror)
@@ -132,8 +129,8 @@ root_make() { # DIR
 	touch "$1/etc/resolv.conf" "$1/etc/hosts"
 }
 
-# Of another suite: what mmdebstrap takes for a mirror may be a line of sources.list, and what
-# debian_mirror prints.
+# Makes a root of another suite. mmdebstrap accepts a line of sources.list as a mirror, so
+# debian_mirror prints one.
 root_make_suite() { # DIR
 	local mirror_line=''
 	[[ -z $(debian_mirror) ]] || mirror_line=$(suite_source)
@@ -150,7 +147,7 @@ root_need() {
 	cargo_home_prepare
 }
 
-# For one who needs no kernel: the root is there afterwards, and may be entered.
+# Makes the root, ready to enter, for scripts that need no kernel.
 root_prepare() {
 	if [[ -e $root ]]; then
 		host_check_mount
@@ -160,8 +157,8 @@ root_prepare() {
 	fi
 }
 
-# The registries and proxies of the user's own cargo configuration, and nothing
-# else of it: a linker or a compiler wrapper named there is not in the root.
+# Copies only registries and proxies from the user's cargo configuration. The root lacks other
+# things it may name, such as a linker.
 cargo_home_prepare() {
 	local own=${CARGO_HOME:-${HOME:-}/.cargo}/config.toml
 	mkdir -p "$cache/cargo"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Programs of Debian's for the guest, which has no Debian.
+# Debian programs for the guest, which is no Debian.
 
-# tools_tree ROOT TREE PROGRAM...: copies programs of ROOT into TREE, each to its place, with the
-# libraries that they are linked with
+# tools_tree ROOT TREE PROGRAM...: copies programs of ROOT and their libraries to the same paths in
+# TREE
 tools_tree() {
 	local root=$1 tree=$2 file
 	for file in "${@:3}"; do
