@@ -1,8 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What qemu-run.sh plays without a COMMAND: a tour of both modules, as typed by
-# hand, with what the kernel logs. Ends 0 only if all of it happened.
+# What qemu-run.sh plays without a COMMAND: a tour of both modules, as if typed, with the kernel's
+# log. Exits 0 only if all of it happened.
 #
 # shellcheck shell=busybox
 # shellcheck disable=SC2016 # what is typed in is expanded when it runs
@@ -13,31 +13,31 @@
 log_of 'wq_echo: |workqueue_demo: '
 table=/proc/workqueue_demo
 
-# answers LINE ANSWER: types LINE in, which has to print ANSWER alone
+# answers LINE ANSWER: types LINE in, and fails unless it prints only ANSWER
 answers() {
 	type_in "$1" | tee /tmp/said
 	[ "$(tail -n +2 /tmp/said)" = "$2" ] || fail "no \"$2\" from: $1"
 }
 
-# row KIND COLUMN: a number of the table
+# row KIND COLUMN: prints a number of the table
 row() {
 	awk -v kind="$1" -v column="$2" '
 		$1 == "kind" { for (i = 1; i <= NF; i++) if ($i == column) at = i }
 		$1 == kind { print $at }' $table
 }
 
-# has KIND COLUMN NUMBER
+# has KIND COLUMN NUMBER: fails unless the table has NUMBER there
 has() {
 	[ "$(row "$1" "$2")" -eq "$3" ] || fail "$table: $1 $2 is $(row "$1" "$2"), not $3"
 }
 
-# peak QUEUE NUMBER: as many items of it ran at once
+# peak QUEUE NUMBER: fails unless NUMBER of its items ran at once
 peak() {
 	grep -qE "^queue: $1 flags=.* peak_running=$2\$" $table ||
 		fail "$table: peak_running of $1 is not $2"
 }
 
-# Whatever has run, every row of the table balances.
+# Fails unless every row of the table balances.
 balances() {
 	awk 'NF == 8 && $2 ~ /^[0-9]+$/ { rows++; if ($2 != $4 + $5 + $6 + $7) exit 1 }
 		END { exit rows != 5 }' $table || fail "$table does not balance"
@@ -66,7 +66,7 @@ patterns() {
 	type_in 'echo immediate > /proc/workqueue_demo'
 	logs 1 'immediate work ran on '
 	type_in 'echo delayed 200 > /proc/workqueue_demo'
-	# C counts from the last tick, and on an emulated machine that may have come late.
+	# C counts the delay from the last tick, which may be late on an emulated machine.
 	logs 1 'delayed work ran on .* after (1[6-9][0-9]|[2-9][0-9][0-9]|[0-9]{4,}) ms'
 	type_in 'echo custom 8 > /proc/workqueue_demo'
 	logs 8 'custom work ran on '

@@ -3,9 +3,9 @@
 # shellcheck disable=SC2016 # what is waited for is expanded each time
 # shellcheck disable=SC2034 # and so some variables look unused
 #
-# For the tests of the lab's steps, in the guest, where this is /etc/guest/lab.sh. What a module
-# prints proves little: anybody can print a line that is known beforehand. So each run draws its own
-# words, and who printed them, in which run of which item, the kernel's tracing tells.
+# For the tests of the lab's steps in the guest, as /etc/guest/lab.sh. A module's output proves
+# little: anyone can print a known line. So each run draws random words, and kernel tracing tells
+# which run of which item printed them.
 
 # shellcheck source=scripts/guest/lib.sh
 . /etc/guest/lib.sh
@@ -13,13 +13,13 @@
 device=/dev/lab
 tracing=/sys/kernel/tracing
 
-# On User-mode Linux nothing takes long; and whose module does nothing waits for all of it.
+# User-mode Linux is fast, and a module that does nothing makes every wait time out.
 ! grep -q 'User Mode Linux' /proc/cpuinfo || patience=5
 
-# Which hint the step's test has for a case; it says so itself.
+# hint_of CASE: prints the hint for a failed case. A step's test defines it.
 hint_of() { :; }
 
-# run_lab CASE...: what is in the step's test, and before each case a module with its defaults.
+# run_lab CASE...: runs the step's test, each case with the module freshly loaded
 run_lab() {
 	first_is_needed=1
 	run_cases lab "$@"
@@ -32,19 +32,19 @@ draw() {
 	drawn=${drawn%%-*}
 }
 
-# word: draws one, into $word
+# word: sets $word to a random word
 word() {
 	draw
 	word=w$drawn
 }
 
-# number LOW HIGH: draws one, into $number
+# number LOW HIGH: sets $number to a random number
 number() {
 	draw
 	number=$(($1 + 0x$drawn % ($2 - $1 + 1)))
 }
 
-# text LENGTH: so many bytes that nobody knows beforehand
+# text LENGTH: prints LENGTH random bytes
 text() {
 	text=
 	while [ "${#text}" -lt "$1" ]; do
@@ -54,13 +54,13 @@ text() {
 	printf "%.$1s" "$text"
 }
 
-# send TEXT: with a line end behind it, in one write
+# send TEXT: sends a line in one write
 send() {
 	[ -c $device ] || fail "there is no $device"
 	echo "$1" >"$device"
 }
 
-# send_words COUNT: sends so many, each of which is drawn. They are in $words.
+# send_words COUNT: sends COUNT random words, and sets $words
 send_words() {
 	words=''
 	for _ in $(seq "$1"); do
@@ -70,19 +70,18 @@ send_words() {
 	done
 }
 
-# printed: the messages in the log, in a line
+# printed: prints the messages in the log, in one line
 printed() { module_log | sed -n 's/.*lab: "\(w[0-9a-f]*\)"$/\1/p' | xargs; }
 
-# sorted: copies words, in one line
+# sorted: copies words to one line, sorted
 sorted() { tr ' ' '\n' | sort | xargs; }
 
-# all_printed: waits for the $words that have been sent
+# all_printed: waits until all $words are printed
 all_printed() {
 	eventually '[ "$(printed | wc -w)" -ge "$(echo "$words" | wc -w)" ]'
 }
 
-# try LINE: for a demo. Shows LINE as if typed, runs it, and shows what the module logs of it in the
-# next moment.
+# try LINE: for a demo. Shows LINE as if typed, runs it, and shows what the module then logs.
 try() {
 	log_of 'lab: '
 	printf '# %s\n' "$1"
@@ -91,19 +90,19 @@ try() {
 	logs 0 .
 }
 
-# load PARAMETER...: the module anew, with these
+# load PARAMETER...: reloads the module with these
 load() {
 	rmmod lab
 	insmod /lab.ko "$@"
 }
 
-# loading_is_refused PARAMETER: the module, which is not loaded, refuses this one
+# loading_is_refused PARAMETER: fails if the module, not loaded, accepts PARAMETER
 loading_is_refused() {
 	refused 'Invalid argument' "insmod /lab.ko $1"
 	[ ! -e /sys/module/lab ] || fail "it is loaded all the same: $1"
 }
 
-# trace_on: what happens from here on, `events` tells
+# trace_on: starts recording for `events`
 trace_on() {
 	[ -d $tracing/events ] || mount -t tracefs trace $tracing
 	echo 0 >$tracing/tracing_on
@@ -116,20 +115,19 @@ trace_on() {
 	echo 1 >$tracing/tracing_on
 }
 
-# mark TEXT: is seen among the events
+# mark TEXT: adds TEXT to the events
 mark() { echo "$1" >$tracing/trace_marker; }
 
-# events: what has been traced, into /tmp/events, a line an event: its time in seconds, the task,
-# and
+# events: writes the recorded events to /tmp/events, one a line: its time in seconds, the task, and
 #
-#   queue NAME          an item of the module's came to the queue of this name
-#   start RUN           a worker begins to run an item of the module's: the number of the run
-#   end RUN             and ends
-#   print RUN TEXT      the module logs TEXT, within that run; RUN is - where it is within none
+#   queue NAME          an item of the module was queued on this queue
+#   start RUN           a worker starts run number RUN of an item of the module
+#   end RUN             the run ends
+#   print RUN TEXT      the module logs TEXT in that run, or - outside any run
 #   contention          the task finds a lock taken
 #   mark TEXT           see above
 #
-# The module has to be loaded still: without it the kernel has no names for its functions.
+# The module must still be loaded, or the kernel cannot name its functions.
 events() {
 	echo 0 >$tracing/tracing_on
 	awk '
@@ -161,15 +159,15 @@ events() {
 		{ what = "" }' $tracing/trace >/tmp/events
 }
 
-# count_of PATTERN: of so many events
+# count_of PATTERN: prints how many events match
 count_of() { grep -cE "$1" /tmp/events || true; }
 
-# runs_that_print PATTERN: how many runs log what matches
+# runs_that_print PATTERN: prints how many runs log a match
 runs_that_print() {
 	awk -v text="$1" '$3 == "print" && $0 ~ text { print $4 }' /tmp/events | sort -u | wc -l
 }
 
-# most_at_once: how many items of the module's ran at the same time, at most
+# most_at_once: prints how many items of the module ran at once, at most
 most_at_once() {
 	awk '
 		$3 == "start" && ++now > most { most = now }
@@ -177,7 +175,7 @@ most_at_once() {
 		END { print most + 0 }' /tmp/events
 }
 
-# by_workers PATTERN: what matches has been logged in runs of the module's items, and nowhere else
+# by_workers PATTERN: fails unless only runs of the module's items have logged matches
 by_workers() {
 	events
 	[ "$(count_of " print .*$1")" -gt 0 ] || fail "not in the trace: $1"
@@ -185,14 +183,14 @@ by_workers() {
 		fail "this was not printed by a worker that runs an item of the module's"
 }
 
-# on_queue NAME: the module's items are put on this queue, and no other
+# on_queue NAME: fails unless the module has queued its items on this queue only
 on_queue() {
 	[ "$(count_of ' queue ')" -gt 0 ] || fail 'the module has put no item on a queue'
 	! grep ' queue ' /tmp/events | grep -vE " queue $1\$" ||
 		fail "an item of the module's came to another queue than $1"
 }
 
-# returns_while_workers_are_held COMMAND: it does not wait for a worker
+# returns_while_workers_are_held COMMAND: fails if COMMAND waits for a worker
 returns_while_workers_are_held() {
 	rm -f /tmp/returned
 	hold_workers
@@ -203,8 +201,8 @@ returns_while_workers_are_held() {
 	eventually '[ -e /tmp/returned ]'
 }
 
-# within_three TRIES: whether one of three tries of this function succeeds. A machine that stands
-# still for a moment can spoil one. What is wrong spoils all.
+# within_three TRY: succeeds if TRY does, once in three times. A machine that stalls can spoil one
+# try. A wrong answer spoils all.
 within_three() {
 	for _ in 1 2 3; do
 		if "$1"; then
@@ -214,7 +212,7 @@ within_three() {
 	return 1
 }
 
-# Cases of several steps.
+# Cases with several steps.
 
 shared_hint_of() {
 	case $1 in
@@ -282,8 +280,8 @@ END
 	esac
 }
 
-# Messages come while twenty are being printed, which takes a while. Of ten writers some may
-# meet the handler when it takes what is pending. But none waits for what is printed.
+# Sends messages while twenty others are being printed, which takes a while. A few of ten writers
+# may meet the handler while it takes the pending messages. None waits for the printing.
 writers_find_no_lock_taken() {
 	trace_on
 	hold_workers
@@ -305,7 +303,7 @@ writers_find_no_lock_taken() {
 		END { exit !(overtook && contended < 4) }' /tmp/events
 }
 
-# The item starts no sooner than it is due. It is queued when the write has returned, by the timer.
+# The timer queues the item, after the write has returned. The item starts when it is due or later.
 a_timer_queues_it() {
 	number 300 600
 	before=$(module_log | grep -c 'delayed: run' || true)
@@ -338,7 +336,7 @@ a_message_is_printed() {
 
 no_text_forges_a_line_of_the_log() {
 	word
-	# In one write: printf begins another behind each line end.
+	# One write: printf starts a new one after each line end.
 	printf 'a"b\n\033[31m%s' "$word" >/tmp/text
 	cat /tmp/text >"$device"
 	logs 1 "lab: \"a\\\\\"b\\\\n\\\\x1b\\[31m$word\"\$"
@@ -426,7 +424,7 @@ nothing_is_lost_between_several_writers() {
 }
 
 the_lock_is_not_held_while_printing() {
-	# Whose machine stands still has another try; whose lock is held has none.
+	# Retries in case the machine stalled. A held lock fails all tries.
 	within_three writers_find_no_lock_taken ||
 		fail 'writers waited for the lock while messages were being printed'
 }
@@ -461,7 +459,7 @@ the_last_line_says_how_many_were_printed() {
 }
 
 delayed_runs_when_its_time_has_come() {
-	# Whose machine stands still has another try.
+	# Retries in case the machine stalled.
 	within_three a_timer_queues_it || fail "$why"
 }
 

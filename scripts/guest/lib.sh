@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
 #
-# For scripts that show or test modules in the guest, where this is /etc/guest/lib.sh.
+# For scripts that show or test modules in the guest, as /etc/guest/lib.sh.
 
 own_log=. shown=0
 
-# log_of PATTERN: from here on only such lines of the log count
+# log_of PATTERN: from here on only matching lines of the log count
 log_of() { own_log=$1; }
 
 fail() {
@@ -19,19 +19,19 @@ type_in() {
 	eval "$1" || fail "failed: $1"
 }
 
-# None is no error, where errors end the script.
+# No match must not end scripts that run under `set -e`.
 module_log() { dmesg | grep -E "$own_log" || true; }
 
-# For what has to happen so many seconds are enough, on an emulated machine too.
+# Enough seconds for anything that must happen, even on an emulated machine.
 patience=10
 
-# now: the seconds since the boot, in $now. No process is begun for that.
+# now: sets $now to the seconds since boot. Starts no process.
 now() {
 	read -r now _ </proc/uptime
 	now=${now%.*}
 }
 
-# eventually COMMAND: waits until it succeeds, fails where it does not
+# eventually COMMAND: waits until COMMAND succeeds, or fails
 eventually() {
 	now
 	deadline=$((now + patience))
@@ -42,15 +42,15 @@ eventually() {
 	done >/dev/null
 }
 
-# has_come COUNT PATTERN: whether at least COUNT lines that match have come into the log since
-# the last call of logs
+# has_come COUNT PATTERN: succeeds if the log has at least COUNT matching lines since the last call
+# of logs
 has_come() {
 	module_log >/tmp/log
 	[ "$(tail -n +$((shown + 1)) /tmp/log | grep -cE "$2")" -ge "$1" ]
 }
 
-# logs COUNT PATTERN: waits until at least COUNT lines that match have come into
-# the log since the last call, and shows what has come
+# logs COUNT PATTERN: waits until the log has at least COUNT matching lines since the last call, and
+# shows the new lines
 logs() {
 	now
 	deadline=$((now + patience))
@@ -66,31 +66,30 @@ logs() {
 	shown=$(wc -l </tmp/log)
 }
 
-# same IS WANTED
+# same IS WANTED: fails if they differ
 same() { [ "$1" = "$2" ] || fail "\"$1\", not \"$2\""; }
 
-# refused ERROR COMMAND: it fails, and says why
+# refused ERROR COMMAND: fails unless COMMAND fails with ERROR
 refused() {
 	! eval "$2" 2>/tmp/error || fail "not refused: $2"
 	cat /tmp/error
 	grep -qF "$1" /tmp/error || fail "not refused with \"$1\": $2"
 }
 
-# hold_workers: until release_workers, no worker of an unbound queue runs: they may use CPU 1
-# alone, and a process of real-time priority keeps that busy. Skips the case where there is no
-# such CPU.
+# hold_workers: stops the workers of unbound queues until release_workers. They may use only CPU 1,
+# which a real-time process keeps busy. Skips the case if there is no CPU 1.
 hold_workers() {
 	[ -e /sys/devices/system/cpu/cpu1 ] || skip "it takes two CPUs"
 	cat /sys/devices/virtual/workqueue/cpumask >/tmp/cpumask
 	echo 2 >/sys/devices/virtual/workqueue/cpumask
-	# Others would be let in for a part of each second.
+	# Otherwise other tasks get a share of each second.
 	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 	for server in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do
 		[ ! -e "$server" ] || echo 0 >"$server"
 	done
 	# shellcheck disable=SC2016 # for the inner shell, whose parent this one is
 	taskset -p 1 "$(exec sh -c 'echo $PPID')" >/dev/null
-	# Not what an earlier one has said.
+	# An earlier one may have left its output.
 	: >/tmp/spinning
 	wqtest child-spin 1 '' >>/tmp/spinning &
 	echo $! >/tmp/spinner
@@ -110,15 +109,14 @@ skip() {
 	exit 4
 }
 
-# What case_report says below a case that failed; for those who have more to say.
+# case_hint CASE: prints more about a failed case. Callers may define it.
 case_hint() { :; }
 
-# Where this is set the others stand on the first case, and are skipped if it fails.
+# If set, a failure of the first case skips the others.
 first_is_needed=''
 
-# run_cases MODULE CASE...: runs each of these functions, with the module loaded and an empty log,
-# in a shell of its own, where whatever fails ends it; then removes the module. Prints KTAP, fails
-# if any failed.
+# run_cases MODULE CASE...: runs each CASE with the module loaded and an empty log, in its own
+# shell, which the first error ends. Then removes the module. Prints KTAP. Fails if a case failed.
 run_cases() {
 	log_of "$1: "
 	module=$1
@@ -151,7 +149,7 @@ run_cases() {
 	[ "$failures" -eq 0 ]
 }
 
-# What a case that did not come to its end has left is removed.
+# Reports a case, and removes what a case that ended early has left.
 case_report() {
 	case $status in
 	0)

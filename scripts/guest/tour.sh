@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What `make timeline` draws: each way to queue work once, so that one sees what it is like.
+# `make timeline` draws this: each way to queue work, once.
 #
 # shellcheck shell=busybox
 
@@ -10,22 +10,22 @@ demo=/proc/workqueue_demo
 # shellcheck source=scripts/guest/lib.sh
 . /etc/guest/lib.sh
 
-# ran KIND COUNT: waits until so many items of KIND have run
+# ran KIND COUNT: waits until COUNT items of KIND have run
 ran() {
 	eventually "[ \"\$(awk '\$1 == \"$1\" { print \$5 }' $demo)\" -ge $2 ]"
 }
 
-# A burst, of which one worker takes what comes meanwhile.
+# A burst: one worker also takes the messages that arrive while it works.
 wqtest echo 'message 1' 'message 2' 'message 3' 'message 4' 'message 5' 'message 6' 'message 7' \
 	'message 8' 'message 9' 'message 10' 'message 11' 'message 12' >/dev/null
 echo immediate >$demo
 ran immediate 1
-# As many at once as max_active says. The fifth waits.
+# max_active items run at once. The fifth waits.
 echo custom 5 >$demo
 ran custom 5
 echo data 42 >$demo
 ran data 1
-# Two seconds, by default.
+# The default delay is two seconds.
 echo delayed >$demo
 ran delayed 1
 echo start 100 >$demo
