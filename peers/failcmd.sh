@@ -5,13 +5,12 @@
 # PROVES failing_slabs_leave_clean_errors_and_whole_modules
 # PROVES failing_pages_leave_clean_errors_and_whole_modules
 #
-# Each command is run again and again, with allocations that fail beyond a budget of
-# bytes (of pages, where it is those that fail); the budget grows fourfold until
-# nothing fails any more. Where the kernel can tell what an allocation is for, only
-# the system call's own count.
+# Runs each command again and again. Allocations fail beyond a budget of bytes (or pages). The
+# budget grows fourfold until nothing fails. If the kernel can tell who allocates, only allocations
+# of the system call count.
 #
-# A command either succeeds and has its effect, or says ENOMEM and has none; one that
-# the kernel could not even start for lack of memory has none.
+# A command either succeeds with its effect, or reports ENOMEM without one. A command that the
+# kernel could not even start has no effect.
 #
 # shellcheck shell=busybox
 # shellcheck source=peers/guest.sh
@@ -20,8 +19,8 @@
 debugfs=/sys/kernel/debug
 largest_budget=$((4 << 20))
 
-# Writes to the file ranges where the functions begin and end that faults are confined
-# to: one of the kernel's own for each kind of command.
+# Writes to the file ranges the address ranges of the functions that faults are confined to, one
+# kernel function for each kind of command.
 find_ranges() {
 	sort /proc/kallsyms | awk '
 		name && $1 != start { print name, "0x" start, "0x" $1; name = "" }
@@ -32,14 +31,14 @@ find_ranges() {
 
 can_aim() { [ -e "$debugfs/$FAILCMD_TYPE/require-start" ]; }
 
-# aim FUNCTION: options that confine faults to what FUNCTION calls
+# aim FUNCTION: prints options that confine faults to what FUNCTION calls
 aim() {
 	can_aim || return 0
 	sed -nE "s/^$1 (.*) (.*)/--stacktrace-depth=32 --require-start=\1 --require-end=\2/p" ranges
 }
 
-# How many allocations fail in one attempt. A slab that gets no large page asks for a
-# small one: so of pages all do, if those of starting the command do not count.
+# Prints how many allocations fail in one attempt. A slab that gets no large page asks for a small
+# one, so all pages fail, unless starting the command would count.
 severity() {
 	if [ "$FAILCMD_TYPE" = failslab ]; then
 		echo --times=1
@@ -52,13 +51,13 @@ severity() {
 
 is_loaded() { [ -e "/sys/module/$1" ]; }
 
-# State that shows whether a command has had its effect: what was ever accepted.
+# Prints what was ever accepted, to show whether a command had an effect.
 state() {
 	[ ! -e $device ] || echo "messages $(counter accepted)"
 	[ ! -e $table ] || awk 'NF == 8 { print $1, $2 }' $table
 }
 
-# whole_or_gone MODULE NODE: complains of a module that is half there
+# whole_or_gone MODULE NODE: complains if a module is half there
 whole_or_gone() {
 	if is_loaded "$1"; then
 		[ -e "$2" ] || echo "$1 is loaded without $2"
@@ -73,7 +72,7 @@ whole() {
 	[ ! -e $table ] || balances <$table || echo "$table does not balance"
 }
 
-# once BUDGET COMMAND OPTION...: lets allocations fail. Sets status.
+# once BUDGET COMMAND OPTION...: runs COMMAND while allocations fail. Sets $status.
 once() {
 	local budget=$1 command=$2
 	shift 2
@@ -82,8 +81,8 @@ once() {
 		-- "$command" >said 2>&1 || status=$?
 }
 
-# check COMMAND CHANGES BUDGET: complains of what the last attempt has left. A
-# command that CHANGES something has done so exactly if it ended with 0.
+# check COMMAND CHANGES BUDGET: complains if the last attempt left a wrong state. A command that
+# CHANGES something must have done so exactly if it exited with 0.
 check() {
 	local where="$1, budget $3"
 	whole | sed "s|^|$where: |"
@@ -91,14 +90,14 @@ check() {
 		[ "$2" = no ] || ! cmp -s before after || echo "$where: success without effect"
 	else
 		cmp -s before after || echo "$where: status $status, and yet an effect"
-		# 126 and above: the shell could not start it, or it was ended half started.
+		# From 126 on the shell could not start it, or it was killed while starting.
 		[ $status -ge 126 ] || grep -qiE 'cannot allocate memory|out of memory' said ||
 			echo "$where: status $status, says $(head -n 1 said)"
 	fi
 }
 
-# sweep CHANGES FUNCTION UNDO COMMAND: FUNCTION is the kernel's that does it. UNDO is
-# run after each attempt.
+# sweep CHANGES FUNCTION UNDO COMMAND: runs COMMAND with growing budgets. FUNCTION of the kernel
+# carries it out. Runs UNDO after each attempt.
 sweep() {
 	local changes=$1 function=$2 undo=$3 command=$4 options
 	local budget=1 attempts=0 faults=0 errors=0 n
@@ -128,15 +127,15 @@ sweep() {
 		"$faults with allocations that failed, $errors ended with an error" >&3
 }
 
-# sweep_all: all that users do to the modules. Loading comes last: what it leaves
-# is what the others begin with.
+# sweep_all: does to the modules all that users do. Loading comes last, because it leaves the
+# modules as the other commands expect them.
 sweep_all() {
 	local total=0
 	echo N >"$debugfs/$FAILCMD_TYPE/cache-filter" 2>/dev/null
 	echo 0 >"$debugfs/$FAILCMD_TYPE/verbose_ratelimit_interval_ms"
 	sweep yes vfs_write '' "echo a message >$device"
 	sweep yes __x64_sys_openat '' "echo a message >$device"
-	# Of busybox's, cat copies by sendfile(2), and head calls every error EIO.
+	# busybox's cat copies by sendfile(2), and its head reports every error as EIO.
 	sweep no __x64_sys_openat '' "dd if=$table bs=4096 count=1"
 	sweep no vfs_read '' "dd if=$table bs=4096 count=1"
 	sweep yes vfs_write 'wqtest send flush' "echo immediate >$table"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
 #
-# What the peers' scripts share, in the guest. Each begins by reading this, and ends
-# by `finish`. $SEED is what to draw random numbers from.
+# Shared by the peers' scripts in the guest. Each sources this first and ends with `finish`. $SEED
+# seeds random numbers.
 
 PATH=/usr/sbin:/usr/bin:/bin
 device=/dev/wq_echo
@@ -15,10 +15,10 @@ cd /tmp || exit
 
 note() { printf '# %s\n' "$*"; }
 
-# notes: the lines on stdin
+# notes: prints stdin as notes
 notes() { sed 's/^/# /'; }
 
-# point NAME [COMPLAINT]: of several lines, the first is shown beside the name
+# point NAME [COMPLAINT]: prints a result. The first line of COMPLAINT follows the name.
 point() {
 	if [ -z "${2:-}" ]; then
 		echo "ok $1"
@@ -31,7 +31,7 @@ point() {
 
 skip() { echo "ok $1 # SKIP $2"; } # NAME REASON
 
-# row KIND COLUMN: a number of the table
+# row KIND COLUMN: prints a number of the table
 row() {
 	awk -v kind="$1" -v column="$2" '
 		$1 == "kind" { for (i = 1; i <= NF; i++) if ($i == column) at = i }
@@ -40,17 +40,17 @@ row() {
 
 counter() { cat "$counters/$1"; } # NAME
 
-# Whether a table on stdin is whole and each of its rows balances.
+# Succeeds if the table on stdin is complete and each row balances.
 balances() {
 	awk 'NF == 8 && $2 ~ /^[0-9]+$/ { rows++; if ($2 != $4 + $5 + $6 + $7) exit 1 }
 		/^commands: / { whole = 1 }
 		END { exit !(rows == 5 && whole) }'
 }
 
-# Whether nothing is outstanding in the table on stdin.
+# Succeeds if nothing is outstanding in the table on stdin.
 is_idle() { awk 'NF == 8 && $2 ~ /^[0-9]+$/ && $6 + $7 { exit 1 }'; }
 
-# wait_for SECONDS CMD...: until CMD succeeds
+# wait_for SECONDS CMD...: waits until CMD succeeds
 wait_for() {
 	local tries=$(($1 * 20))
 	shift
@@ -62,8 +62,8 @@ wait_for() {
 
 all_is_printed() { [ "$(counter pending)" -eq 0 ]; }
 
-# Stops and takes back what would go on, waits for the rest. Complains if the
-# counters of either module do not balance.
+# Stops and cancels periodic and delayed work, and flushes the rest. Complains if a module's
+# counters do not balance.
 settle() {
 	printf 'stop\ncancel\nflush\n' >"$table" || echo "$table takes no commands any more"
 	cat "$table" >settled
@@ -74,7 +74,7 @@ settle() {
 		echo "accepted $(counter accepted) messages, printed $(counter printed)"
 }
 
-# Work of every kind, until end_load. Starts no process but one.
+# Queues work of every kind until end_load. Starts only one process.
 begin_load() {
 	echo 'start 10' >"$table"
 	[ -p never ] || mkfifo never
@@ -93,14 +93,14 @@ end_load() {
 	echo stop >"$table"
 }
 
-# works FILTER: runs a case of wqtest, complains if it does not pass
+# works FILTER: runs a case of wqtest, and complains if it does not pass
 works() {
 	wqtest test "$1" >case 2>&1 && grep -q '^# 1 passed, 0 failed, 0 skipped' case ||
 		grep -m 1 -E '^not ok|# SKIP|wqtest' case || echo "wqtest test $1 fails"
 }
 
-# leaks: prints what kmemleak finds. A leak is one that two scans agree on, and it is
-# one only after five seconds.
+# leaks: prints what kmemleak finds. It reports a leak only after five seconds, and two scans must
+# agree on it.
 leaks() {
 	local kmemleak=/sys/kernel/debug/kmemleak
 	echo stack=off >$kmemleak
@@ -115,7 +115,7 @@ remove_both() {
 	rmmod wq_echo 2>&1
 }
 
-# What holds after every peer.
+# Prints the results that every peer ends with.
 finish() {
 	point both_modules_work_on "$(settle
 		works echo_prints_the_documented_line

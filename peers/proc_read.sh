@@ -5,11 +5,11 @@
 # PROVES all_of_proc_is_read_while_items_run_and_tick
 # PROVES every_pass_reads_a_table_that_balances
 #
-# read.c keeps what it reads to itself: proc_read_seen.c, which it is linked with,
-# prints what it had in its buffer after reading the one file.
+# read.c does not show what it reads. proc_read_seen.c is linked with it and prints the buffer after
+# reading the one file.
 #
-# A process that ends while read.c looks into its folder makes it abort: what runs
-# beside it therefore starts none.
+# read.c aborts if a process ends while it reads that process's folder. So nothing starts processes
+# beside it.
 #
 # shellcheck shell=busybox
 # shellcheck source=peers/guest.sh
@@ -17,7 +17,7 @@
 
 passes=4
 
-# Two readers at a time; what both have read from the table is in table.N.
+# Runs two readers at a time. What they read of the table goes to table.N.
 read_all() {
 	local pass=0 other
 	while [ $((pass += 2)) -le $passes ]; do

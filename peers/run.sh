@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sets tools that nobody here wrote on both modules, each in a guest of its own.
-# See usage() below.
+# Runs tools by others against both modules, each in a guest of its own. See usage() below.
 
 set -euo pipefail
 
@@ -38,7 +37,7 @@ END
 	sed -n 's/^# PEER /    /p' "$top"/peers/*.sh
 }
 
-# Seconds for one boot. On kasan, emulated, failcmd takes most of it.
+# Seconds for one boot. On emulated kasan failcmd needs most of them.
 readonly boot_timeout=2400
 
 readonly common=(both_modules_work_on nothing_has_leaked the_kernel_reports_nothing)
@@ -99,10 +98,10 @@ proves() { # PEER
 	printf '%s\n' "${common[@]}"
 }
 
-# The programs that come from packages, each to where the guest shall have it.
+# Programs from packages, and their paths in the guest.
 readonly programs=(/bin/bash /usr/bin/{getopt,setpriv,stress-ng,trinity} /usr/sbin/{ins,rm}mod)
 
-# Fills DIR/tree with the programs. The Debian that they are installed in is not kept.
+# Fills DIR/tree with the programs. Does not keep the Debian they came from.
 tools_make() { # DIR
 	local root=$1/root
 	mkdir "$root"
@@ -111,8 +110,8 @@ tools_make() { # DIR
 	remove "$root"
 }
 
-# Sets $tree to what is laid over the guest's own files: the tools of packages, those
-# of the kernel's source, and the scripts that set them to work.
+# Sets $tree to files that overlay the guest's: tools from packages, tools from the kernel source,
+# and the scripts that run them.
 prepare_tools() {
 	local packages tools
 	packages=$(packages_file=$top/peers/packages.txt root_packages)
@@ -122,7 +121,7 @@ prepare_tools() {
 		host_prepare 1
 		step "taking the tools from Debian" tools cached "$tools" tools_make
 	fi
-	# The kernel in KDIR is the user's, the tools are those of Debian's source.
+	# KDIR may be the user's kernel, but the tools come from Debian's source.
 	linux_find '' ''
 	[[ -e $linux ]] || step "taking Debian's kernel packages" linux linux_need
 	tree=$run_dir/tree
@@ -140,7 +139,7 @@ build_proc_read() {
 		"$linux/src/tools/testing/selftests/proc/read.c"
 }
 
-# point NAME [COMPLAINT]: prints one line of the results
+# point NAME [COMPLAINT]: prints a result
 point() {
 	((++number))
 	if [[ -z ${2:-} ]]; then
@@ -162,7 +161,7 @@ run_peer() { # PEER
 	point "$kernel.$1.the_kernel_reports_nothing" "$(complaint_about "$1" "$log" "$status")"
 }
 
-# print_points PEER LOG: what the guest has said, with a line for what it has not
+# print_points PEER LOG: prints the guest's results, and a failure for each missing one
 print_points() {
 	local line name
 	while IFS= read -r line; do
@@ -181,7 +180,7 @@ print_points() {
 	done < <(proves "$1" | grep -vx the_kernel_reports_nothing)
 }
 
-# complaint_about PEER LOG STATUS: prints what is wrong with the boot as a whole
+# complaint_about PEER LOG STATUS: prints what is wrong with the whole boot
 complaint_about() {
 	kernel_reports <"$2.log" | head -n 1
 	if (($3)) && ! grep -q '^not ok ' "$2.out"; then

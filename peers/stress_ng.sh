@@ -5,8 +5,8 @@
 # PROVES stress_ng_finds_no_fault_in_the_device_while_it_is_written_to
 # PROVES stress_ng_writes_nothing
 #
-# It takes device files only, so /proc/workqueue_demo is not for it; its --procfs
-# cannot be aimed at one file.
+# It accepts only device files, so it cannot test /proc/workqueue_demo. Its --procfs cannot be
+# limited to one file.
 #
 # shellcheck shell=busybox
 # shellcheck source=peers/guest.sh

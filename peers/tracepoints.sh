@@ -9,9 +9,8 @@
 # PROVES immediate_and_delayed_items_run_as_often_as_the_table_says
 # PROVES ticks_run_as_often_as_the_table_says
 #
-# An event names the queue, or the function with its module. What runs on the system's
-# queue is told apart by the function's name, in which Rust's mangling has that of the
-# type.
+# An event names the queue, or the function and its module. The function's name tells apart the
+# items on the system's queue: Rust's mangling includes the type's name.
 #
 # shellcheck shell=busybox
 # shellcheck source=peers/guest.sh
@@ -26,7 +25,7 @@ if [ ! -d $tracing/events/workqueue ]; then
 	finish
 fi
 
-# The load, so that what is counted is known beforehand.
+# The load, fixed so that the expected counts are known.
 writers=4 messages=500 customs=200 datas=100 immediates=12 delays=10 flushes=6
 
 write_messages() { # WRITER
@@ -63,20 +62,20 @@ run_load() {
 	wait_for 60 all_is_printed
 }
 
-# events NAME TEXT: how many events of that name there are with TEXT in them
+# events NAME TEXT: prints how many events of that name contain TEXT
 events() {
 	awk -v name=" workqueue_$1: " -v text="$2" '
 		index($0, name) && index($0, text) { n++ }
 		END { print n + 0 }' trace
 }
 
-# per_cpu FIELD: a count of the trace's buffers, of all CPUs
+# per_cpu FIELD: prints a count of the trace buffers, summed over all CPUs
 per_cpu() {
 	cat $tracing/per_cpu/cpu*/stats |
 		awk -F ': ' -v name="$1" '$1 == name { n += $2 } END { print n + 0 }'
 }
 
-# same WHAT EXPECTED NUMBER: notes both, complains if they differ
+# same WHAT EXPECTED NUMBER: notes both, and complains if they differ
 same() {
 	note "$1: $2 and $3" >&3
 	[ "$2" -eq "$3" ] || echo "$1: $2 and $3"
@@ -103,8 +102,8 @@ point no_event_was_lost "$(
 	same 'events in the buffers, in the trace' \
 		"$(per_cpu entries)" "$(grep -c ' workqueue_' trace)")"
 
-# items NAME MODULE: a module's events of that name. Without those of the ticks, the last
-# of which may be taken back after it was queued.
+# items NAME MODULE: prints how many events of that name the module has, ticks excluded, because the
+# last tick may be cancelled after it was queued
 items() {
 	local all ticks=0
 	all=$(events "$1" "[$2]")

@@ -5,8 +5,8 @@
 # PROVES trinity_finds_no_fault_in_wq_echo
 # PROVES trinity_finds_no_fault_in_workqueue_demo
 #
-# It runs as nobody, as it wants to; for that both nodes are open to all. Descriptors
-# of any other kind are disabled, so that each call is about the node.
+# It runs as nobody, as it demands, so both nodes are open to all. Other kinds of file descriptors
+# are disabled, so that each call is about the node.
 #
 # shellcheck shell=busybox
 # shellcheck source=peers/guest.sh
@@ -18,7 +18,7 @@ system_calls='read readv pread64 preadv write writev pwrite64 pwritev lseek newf
 other_descriptors=sockets,pipes,perf,epoll,eventfd,timerfd,testfile,memfd,drm
 other_descriptors=$other_descriptors,inotify,userfaultfd,fanotify,bpf
 
-# aim NODE: runs trinity
+# aim NODE: runs trinity on NODE
 aim() {
 	local options='' name
 	for name in $system_calls; do
@@ -35,7 +35,7 @@ aim() {
 	grep -E 'BUG!|tainted flag' said
 }
 
-# One line a system call: how many, how many failed, with which errors.
+# Prints a line for each system call: calls, failures, errors.
 summary() {
 	sed -nE 's/^\[main\] (Using user passed.*|Ran .*)/\1/p' said
 	awk '/\(attempted:/ { if (line) print line; line = $0; sub(/\(attempted:/, "", line) }
@@ -52,7 +52,7 @@ mkdir nobody
 chown $nobody nobody
 cd nobody || exit
 chmod 666 $device $table
-# What trinity writes need not go over a serial line.
+# Keep the many messages off the slow serial line.
 dmesg -n 5
 
 begin_load
