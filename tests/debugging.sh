@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs what docs/debugging.md says to run, and looks for what it shows. Prints KTAP.
+# Runs the commands in docs/debugging.md and compares their output. Prints KTAP.
 
 set -euo pipefail
 
@@ -16,7 +16,7 @@ points=(
 	what_is_asked_of_the_guest_is_answered
 )
 
-# That something in the kernel is deprecated fails a run, and perf uses it.
+# perf uses deprecated parts of the kernel, and such a report fails the run.
 what_is_asked_in_the_guest_is_answered() {
 	local tools
 	tools=$("$top/scripts/debug.sh" guest-tools)
@@ -42,7 +42,7 @@ what_is_asked_of_the_guest_is_answered() {
 	read -r _ <&3
 	(cd "$top" && timeout 120 bash <("$top/tests/page.py" commands "$page" uml)) >uml.out ||
 		status=$?
-	# Its reader is gone: so ends the run.
+	# Closing the reader ends the run.
 	exec 3<&-
 	kill "$guest" 2>/dev/null || true
 	wait "$guest" || true

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# doctor.sh [NAME...]: scripts/doctor.sh on machines that have all and on such that lack
-# something: each of its lines in each of its states. Run as root, which makes those machines
-# in mount namespaces. Prints KTAP.
+# doctor.sh [NAME...]: runs scripts/doctor.sh on machines that have everything, and on machines that
+# lack something: each line in each state. Needs root, to make the machines in mount namespaces.
+# Prints KTAP.
 
 # shellcheck disable=SC2016 # the shells of stubs expand what is theirs
 set -euo pipefail
@@ -83,7 +83,7 @@ points=(
 release=7.3.4+deb13-amd64
 version=7.3.4-1~bpo13+1
 built_by='rustc 1.85.1 (4eb161250 2025-03-15) (built from a source tarball)'
-# As a pattern.
+# The release as a pattern.
 named=${release//+/\\+}
 kdir=/lib/modules/$release/build
 enforce=/sys/module/module/parameters/sig_enforce
@@ -91,36 +91,35 @@ lockdown=/sys/kernel/security/lockdown
 boot=/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
 key=/var/lib/dkms/mok.pub
 
-# What a world has of its own.
+# Files that belong to this world only.
 world=/run/world
 
-# in_world FUNCTION: runs it in a namespace of its own, where directories of the machine are
-# others
+# in_world FUNCTION: runs FUNCTION in its own namespace, which replaces directories of the machine
 in_world() {
 	XDG_CACHE_HOME=$world/cache HOME=$world/home PATH=/usr/bin:/usr/sbin \
 		unshare --mount --propagation private bash "$top/tests/doctor.sh" --in-world "$1"
 }
 
-# The world in which all is good.
+# The world where all is good.
 
-# veil DIR: puts one over it that has links to what is in it, which may be removed
+# veil DIR: covers DIR with links to its contents, which tests may remove
 veil() {
 	local behind=$world/behind$1 veil=$world/veil$1
 	mkdir -p "$behind" "$veil"
 	mount --rbind "$1" "$behind"
 	mount -t tmpfs -o mode=755 veil "$veil"
 	links_to "$behind" "$veil"
-	# In one step: without it, no program runs.
+	# In one step: without DIR no program runs.
 	mount --bind "$veil" "$1"
 }
 
 links_to() { # DIR IN
-	# Not processes: they come and go.
+	# No processes: they come and go.
 	local names=("$1"/[!0-9]*)
 	[[ ! -e ${names[0]} && ! -L ${names[0]} ]] || ln -s -t "$2" "${names[@]}"
 }
 
-# put FILE [TEXT]: makes it, and directories of what are links to such
+# put FILE [TEXT]: writes FILE. Replaces links to its directories by directories.
 put() {
 	local dir='' part parts behind
 	IFS=/ read -ra parts <<<"${1%/*}"
@@ -134,12 +133,12 @@ put() {
 		fi
 		[[ -d $dir ]] || mkdir "$dir"
 	done
-	# It may be bound elsewhere: it stays the same file.
+	# The file may be bound elsewhere, so keep its inode.
 	[[ ! -L $1 ]] || rm "$1"
 	printf '%s' "${2:+$2$'\n'}" >"$1"
 }
 
-# stub NAME SCRIPT: a program
+# stub NAME SCRIPT: makes a program
 stub() {
 	put "/usr/bin/$1" "#!/bin/sh"$'\n'"$2"
 	chmod 755 "/usr/bin/$1"
@@ -176,7 +175,7 @@ make_machine() {
 	uname_says "$release" "#1 SMP PREEMPT_DYNAMIC Debian $version (2026-11-20)"
 }
 
-# What opens.
+# Makes a /dev/kvm that opens.
 kvm_is() { # MODE
 	rm -f /dev/kvm
 	mknod -m "$1" /dev/kvm c 1 3
@@ -219,7 +218,7 @@ secure_boot_is() { # BYTE
 	printf '\x06\0\0\0%b' "\\x0$1" >"$boot"
 }
 
-# A kernel that is not Debian's: its headers and all are there.
+# Turns the kernel into one that is not Debian's, with everything installed.
 foreign() {
 	mv "/lib/modules/$release" /lib/modules/7.3.9-arch1
 	release=7.3.9-arch1 named=7.3.9-arch1 kdir=/lib/modules/7.3.9-arch1/build
@@ -228,26 +227,26 @@ foreign() {
 	put "$world/dkms-status" "workqueue-rs/0.1.0, $release, x86_64: installed"
 }
 
-# What is said.
+# What doctor prints.
 
-# In which tree it is, and who it is run by.
+# Which tree's doctor runs, and the command that runs it as another user.
 tree=$top as=()
 
-# doctor [ARG...]: sets $said to what it says, each line in one row, and $status
+# doctor [ARG...]: sets $said to its output, each entry in one row, and $status
 doctor() {
 	status=0
 	raw=$("${as[@]}" "$tree/scripts/doctor.sh" "$@" 2>&1 </dev/null) || status=$?
 	said=$(sed -z 's/\n \{23\}/ /g; s/\n   \([^ ]\)/ \1/g' <<<"$raw")
 }
 
-# found STATE NAME PATTERN: there is such a line
+# found STATE NAME PATTERN: fails unless there is such a line
 found() {
 	local line
 	line=$(grep -E "^$1 +$2 " <<<"$said") || fail "no line \"$1 $2\" in:" "$raw"
 	[[ $line =~ $3 ]] || fail "expected: $3"$'\n'"found: $line"
 }
 
-# bad NAME PATTERN MEND [ALSO...]: that line is bad, and none else but ALSO
+# bad NAME PATTERN MEND [ALSO...]: fails unless this line, and ALSO, are the only bad ones
 bad() {
 	doctor
 	found bad "$1" "$2.*$3"
@@ -270,7 +269,7 @@ not_needed() { # NAME PATTERN
 	found 'not needed' "$@"
 }
 
-# works PATTERN, twice: of scripts/qemu-run.sh, and of make
+# works PATTERN PATTERN: checks the conclusions about scripts/qemu-run.sh and make
 works() {
 	local ends
 	mapfile -t ends < <(grep '^=> ' <<<"$said")
@@ -293,7 +292,7 @@ all_is_good() {
 	((status == 0))
 }
 
-# The tree may be one that nobody may write to.
+# Copies the tree, for users who cannot read this one.
 copy_tree() { # DIR
 	mkdir "$1"
 	cp -r "$top"/{scripts,dkms.conf} "$1"
@@ -306,7 +305,7 @@ world_state() {
 		-printf '%p %s %T@\n' | sort
 }
 
-# Nor does it ask anybody.
+# It does not use the network either.
 it_changes_nothing() {
 	local before
 	copy_tree "$world/tree"
@@ -318,14 +317,14 @@ it_changes_nothing() {
 		fail "without a network it differs"
 }
 
-# Of processor time: others may keep the machine busy.
+# Processor time, because others may keep the machine busy.
 it_ends_in_a_second() {
 	local TIMEFORMAT='%U %S'
 	{ time doctor; } 2>"$world/took"
 	awk '{ exit $1 + $2 >= 1 }' "$world/took" || fail "it took $(<"$world/took") s"
 }
 
-# screen_fits ROWS: it does
+# screen_fits ROWS: fails if the output is too long or too wide
 screen_fits() {
 	awk -v rows="$1" 'length > 100 { long = 1 } END { exit long || NR > rows }' \
 		<<<"$raw" || fail "it does not fit:" "$raw"
@@ -337,11 +336,11 @@ screens_fit() {
 	everything_is_missing
 	doctor
 	screen_fits 24
-	# What is cut short at its end would be no command.
+	# A command cut short would not work.
 	[[ $said == *'usermod --add-subuids'* || $said == *'apt-get install mmdebstrap'* ]]
 }
 
-# All at once of what may be missing at once.
+# Removes all that can be missing together.
 everything_is_missing() {
 	lack mmdebstrap dkms rustc bindgen x86_64-linux-gnu-gcc-14
 	rm "$keyring" "$kdir/rust/libkernel.rmeta" /dev/kvm
@@ -350,7 +349,7 @@ everything_is_missing() {
 	mount -t tmpfs -o size=1g cache "$XDG_CACHE_HOME"
 }
 
-# on_terminal STEP VARIABLE...: the steps, on a terminal with these variables
+# on_terminal STEP VARIABLE...: runs doctor on a terminal, with these variables
 on_terminal() {
 	local steps=$1
 	"$top/scripts/in-root.sh" env "${@:2}" python3 "$top/tests/terminal.py" 24x90 \
@@ -362,7 +361,7 @@ colours_are_for_terminals() {
 	on_terminal "$bad" TERM=xterm
 	on_terminal $'expect => no modules\nsilent \\x1b\\[[0-9]' TERM=xterm NO_COLOR=1
 	on_terminal $'expect => no modules\nsilent \\x1b\\[[0-9]' TERM=dumb
-	# As wide as it is.
+	# It uses the terminal's width.
 	on_terminal $'expect => no modules\nsilent [^\\r\\n]{91}' TERM=dumb
 	[[ $("$top/scripts/doctor.sh") != *$'\e'* ]] || fail "it colours what is no terminal"
 }
@@ -376,7 +375,7 @@ json_write() {
 	rm "$kdir/include/config/auto.conf"
 	doctor --json $'7.3.9-other"\\\x01'
 	echo "$raw" >other.json
-	# The screen says the same.
+	# The text report says the same.
 	doctor
 	sed -nE 's/^(good|bad|not needed) +([A-Za-z_]+) .*/\1 \2/p' <<<"$said" >screen
 	doctor --json
@@ -394,7 +393,7 @@ for check in json.load(sys.stdin)["checks"]: print(check["state"], check["name"]
 		<same.json | diff screen -
 }
 
-# json_check good|bad|other|same: of stdin
+# json_check good|bad|other|same: checks the JSON on stdin
 json_check() {
 	"$top/scripts/in-root.sh" python3 -c 'import json, sys
 def keys(object, **types):
@@ -440,7 +439,7 @@ bad_options_are_refused() {
 	[[ $status == 0 && $raw == Usage:* ]] || fail "$raw"
 }
 
-# The lines about the machine.
+# Lines about the machine.
 
 machine_is_bad() {
 	sed -i s/x86_64/riscv64/ /usr/bin/uname
@@ -467,7 +466,7 @@ mmdebstrap_is_bad() {
 	works 'does not work here: mmdebstrap' "$make_works"
 }
 
-# What is in a cache once it has been made.
+# Adds a finished toolchain root to the cache.
 put_root() {
 	root_find
 	put "$root/here"
@@ -490,9 +489,9 @@ keyring_is_missed() {
 	bad mmdebstrap 'missing packages\.' 'apt-get install debian-archive-keyring'
 }
 
-# as_user SUBIDS: from now on doctor is run by one who is known in here alone, in a tree that
-# everybody may read. Who makes namespaces has to find processes in /proc, so that is the
-# machine's; $also_bad is what may be bad because of it.
+# as_user SUBIDS: from now on doctor runs as a user that exists only here, in a readable tree.
+# Making namespaces needs the machine's /proc, so $also_bad lists what may be bad because of that
+# /proc.
 as_user() {
 	local file
 	for file in passwd group subuid subgid; do
@@ -538,7 +537,7 @@ namespaces_are_bad_without_uidmap() {
 	bad namespaces 'missing packages\.' 'As root: apt-get install uidmap' "${also_bad[@]}"
 }
 
-# Where root has not the rights of root.
+# Makes root lack a capability.
 without() { as=(setpriv --inh-caps="-$1" --bounding-set="-$1"); } # CAPABILITY
 
 namespaces_are_bad_in_a_container() {
@@ -574,7 +573,7 @@ disk_is_not_needed() {
 	put_entry
 	mount -t tmpfs -o size=100m small "$world/home"
 	not_needed disk 'made already'
-	# Nor does it ask about another.
+	# KDIR does not change that.
 	KDIR=/nowhere not_needed disk 'made already'
 }
 
@@ -589,7 +588,7 @@ disk_is_not_needed_where_anothers_cache_is_used() {
 	not_needed disk 'made already'
 	not_needed mmdebstrap 'made already'
 	works "$qemu_works\$" "$make_works"
-	# It asks for what is lacking there.
+	# What the shared cache lacks must still be made.
 	rm -r "$world/teacher/workqueue-rs/kernel-"*
 	good disk 'GB left, of which it takes 1$'
 }
@@ -618,7 +617,7 @@ kvm_is_not_needed() {
 	not_needed KVM 'QEMU emulates'
 }
 
-# The lines about the kernel.
+# Lines about the kernel.
 
 release_is_bad() {
 	put "$world/os-release" ID=arch
@@ -649,7 +648,7 @@ release_is_bad_on_wsl() {
 	good release "WSL's"
 }
 
-# In the order in which they are asked.
+# Tests the places in the order in which doctor reads them.
 config_rust_is_read_from_each_place() {
 	local place
 	foreign
@@ -688,7 +687,7 @@ config_rust_is_unknown() {
 	doctor
 	found bad CONFIG_RUST "unknown: there is no $kdir, no /boot.*linux-headers-$named"
 	put "$world/dkms-status"
-	# Of Debian's the name says it.
+	# The name of a Debian kernel says enough.
 	doctor 7.3.4+deb13-amd64
 	found good CONFIG_RUST 'y, says its name'
 }
@@ -759,7 +758,7 @@ make_needs_no_metadata_on_debian() {
 	rm "$kdir/rust/libkernel.rmeta"
 	bad metadata 'lack the Rust metadata\.' "As root: scripts/rust-headers.sh --install $named"
 	works "$qemu_works" "$make_works in the toolchain root; make -C and DKMS do not: metadata"
-	# Nor does it work then where the root does not.
+	# Without the root, make does not work either.
 	lack mmdebstrap apt-get
 	doctor
 	works 'does not work here: mmdebstrap' \
@@ -771,13 +770,13 @@ rustc_is_bad() {
 	lack rustc
 	bad rustc 'none, and the kernel was built by 1.85.1' 'As root: apt-get install rustc'
 	works "$qemu_works" "^=> make does not build the modules for $named: rustc"
-	# The same version of another make.
+	# The same version, built by others.
 	stub rustc 'echo "rustc 1.85.1 (4eb161250 2025-03-15)"'
 	bad rustc '1.85.1 \(4eb161250 2025-03-15\) in /usr/bin, and .* by 1.85.1 .* tarball\)' \
 		'apt-get install rustc'
 }
 
-# before_others NAME TEXT: there is a program before that of /usr/bin which says so
+# before_others NAME TEXT: puts a program that prints TEXT before /usr/bin in PATH
 before_others() {
 	put "$world/bin/$1" "#!/bin/sh"$'\n'"echo '$2'"
 	chmod 755 "$world/bin/$1"
@@ -852,7 +851,7 @@ loading_is_bad_when_turned_off() {
 loading_is_bad_in_a_container() {
 	without sys_module
 	bad loading 'root has no CAP_SYS_MODULE here' 'Load them on its host'
-	# Nor is the root of a user namespace that of the machine.
+	# The root of a user namespace is not the machine's root either.
 	as=(unshare --user --map-root-user)
 	doctor
 	found bad loading 'root has no CAP_SYS_MODULE'
@@ -928,7 +927,7 @@ signatures_are_unknown() {
 		'As root: mount -t securityfs none /sys/kernel/security'
 	: >"$boot"
 	bad signatures 'cannot be read here: lockdown, Secure Boot' 'mount -t securityfs'
-	# A kernel that has no lockdown.
+	# A kernel without lockdown.
 	put /sys/kernel/security/lsm capability
 	good signatures 'unknown: Secure Boot$'
 	secure_boot_is 0
@@ -981,7 +980,7 @@ nothing_works() {
 	((status == 1)) || fail "the status is $status"
 }
 
-# alone POINT: leaves what it says, and how it ends
+# alone POINT: runs a point and keeps its output and status
 alone() {
 	local status=0
 	case $1 in
@@ -1013,7 +1012,7 @@ main() {
 	esac
 }
 
-# Each has a world of its own, so they run beside each other.
+# Each point has its own world, so they run in parallel.
 run() {
 	if ((EUID)); then
 		printf 'KTAP version 1\n1..0 # SKIP they take root\n'

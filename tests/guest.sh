@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# guest.sh [KERNEL]: what scripts/qemu-run.sh promises of the guest: its input and output,
-# its terminal, its modules, the demo. Prints KTAP. What the runs have said is in
-# build/guest/.
+# guest.sh [KERNEL]: tests what scripts/qemu-run.sh promises of the guest: input, output, terminal,
+# modules, demo. Prints KTAP. Leaves the output in build/guest/.
 
 set -euo pipefail
 
@@ -40,7 +39,7 @@ prepare() {
 	cp added/file added/bin/busybox
 	cp added/file tree/etc/guest/command
 	mkfifo never
-	# All values of a byte, in more than one piece.
+	# All byte values, in several pieces.
 	for ((byte = 0; byte < 256; byte++)); do
 		printf '%b' "\\x$(printf '%02x' "$byte")"
 	done >bytes
@@ -49,7 +48,7 @@ prepare() {
 	done >input
 }
 
-# refused PATH ADD...
+# refused PATH ADD...: fails unless `--add ADD` is refused because it would replace PATH
 refused() {
 	local own=$1 status=0
 	shift
@@ -77,7 +76,7 @@ what_the_guest_needs_is_not_replaced() {
 }
 
 # shellcheck disable=SC2016 # expanded by the guest's shell
-# One boot for what needs no more than to run a command. Its input never ends.
+# Runs what needs no special boot, all in one. The input never ends.
 commands() {
 	guest --no-load --add added/file --add added/file:/etc --add tree/.:/tree \
 		--add added:/root -- '
@@ -125,7 +124,7 @@ what_is_fetched_is_what_was_there() {
 	[[ -e empty && ! -s empty ]] || fail "an empty file did not come"
 }
 
-# The guest asks for more of its input as long as somebody may read it.
+# The guest asks for input as long as something may read it.
 what_is_fetched_is_not_mixed_with_what_is_piped_in() {
 	guest --no-load --get /bin/busybox:mixed -- true < <(yes)
 	grep -q BusyBox mixed
@@ -142,7 +141,7 @@ what_cannot_be_fetched_is_said() {
 }
 
 all_of_the_input_arrives() {
-	# Nothing is read until the script has had the time to send much.
+	# The command waits, so that the script could send too much.
 	guest -- 'sleep 1; cat; echo "status $?" >&2' <input >output
 	cmp input output
 }
@@ -233,7 +232,7 @@ the_demo_comes_to_its_end() {
 	grep -q '^Both modules are gone again' demo.out
 }
 
-# A build folder whose kernel is one that may not call seccomp(2), number 317.
+# Makes a build folder whose kernel may not call seccomp(2), number 317.
 where_seccomp_is_refused_one_line_says_so() {
 	local kdir status=0
 	kdir=$(realpath "$("$top/scripts/qemu-run.sh" --kernel "$kernel" --print-kdir)")

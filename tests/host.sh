@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# host.sh [NAME...]: the scripts as they run on the machines of users: other PATHs, odd
-# names, no rights, no room, no network. Run as root, which takes away what is to be
-# missing in namespaces of its own. Prints KTAP.
+# host.sh [NAME...]: runs the scripts as on users' machines: other PATHs, odd names, no rights, no
+# room, no network. Needs root, to take these away in namespaces. Prints KTAP.
 
 set -euo pipefail
 
@@ -42,10 +41,10 @@ cases=(
 	modules_install_needs_no_sbin_in_path
 )
 
-# What is set where this is run is not for what is tested.
+# Our own settings must not reach the tests.
 unset MAKEFLAGS MAKELEVEL MFLAGS WQ_CACHE_SHARED SUITE ARCH
 
-# As `su - user` has it on Debian.
+# What `su - user` sets on Debian.
 users_path=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games
 
 fail() {
@@ -53,17 +52,17 @@ fail() {
 	exit 1
 }
 
-# alone FUNCTION ARG...: in mount and network namespaces of its own
+# alone FUNCTION ARG...: runs FUNCTION in its own mount and network namespaces
 alone() {
 	local functions
 	functions=$(declare -f)
 	unshare --mount --propagation private bash -euc "$functions"$'\n''"$@"' bash "$@"
 }
 
-# On a busy machine a step says how far it has come, and how long it took.
+# Removes the progress lines that a busy machine adds.
 without_how_far() { sed -E '/^(    .*: [0-9]+ s  |==> .*: [0-9]+ s$)/d'; }
 
-# says_one_line PATTERN CMD...: CMD fails, and all that it says is a line with PATTERN
+# says_one_line PATTERN CMD...: fails unless CMD fails and prints one line that matches
 says_one_line() {
 	local pattern=$1 said status=0
 	shift
@@ -74,7 +73,7 @@ says_one_line() {
 	[[ $said =~ $pattern ]] || fail "expected: $pattern" "found: $said"
 }
 
-# tree_copy DIR: this tree without what is built
+# tree_copy DIR: copies this tree without build output
 tree_copy() {
 	mkdir -p "$1"
 	tar -c -C "$top" --exclude=./build --exclude=./.git --exclude=./user/target . |
@@ -85,7 +84,7 @@ in_root_needs_no_sbin_in_path() {
 	env -i HOME="$HOME" XDG_CACHE_HOME="${cache%/*}" PATH=$users_path scripts/in-root.sh true
 }
 
-# A cache with a root in it that can be entered, and in which there is only busybox.
+# Makes a cache with a root that can be entered and has only busybox.
 cache_of_user() { # DIR
 	local made=$1/workqueue-rs/made/root-small
 	mkdir -p "$made"/{bin,dev,etc/ssl/certs,mnt,proc,root,tmp,usr/bin} "$1/workqueue-rs/locks"
@@ -96,7 +95,7 @@ cache_of_user() { # DIR
 	touch "$made/etc/"{resolv.conf,hosts,ssl/certs/ca-certificates.crt}
 }
 
-# as_user SUBIDS CMD...: as one who is known in here alone
+# as_user SUBIDS CMD...: runs CMD as a user that exists only here
 as_user() {
 	local file
 	for file in passwd group subuid subgid; do
@@ -136,7 +135,7 @@ an_ordinary_user_without_subordinate_ids_is_told() {
 		alone as_user '' scripts/in-root.sh true
 }
 
-# As a teacher makes one: the student finds all of it, and builds what is the student's own.
+# A student uses a teacher's cache: finds everything, and builds only the student's own.
 anothers_cache_is_used_and_left_as_it_is() {
 	local found=$work/found
 	tree_copy "$work/tree"
@@ -158,7 +157,7 @@ anothers_cache_is_used_and_left_as_it_is() {
 	[[ $(du -sm "$work/home/.cache" | cut -f 1) -lt 50 ]] || fail "$(du -h "$work/home")"
 }
 
-# This cache, as one that nobody here may write to.
+# Offers this cache read-only, as another account's.
 with_shared_cache() {
 	mkdir "$work/opt/workqueue-rs"
 	mount --bind "$cache" "$work/opt/workqueue-rs"
@@ -176,7 +175,7 @@ root_that_may_not_mount_is_told() {
 		setpriv --inh-caps=-sys_admin --bounding-set=-sys_admin scripts/in-root.sh true
 }
 
-# mounted OPTION CMD...: with this tree mounted so
+# mounted OPTION CMD...: runs CMD with this tree mounted with OPTION
 mounted() {
 	mount --bind "$PWD" "$PWD"
 	mount -o "remount,bind,$1" "$PWD"
@@ -196,12 +195,12 @@ a_tree_that_is_noexec_is_named() {
 	local said
 	says_one_line "no program can be run in .*/build \(mounted noexec\?\): clone this tree" \
 		alone mounted noexec bash scripts/qemu-run.sh --print-kdir
-	# make adds a line of its own.
+	# make adds a line.
 	said=$(alone mounted noexec make demo 2>&1) && fail "it did not fail: $said"
 	[[ $said == *"no program can be run in "* ]] || fail "$said"
 }
 
-# with_tmpfs OPTIONS CMD...: with a cache that is empty, on a file system of its own
+# with_tmpfs OPTIONS CMD...: runs CMD with an empty cache on its own file system
 with_tmpfs() {
 	mount -t tmpfs -o "$1" tmpfs "$work"
 	shift
@@ -218,7 +217,7 @@ a_small_disk_is_refused_beforehand() {
 		alone with_tmpfs size=100m scripts/qemu-run.sh --print-kdir
 }
 
-# /dev/full is what its name says.
+# Writing to /dev/full fails as on a full disk.
 a_full_disk_is_named() {
 	# shellcheck disable=SC2317 # called by step
 	fill() { head -c 1M /dev/zero | tee /dev/full >/dev/null; }
@@ -249,7 +248,7 @@ no_network_is_named() {
 		fail "cargo is not understood"
 }
 
-# refused PATTERN CMD...: CMD fails at once, and the first of what it says has PATTERN
+# refused PATTERN CMD...: fails unless CMD fails at once and its first line matches
 refused() {
 	local pattern=$1 said
 	shift
@@ -276,7 +275,7 @@ what_there_is_not_for_an_architecture_is_refused() {
 	refused '--cpus 0: not a number' $boot --arch aarch64 --kernel debian-16k --cpus 0
 }
 
-# on_machine MACHINE CMD...: as on a machine of which uname says that
+# on_machine MACHINE CMD...: runs CMD with a uname that says MACHINE
 on_machine() {
 	mkdir -p "$all_work/$1"
 	cat >"$all_work/$1/uname" <<-EOF
@@ -298,7 +297,7 @@ a_machine_of_another_architecture_is_understood() {
 	on_machine aarch64 refused \
 		'--kernel kasan: it is built for amd64 alone; for arm64 there are debian' \
 		$boot --kernel kasan
-	# What would be run, and what would be put into the guest.
+	# Prints the command that would run, and what the guest would contain.
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	said=$(on_machine aarch64 bash -c 'top=$0
 		. scripts/lib/all.sh
@@ -369,7 +368,7 @@ colons_in_added_paths_are_told_apart() {
 	! added_from none:plain || fail "there is no such file: none:plain"
 }
 
-# shows NAME EXPECTED: what is shown of the log on stdin
+# shows NAME EXPECTED: checks what is shown of the log on stdin
 shows() {
 	local found
 	found=$(errors)
@@ -419,7 +418,7 @@ errors_are_shown_from_the_first_on() {
 	shows 'a long one' $'error: x\n'"$(seq 199)"$'\n[...]' <<<"error: x"$'\n'"$many"
 }
 
-# own_module FILE...: a module of the user's own in an odd place, with stdin as own.c
+# own_module FILE...: makes a user's module in an odd place, with stdin as own.c
 own_module() {
 	own="$work/my own: module"
 	mkdir -p "$own"
@@ -461,15 +460,15 @@ a_command_that_fails_in_silence_is_named() {
 	local said
 	# shellcheck disable=SC2317 # called by step
 	silent() { grep -q nothing /dev/null; }
-	# Beside this shell, for bash forgets `set -e` where a status is looked at.
+	# Runs in a background shell, because bash ignores `set -e` where a status is tested.
 	(step looking look silent) 2>"$work/said" &
 	if wait $!; then fail "it did not fail"; fi
 	said=$(<"$work/said")
 	[[ $said == *"looking: failed. "*$'\nfailed: grep -q nothing /dev/null' ]] || fail "$said"
 }
 
-# with_moved_cache CMD...: in a tree and with a cache that make would not take by their
-# names. What takes long to copy is bound there.
+# with_moved_cache CMD...: runs CMD with a tree and a cache whose names make would split. Binds what
+# takes long to copy.
 with_moved_cache() {
 	local moved=$work/"moved, cache" entry made
 	mkdir -p "$moved"/workqueue-rs/{made,locks}
@@ -509,7 +508,7 @@ modules_build_in_odd_paths_with_a_moved_cache() {
 	built workqueue_demo.ko
 }
 
-# What Debian packs of a build folder has the configuration, but no rust/*.rmeta.
+# Debian's headers have the configuration, but no rust/*.rmeta.
 debian_headers() { # RELEASE
 	local headers=$work/usr/src/linux-headers-$1
 	mkdir -p "$headers/include/config" "$work/lib/modules/$1"
@@ -525,7 +524,7 @@ debians_headers_do_what_no_kdir_does() {
 	debian_headers "$release"
 	alone with_moved_cache make KDIR="$work/lib/modules/$release/build"
 	built wq_echo.ko
-	# In a guest too, and where the headers are not installed yet.
+	# Works in a guest too, and before the headers are installed.
 	rm -r "${work:?}/usr"
 	said=$(alone with_moved_cache env KDIR="$work/lib/modules/$release/build" \
 		scripts/qemu-run.sh --print-kdir)

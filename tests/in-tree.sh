@@ -1,14 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# in-tree.sh: this tree as samples/rust/workqueue/ of the kernel's, which is where its files
-# say that they belong. Built into a kernel that is a program, as modules of it, and for x86-64;
-# with what warns there, and with configurations that lack something. Prints KTAP. What the
-# builds have said is in build/in-tree/tests/.
+# in-tree.sh: builds this tree as samples/rust/workqueue/ of the kernel's, the place its files are
+# meant for. Builds it into User-mode Linux, as modules of it, and for x86-64. Looks for warnings,
+# and tries configurations that lack something. Prints KTAP. Leaves the builds' output in
+# build/in-tree/tests/.
 #
-# Environment: FULL, not empty: looks for warnings in a kernel that has all of it, too, built in
-# and as modules. Otherwise it does so built in with the least that it needs, and as modules for
-# x86-64.
+# Environment: FULL, not empty: also looks for warnings in a kernel with all options, built in and
+# as modules. Otherwise only in the minimal configuration, built in, and as modules for x86-64.
 
 set -euo pipefail
 
@@ -37,14 +36,14 @@ points=(
 [[ -z ${FULL:-} ]] || points+=(with_all_built_in_nothing_warns with_all_as_modules_nothing_warns)
 points+=(the_cached_kernels_stay_as_they_are)
 
-# use KERNEL: it is what the functions of in-tree.sh go on from
+# use KERNEL: selects the kernel that the functions of in-tree.sh use
 use() {
 	kernel=$1
 	kernel_find "$1"
 	in_tree_find_options
 }
 
-# It may find something in the kernel itself, and nothing else may be wrong.
+# It may find something in the kernel itself, but must not fail otherwise.
 rustfmtcheck_finds_nothing_to_change() {
 	in_tree_run built-in make rustfmtcheck >rustfmt.log 2>&1 || grep -q '^Diff in' rustfmt.log
 	! grep -F "$in_tree_place" rustfmt.log
@@ -52,7 +51,7 @@ rustfmtcheck_finds_nothing_to_change() {
 
 built_in_it_is_built() { in_tree_make built-in linux; }
 
-# guest FOLDER ARG...: without the suites, which would run at each boot
+# guest FOLDER ARG...: boots without the suites, which would run at each boot
 guest() {
 	KDIR=$in_tree/$1 "$top/scripts/qemu-run.sh" --no-modules --timeout 300 \
 		--append "$(sed 's/#.*//' "$configs/$kernel.cmdline" | xargs)" "${@:2}" </dev/null
@@ -66,12 +65,12 @@ built_in_the_nodes_are_there_after_the_boot() {
 
 built_in_the_cases_that_load_no_module_pass() {
 	guest built-in -- wqtest test >built-in.ktap
-	# Most of them. And User-mode Linux has no freezer.
+	# Most cases must pass. User-mode Linux has no freezer.
 	(($(grep -c '^ok ' built-in.ktap) - $(grep -c '# SKIP' built-in.ktap) > 100))
 	! grep '# SKIP' built-in.ktap | grep -Ev 'is built into the kernel|no freezer to be tested'
 }
 
-# configure FOLDER VALUE: has all that is here as a module (m), or built in (y)
+# configure FOLDER VALUE: makes all options of this tree m (module) or y (built in)
 configure() {
 	local ours
 	ours=$(IFS='|'; echo "${options[*]}")
@@ -91,7 +90,7 @@ as_modules_modprobe_finds_what_was_installed() {
 	local installed=$in_tree/installed
 	rm -rf "$installed"
 	in_tree_make modules modules_install INSTALL_MOD_PATH="$installed" INSTALL_MOD_STRIP=1
-	# A link to the build folder.
+	# Remove a link to the build folder.
 	rm -f "$installed"/lib/modules/*/build
 	guest modules --add "$installed/lib/modules/.:/lib/modules" -- '
 		modprobe -a wq_echo workqueue_demo && lsmod && modinfo -F filename wq_echo &&
@@ -103,7 +102,7 @@ as_modules_modprobe_finds_what_was_installed() {
 	grep -q "^/lib/modules/.*/kernel/$in_tree_place/wq_echo.ko$" modprobe.out
 }
 
-# configured TARGET LINE...: has TARGET make a configuration from these lines, in $in_tree/new
+# configured TARGET LINE...: makes TARGET configure $in_tree/new from these lines
 configured() {
 	rm -rf "${in_tree:?}/new"
 	mkdir "$in_tree/new"
@@ -136,10 +135,10 @@ kconfig_refuses_what_the_kernel_lacks() {
 	has_not WQ_ECHO
 }
 
-# nothing_warns FOLDER: what W=1 and clippy say of what is ours in $in_tree/FOLDER
+# nothing_warns FOLDER: fails if W=1 or clippy warn of our files in $in_tree/FOLDER
 nothing_warns() {
 	local log=$1.log
-	# What is not compiled again is not warned of again.
+	# Only compiled files give warnings, so compile ours anew.
 	mkdir -p "$in_tree/$1/$in_tree_place"
 	find "$in_tree/$1/$in_tree_place" -name '*.o' -delete
 	in_tree_make "$1" W=1 CLIPPY=1 KCFLAGS= "$in_tree_place/" >"$log" 2>&1 || {
@@ -148,12 +147,12 @@ nothing_warns() {
 	}
 	grep -q "CLIPPY .*$in_tree_place/wq_echo.o" "$log"
 	grep -q "CLIPPY .*$in_tree_place/workqueue_demo.o" "$log"
-	# The kernel's own may be warned of.
+	# The kernel's own files may have warnings.
 	! grep -E -B 2 -A 8 "^ +--> .*$in_tree_place" "$log"
 }
 
-# No SYSFS, DEBUG_FS, PRINTK, MODULES, SMP or HIGH_RES_TIMERS: whatever is not there is refused
-# above, or done without.
+# Has no SYSFS, DEBUG_FS, PRINTK, MODULES, SMP or HIGH_RES_TIMERS. The modules do without, or
+# Kconfig refuses it above.
 with_as_little_as_they_want_nothing_warns() {
 	configured allnoconfig CONFIG_64BIT=y CONFIG_EXPERT=y CONFIG_RUST=y CONFIG_PROC_FS=y \
 		CONFIG_WQ_ECHO=y CONFIG_WORKQUEUE_DEMO=y
@@ -180,7 +179,7 @@ with_all_as_modules_nothing_warns() {
 	nothing_warns warnings
 }
 
-# Of what the commands above were given as their source and their build folder.
+# The tests above must not change the kernels' source and build folders.
 the_cached_kernels_stay_as_they_are() {
 	local name changed
 	for name in debian uml-kasan; do

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Says which of these pieces of a kernel's log are read wrongly, if any: in which
-# trouble is not seen, or seen where there is none.
+# Reads pieces of kernel logs. Reports each piece in which trouble is missed, or found where there
+# is none.
 
 set -euo pipefail
 
@@ -12,7 +12,7 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 
 status=0
 
-# reports NAME EXPECTED: the lines on stdin, of which those are reported
+# reports NAME EXPECTED: checks which lines on stdin are reported
 reports() {
 	local found
 	found=$(kernel_reports)
@@ -91,7 +91,7 @@ END
 many=$(seq -f 'BUG: %.0f' 50000)
 reports 'a lot of trouble' "$(seq -f 'BUG: %.0f' 10)" <<<"$many"
 
-# part NAME EXPECTED: of the log on stdin, the part that is specimen NAME's
+# part NAME EXPECTED: checks the part of specimen NAME in the log on stdin
 part() {
 	local found
 	found=$(zoo_part "$1")

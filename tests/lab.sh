@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# lab.sh [KERNEL]: the lab: its skeletons and solutions, wrong answers and cheats (tests/lab/),
-# folders that do not build, hang or panic, and what scripts/lab.sh says of all that. Prints KTAP.
-# What they have said is in build/lab-test/, and build/lab/grade/.
+# lab.sh [KERNEL]: tests the lab: skeletons, solutions, wrong answers and cheats (tests/lab/),
+# folders that do not build, hang or panic, and what scripts/lab.sh says of all these. Prints KTAP.
+# Leaves the output in build/lab-test/ and build/lab/grade/.
 #
-# Environment: FULL, not empty: all of the wrong answers, not one of each step; the checks of the
-# last solution, too.
+# Environment: FULL, not empty: grades all wrong answers, not one for each step, and checks the last
+# solution.
 
 set -euo pipefail
 
@@ -53,7 +53,7 @@ lab() { "$top/scripts/lab.sh" "$@"; }
 
 start() { lab start "$@" 2>>start.log; } # STEP DIR
 
-# refused PATTERN ARG...
+# refused PATTERN ARG...: fails unless lab refuses ARGs with a message that matches
 refused() {
 	local said status=0
 	said=$(lab "${@:2}" 2>&1) || status=$?
@@ -113,7 +113,7 @@ steps_have_several_names() {
 	diff <(lab list | cut -d ' ' -f 1) <(printf '%s\n' "${steps[@]}")
 }
 
-# without_tasks: copies a skeleton without the comments that say what is to be done
+# without_tasks: copies a skeleton without the comments that set tasks
 without_tasks() { sed -E '/^ *\/\/( TASK:|       )/d'; }
 
 skeleton() { # STEP DIR
@@ -121,7 +121,7 @@ skeleton() { # STEP DIR
 	cat "$2/lab.rs"
 }
 
-# The second one adds a device; the eighth begins another module.
+# Step 2 adds a device. Step 8 begins another module.
 each_skeleton_begins_where_the_solution_before_it_ends() {
 	local number step before=''
 	for number in "${!steps[@]}"; do
@@ -150,7 +150,7 @@ all_are_formatted() {
 		lab show "$step" >"formatted-$step/solution.rs"
 		skeleton "$step" "$step.skeleton" >"formatted-$step/skeleton.rs"
 	done
-	# Given a file, rustfmt looks elsewhere for the modules that it names; here there are none.
+	# rustfmt also reads the modules that a file names, which are not here.
 	sed -i '/^#\[path/d; /^mod abstractions;/d' formatted-*/*.rs
 	in_root rustfmt --check --config-path "$linux/src/.rustfmt.toml" formatted-*/*.rs
 }
@@ -166,20 +166,20 @@ each_page_is_there_and_names_its_zoo() {
 	done
 }
 
-# answers STEP: the names of its wrong answers, and the case that each fails by; the first of
-# them alone, unless FULL is set
+# answers STEP: prints the names of its wrong answers and the case that each fails. Prints only the
+# first unless FULL is set.
 answers() {
 	"$top/tests/lab/answer.py" "$top/tests/lab/$1.txt" |
 		if [[ -n ${FULL:-} ]]; then cat; else sed 1q; fi
 }
 
-# solved STEP DIR: a folder with a solution
+# solved STEP DIR: makes a folder with the solution
 solved() {
 	start "$1" "$2"
 	lab show "$1" >"$2/lab.rs"
 }
 
-# broken NAME STEP SED...: a solution of STEP, edited by these
+# broken NAME STEP SED...: makes a folder with the solution, edited by SED
 broken() {
 	local dir=$1 before
 	solved "$2" "$dir"
@@ -206,7 +206,7 @@ make_folders() {
 	mkdir empty-folder
 	solved 1 named
 	mv named $'a name, with "quotes"\nand a line end'
-	# Its own module, another abstraction, and a makefile that nobody is to run.
+	# Has a module of its own, another abstraction, and a makefile that must not run.
 	solved 3 brings
 	sed -i -e 's/^fn print(/mod words;\n\n&/; s/^    pr_info!.*/    words::say(text);/' \
 		-e '/^use kernel::str::BStr;/d' brings/lab.rs
@@ -230,7 +230,7 @@ END
 
 graded=()
 
-# All in one go: the rows are looked at below.
+# Grades all at once. The tests below check the rows.
 grade_takes_all_of_them() {
 	make_folders
 	mapfile -t graded < <(printf '%s\n' [01]*.*/ does-not-build is-unsafe panics \
@@ -240,7 +240,7 @@ grade_takes_all_of_them() {
 	[[ ! -e was-run ]] || fail "a student's makefile was run"
 }
 
-# row DIR FIELD: what its row says
+# row DIR FIELD: prints a field of its row
 row() {
 	python3 - "$1" "$2" <<'END'
 import csv, sys
@@ -251,7 +251,7 @@ print(row[sys.argv[2]])
 END
 }
 
-# status_is DIR STATUS
+# status_is DIR STATUS: fails if its row has another status
 status_is() {
 	[[ $(row "$1" status) == "$2" ]] ||
 		fail "$1: $(row "$1" status): $(row "$1" reason), and not $2"
@@ -336,12 +336,12 @@ assert last["status"] == "passed", last
 END
 }
 
-# All that a grade has begun has its lock.
+# Every process of a grade holds its lock.
 an_interrupted_grade_leaves_no_guest() {
 	local pid lock
-	# Not that of the grade before.
+	# Remove what the grade before left.
 	rm -rf "$top/build/lab/grade"
-	# By itself: to end a shell's function ends that shell, and not what it has called.
+	# Not through lab(): killing the function's shell would leave its child.
 	"$top/scripts/lab.sh" grade --timeout 100 hangs >interrupted.csv 2>&1 &
 	pid=$!
 	until [[ -s $top/build/lab/grade/1/ktap ]]; do

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# machines.sh [NAME...]: what programs read of all this, docs/machines.md: JUnit XML, JSON,
-# completions, manual pages; and that nobody gets an escape sequence or a complaint who has not
-# asked for any. Prints KTAP.
+# machines.sh [NAME...]: tests what programs read (docs/machines.md): JUnit XML, JSON, completions,
+# manual pages. Also tests that escape sequences and complaints go only where they are wanted.
+# Prints KTAP.
 
 set -euo pipefail
 
@@ -39,19 +39,19 @@ points=(
 	scripts_end_quietly_where_nobody_reads
 )
 
-# python CMD...: in the root, which has one
+# python CMD...: runs the root's python
 python() {
 	in_root env PYTHONPATH="$linux/src/tools/testing/kunit" python3 -B "$@"
 }
 
-# junit NAME <KTAP: makes NAME.xml of it
+# junit NAME <KTAP: makes NAME.xml
 junit() {
 	cat >"$1.ktap"
 	python "$top/scripts/junit.py" "$PWD/$1.xml" "$PWD/$1.ktap"
 }
 
-# cases NAME: what is in NAME.xml: a line a test case, its name and time; below it a line a verdict,
-# and one for each of what that tells. What the file counts has to be what is in it.
+# cases NAME: prints NAME.xml: a line for each test case with name and time, then lines for its
+# verdict and details. Checks the counts in the file.
 cases() {
 	python -c 'import sys
 import xml.etree.ElementTree as ET
@@ -71,7 +71,7 @@ for case in root.iter("testcase"):
 ' "$PWD/$1.xml"
 }
 
-# are NAME: fails unless the cases of NAME are as stdin
+# are NAME: fails unless the cases of NAME match stdin
 are() {
 	cat >"$1.expected"
 	cases "$1" | diff "$1.expected" - || fail "these are not the cases"
@@ -152,12 +152,12 @@ a_run_that_breaks_off_is_an_error() {
 		  | [    3.100000] BUG: KASAN: slab-use-after-free
 		  | [    3.200000] Kernel panic - not syncing: kernel: panic_on_warn set
 	END
-	# Nor does a result too many go unseen; and without a plan all are taken as they come.
+	# Excess results are reported. Without a plan, any number is right.
 	junit beyond <<<$'KTAP version 1\n1..1\nok 1 a\nok 2 b'
 	has beyond 'beyond.the run' error '2 results where 1 were planned'
 	junit no_plan <<<$'KTAP version 1\nok 1 a\nok 2 b'
 	are no_plan <<<$'no_plan.a -\nno_plan.b -'
-	# A suite that says it has failed, though none of its tests says so.
+	# A suite reports a failure, though none of its tests does.
 	junit inner <<<$'KTAP version 1\n1..1\n    # Subtest: s\n    1..2\n    ok 1 a\nnot ok 1 s'
 	has inner 'inner.the run' error '1 of the tests'
 	junit outer <<<$'KTAP version 1\n1..1\n    # Subtest: s\n    1..1\n    ok 1 a\nnot ok 1 s'
@@ -173,7 +173,7 @@ a_run_that_fails_without_a_test_is_an_error() {
 		  error: it ended with status 124, though no test failed
 		  | it ended with status 124, though no test failed
 	END
-	# It is said once.
+	# The failure is reported once.
 	echo 1 >failed.status
 	junit failed <<<$'KTAP version 1\n1..1\nnot ok 1 a # no'
 	are failed <<<$'failed.a -\n  failure: no\n  | no'
@@ -254,7 +254,7 @@ recording() {
 	recorded good printf 'KTAP version 1\n1..1\nok 1 a # 0.100 s\n' || return
 	recorded bad sh -c 'echo "KTAP version 1"; exit 3' && return
 	recorded_cargo cargo printf 'test a ... ok\n' || return
-	# Who is called by one who records leaves it to that one.
+	# A script called by a recording script leaves the recording to it.
 	(
 		results_begin "$PWD/own"
 		recorded inner printf 'KTAP version 1\n1..1\nok 1 b\n'
@@ -297,7 +297,7 @@ a_failed_test_says_why_in_its_diagnostic_lines() {
 	END
 }
 
-# A page that nobody would find is none.
+# Each schema must be linked from the page.
 schemas_name_what_they_are_of() {
 	local schema
 	for schema in "$top"/docs/schemas/*.json; do
@@ -308,7 +308,7 @@ schemas_name_what_they_are_of() {
 }
 
 doctor_prints_what_its_schema_says() {
-	# Whatever this machine is fit for.
+	# The verdict on this machine does not matter.
 	"$top/scripts/doctor.sh" --json >doctor.json || true
 	conforms doctor <doctor.json
 	"$top/scripts/doctor.sh" --json 7.2.0 >other.json || true
@@ -318,7 +318,7 @@ doctor_prints_what_its_schema_says() {
 }
 
 # shellcheck disable=SC2016 # expanded by the guest's shell
-# One boot for what needs no more than to run a command. Each part begins with its name.
+# Runs what needs no special boot, all in one. Each part begins with its name.
 in_guest() {
 	[[ ! -e guest.out ]] || return 0
 	"$top/scripts/qemu-run.sh" --kernel debian --timeout 300 \
@@ -366,7 +366,7 @@ the_guests_tests_become_junit() {
 		fail "without a time, or without success"
 }
 
-# In the guest it is a terminal, though out here it is a file.
+# The guest has a terminal, but its output goes to a file.
 what_is_no_terminal_gets_no_escape_sequence() {
 	in_guest
 	part terminal | grep -x 'a terminal' >/dev/null
@@ -375,7 +375,7 @@ what_is_no_terminal_gets_no_escape_sequence() {
 	! grep -n $'\e' guest.out || fail "it has escape sequences"
 }
 
-# on_terminal STEPS CMD...
+# on_terminal STEPS CMD...: plays STEPS to CMD on a terminal
 on_terminal() {
 	local steps=$1
 	shift
@@ -383,7 +383,8 @@ on_terminal() {
 		<<<"$steps" || fail "$(cat -v transcript)"
 }
 
-# coloured_but_with_no_color SIGN CMD...: on a terminal, unless NO_COLOR says otherwise, or TERM
+# coloured_but_with_no_color SIGN CMD...: fails unless CMD uses colours on a terminal, and none with
+# NO_COLOR
 coloured_but_with_no_color() {
 	local sign=$1
 	shift
@@ -408,9 +409,9 @@ no_color_keeps_escape_sequences_from_terminals() {
 	coloured_but_with_no_color '\x1b\[K' bash step.sh "$top" "$PWD/run"
 	on_terminal $'end 0\nsilent \\x1b' env -u NO_COLOR TERM=dumb bash step.sh "$top" "$PWD/run"
 	on_terminal $'expect how far it is\nend 0' env NO_COLOR=1 bash step.sh "$top" "$PWD/run"
-	# Cargo's, in the root.
+	# cargo in the root.
 	coloured_but_with_no_color '\x1b\[' "$top/scripts/in-root.sh" cargo --help
-	# And what kunit.py prints.
+	# kunit.py.
 	printf 'KTAP version 1\n1..1\nok 1 a\n' >one.ktap
 	cat >kunit.sh <<-'END'
 		set -euo pipefail
@@ -424,7 +425,7 @@ no_color_keeps_escape_sequences_from_terminals() {
 	coloured_but_with_no_color '\x1b\[' bash kunit.sh "$top" "$PWD/one.ktap"
 }
 
-# Not even where a terminal could show it.
+# rustfmt would colour its output if TERM allowed it.
 what_rustfmt_finds_is_not_coloured() {
 	# shellcheck source=scripts/lib/check.sh
 	. "$top/scripts/lib/check.sh"
@@ -436,7 +437,7 @@ what_rustfmt_finds_is_not_coloured() {
 	! grep $'\e' ../found || fail "it has escape sequences"
 }
 
-# The program, as it is for this machine.
+# wqtest for this machine.
 wqtest() { "$(wqtest_path)" "$@"; }
 
 wqtest_prepare() {
@@ -445,7 +446,7 @@ wqtest_prepare() {
 	build_unlock
 }
 
-# completed WORD...: what bash offers for the last of them
+# completed WORD...: prints bash's completions of the last WORD
 completed() {
 	local COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
 	_wqtest wqtest "${*: -1}" "${*: -2:1}"
@@ -469,7 +470,7 @@ bash_completes_what_users_type() {
 	[[ $(completed wqtest '') != *child* ]] || fail "$(completed wqtest '')"
 }
 
-# Where such a shell is installed.
+# Tests the shells that are installed.
 completions_are_what_their_shells_read() {
 	local shell
 	wqtest_prepare
@@ -505,7 +506,7 @@ man_has_a_page_for_each_command() {
 	}
 }
 
-# unread CMD...: with a stdout that nobody reads, as `| true` has; prints the status
+# unread CMD...: runs CMD with a stdout that nobody reads, as before `| true`, and prints its status
 unread() {
 	python3 -c 'import os, subprocess, sys
 read, write = os.pipe()

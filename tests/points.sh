@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# How tests in shell run their cases.
+# Runs the cases of tests in shell.
 
 # shellcheck source=scripts/lib/ktap.sh disable=SC2154 # $top is set where this is brought in
 . "$top/scripts/lib/ktap.sh"
 
-# What a case is run with, if anything: a command that takes its name. Whether it runs it then,
-# so that one can say how long it took.
+# A command that runs a case, given its name; empty for none. points_timed is 0 if it does not run
+# the case now, so its duration means nothing.
 point_run=() points_timed=1
 
-# run_points DIR FUNCTION...: runs them in DIR, which it empties, and prints KTAP; fails if
-# any failed
+# run_points DIR FUNCTION...: empties DIR and runs the functions there. Prints KTAP. Fails if one
+# failed.
 run_points() {
 	local dir=$1 point number=0 failed=0
 	shift
@@ -25,7 +25,7 @@ run_points() {
 	return "$failed"
 }
 
-# In a shell of its own, where whatever fails ends it.
+# Runs it in its own shell, which the first error ends.
 point_report() { # POINT
 	local pid status=0 begun=${EPOCHREALTIME//[.,]/} took=''
 	(
@@ -39,7 +39,7 @@ point_report() { # POINT
 	ktap_result $((++number)) "$1" "$status" "$took" <"$1.log"
 }
 
-# fail WORD...: what was wrong
+# fail WORD...: prints what was wrong and ends the case
 fail() {
 	echo "$*"
 	exit 1

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What `make rust-analyzer` promises, asked of Debian's rust-analyzer, as an editor
-# begins it: outside the root, with no compiler in PATH. Prints KTAP.
+# Tests what `make rust-analyzer` promises, with Debian's rust-analyzer. Runs it as an editor does:
+# outside the root, without compilers in PATH. Prints KTAP.
 
 set -euo pipefail
 
@@ -29,14 +29,15 @@ main() {
 	run_points "$out" "${points[@]}"
 }
 
-# rust_analyzer_make DIR: that of the root's compiler, whose libraries it uses
+# rust_analyzer_make DIR: takes the version of the root's compiler, because it uses that compiler's
+# libraries
 rust_analyzer_make() {
 	local version
 	version=$(sed -n '/^Package: rustc$/,/^$/s/^Version: //p' "$root/var/lib/dpkg/status")
 	debian_unpack "$1" "rust-analyzer=$version"
 }
 
-# rust_analyzer ARG...: by the root's loader, as this machine may have an older one
+# rust_analyzer ARG...: runs it with the root's loader, because this machine's may be older
 rust_analyzer() {
 	local entry=rust-analyzer-$root_key libraries
 	libraries=$root/usr/lib/$(triplet "$host_arch")
@@ -49,7 +50,7 @@ rust_analyzer() {
 # project DIR: writes DIR/rust-project.json
 project() { make -C "$top" --no-print-directory rust-analyzer MODULE="$1"; }
 
-# A module that is right only if module!() and #[pin_data] have been expanded.
+# Writes a module that is right only if module!() and #[pin_data] are expanded.
 write_module() {
 	mkdir -p "$1"
 	echo 'obj-m += mine.o' >"$1/Kbuild"
@@ -94,7 +95,7 @@ impl kernel::Module for Mine {
 END
 }
 
-# errors DIR: what it finds in there
+# errors DIR: prints the errors it finds there
 errors() { rust_analyzer diagnostics "$1" | grep '^Error ' || true; }
 
 a_module_of_ones_own_is_understood() {
@@ -105,7 +106,7 @@ a_module_of_ones_own_is_understood() {
 	[[ -z $found ]] || fail "$found"
 }
 
-# Or it would say the same of a module that it has not read.
+# Otherwise an unread module would pass.
 a_mistake_in_it_is_found() {
 	sed -i 's/self.project().name/self.project().nam/' mine/mine.rs
 	errors mine | tee found
@@ -136,7 +137,7 @@ tools_of_a_root_that_is_gone_say_so() {
 	grep "gone is gone: run 'make rust-analyzer' again" <<<"$said"
 }
 
-# In the first second; what then fails for lack of a network would take minutes.
+# Checks the first second. Without a network the rest would take minutes to fail.
 the_whole_set_up_is_announced() {
 	local said
 	said=$(XDG_CACHE_HOME=$out/cache unshare --map-root-user --net \

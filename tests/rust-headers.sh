@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# rust-headers.sh [NAME...]: what scripts/rust-headers.sh makes, in a Debian 13 as a user has
-# it, with the headers and compilers of the distribution; what DKMS does with it there; and
-# what is said where something does not fit. Prints KTAP.
+# rust-headers.sh [NAME...]: tests what scripts/rust-headers.sh makes, in a user's Debian 13 with
+# its own headers and compilers. Tests DKMS there, and the messages if something does not fit.
+# Prints KTAP.
 #
 # shellcheck disable=SC2016 # what the machine's shell is given is expanded there
 
@@ -19,7 +19,7 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 # shellcheck source=tests/points.sh
 . "$top/tests/points.sh"
 
-# In this order: each goes on from the one before.
+# The order matters: each continues from the one before.
 points=(
 	debians_headers_alone_are_told_what_they_lack
 	lintian_finds_nothing
@@ -41,7 +41,7 @@ points=(
 
 work=$top/build/rust-headers
 
-# What a user has who builds modules. Beside it lintian, and nothing of this project.
+# What a user needs to build modules. Adds lintian, but nothing of this project.
 machine_packages=(make gcc rustc bindgen kmod dkms debian-archive-keyring lintian)
 
 machine_make() { # DIR RELEASE
@@ -67,19 +67,19 @@ machine_prepare() {
 	entry=machine-$(key "$release" "${machine_packages[*]}" "$(declare -f machine_make)")
 	step "making a Debian to try it in" machine cached "$entry" machine_make "$release"
 	machine=$work/machine
-	# What the tests do to it is not for the next run.
+	# Work on a copy: the next run must not see the changes.
 	"${namespaces[@]}" cp -a "$(realpath "$cache/$entry")" "$machine"
 	before=$work/before
 	machine_files >"$before"
 }
 
-# in_machine CMD...: as its administrator
+# in_machine CMD...: runs CMD as root of the machine
 in_machine() {
 	local root=$machine
 	in_root "$@"
 }
 
-# in_machine_sh SCRIPT [ARG...]: whose $1 is the first ARG
+# in_machine_sh SCRIPT [ARG...]: runs SCRIPT there, with the ARGs from $1 on
 in_machine_sh() { in_machine sh -ec "$1" sh "${@:2}"; }
 
 machine_files() {
@@ -88,8 +88,7 @@ machine_files() {
 		-printf '%p %s %l\n' | sort
 }
 
-# What is there of users' own: this tree, without what is built, and a module that has nothing
-# to do with it.
+# The user's own sources: this tree without build output, and an unrelated module.
 ours=/usr/local/src/workqueue-rs foreign=/usr/local/src/foreign
 
 modules_of_users() {
@@ -99,8 +98,8 @@ modules_of_users() {
 	"${namespaces[@]}" cp -r "$top/tests/foreign" "$machine$foreign"
 }
 
-# says_one_line PATTERN CMD...: CMD fails, and all that it says is a line with PATTERN, in which *
-# stands for anything
+# says_one_line PATTERN CMD...: fails unless CMD fails and prints one line with PATTERN. * stands
+# for anything.
 says_one_line() {
 	local pattern=$1 said status=0
 	said=$("${@:2}" 2>&1) || status=$?
@@ -192,7 +191,7 @@ dkms_builds_installs_and_removes_both() {
 	in_machine rm -r "/usr/src/${module/\//-}"
 }
 
-# with_rustc TEXT CMD...: while a compiler that says so is the first in PATH
+# with_rustc TEXT CMD...: runs CMD with a rustc that prints TEXT first in PATH
 with_rustc() {
 	local status=0
 	in_machine_sh 'printf "#!/bin/sh\necho %s\n" "$1" >/usr/local/bin/rustc
@@ -202,7 +201,7 @@ with_rustc() {
 	return $status
 }
 
-# As a user has it who has installed another one.
+# The user has installed another rustc.
 another_rustc_is_named() {
 	with_rustc 'rustc 1.96.0' says_one_line \
 		'was built by "rustc 1.85.1 *rustc is "rustc 1.96.0"*PATH=/usr/bin:' \
@@ -210,7 +209,7 @@ another_rustc_is_named() {
 		"$ours/scripts/rust-headers.sh" --check "$release"
 }
 
-# dkms_fails PATTERN: with the modules at hand; the user sees PATTERN
+# dkms_fails PATTERN RELEASE: fails unless DKMS fails to build and shows PATTERN
 dkms_fails() {
 	local said status=0
 	in_machine dkms add "$ours" >/dev/null
@@ -232,7 +231,7 @@ a_lack_of_bindgen_is_named_by_dkms() {
 	in_machine mv /usr/local/bindgen /usr/bin/bindgen
 }
 
-# As after an upgrade, when nobody has made it yet.
+# The kernel was upgraded, and nobody has made its metadata yet.
 a_new_kernel_without_it_is_named_by_dkms() {
 	local new=7.3.99+deb13-$flavour
 	in_machine_sh 'cp -r /usr/src/linux-headers-$1 /usr/src/linux-headers-$2
@@ -243,7 +242,7 @@ a_new_kernel_without_it_is_named_by_dkms() {
 	in_machine rm -r "/usr/src/linux-headers-$new" "/lib/modules/$new"
 }
 
-# repacked FROM TO SCRIPT: with another control
+# repacked FROM TO SCRIPT: repacks a package, edited by SCRIPT
 repacked() {
 	in_machine_sh 'rm -rf /usr/local/repack
 		dpkg-deb -R "$1" /usr/local/repack
@@ -259,7 +258,7 @@ headers_of_another_version_are_named() {
 	in_machine dpkg -i /usr/local/later.deb
 	says_one_line "headers of $release are $version, * for 7.3.99-1. As root: scripts/rust-h" \
 		rust_headers --check "$release"
-	# And apt installs none that does not fit.
+	# apt refuses a package that does not fit.
 	repacked "$deb" /usr/local/other.deb "sed -i 's/^Version: .*/Version: 7.3.99-2/
 		s/$version/7.3.99-2/' DEBIAN/control"
 	! in_machine apt-get install -y /usr/local/other.deb || fail "apt has taken it"
@@ -268,7 +267,7 @@ headers_of_another_version_are_named() {
 	rust_headers --check "$release"
 }
 
-# What both have to have at one place is there as long as one of them is.
+# Both packages offer target.json. It stays as long as one of them does.
 another_flavour_stands_beside_it() {
 	local other=${release%-*}-other-$arch
 	repacked "$deb" /usr/local/other.deb "

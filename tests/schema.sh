@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Whether what a program prints is what docs/schemas/ says, for tests that have brought in
-# scripts/lib/all.sh. The validator is Debian's, and is taken when it is first asked for.
+# Compares the output of programs with docs/schemas/. Tests source scripts/lib/all.sh first.
+# Debian's validator is downloaded on first use.
 #
 # shellcheck disable=SC2154 # set there
 
 schema_validator_make() { debian_unpack "$1" python3-fastjsonschema; } # DIR
 
-# conforms NAME: fails unless stdin is JSON, an object a line or an array of them, and each is
-# what docs/schemas/NAME.json says
+# conforms NAME: fails unless stdin is JSON, one object a line or an array of objects, and each
+# conforms to docs/schemas/NAME.json
 conforms() {
 	local entry=schema-validator-$root_key
 	cached "$entry" schema_validator_make

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# timeline.sh [KERNEL]: what `wqtest timeline` and scripts/qemu-run.sh --timeline record and draw.
-# Prints KTAP. The pictures are in build/timeline/.
+# timeline.sh [KERNEL]: tests what `wqtest timeline` and scripts/qemu-run.sh --timeline record and
+# draw. Prints KTAP. Leaves the pictures in build/timeline/.
 
 set -euo pipefail
 
@@ -34,7 +34,7 @@ holds() { "$top/scripts/in-root.sh" python3 "$top/tests/timeline.py" "$(realpath
 
 the_tour_is_drawn() {
 	local typed=what_was_typed_is_marked
-	# It has no probes.
+	# User-mode Linux has no probes.
 	[[ $kernel != uml* ]] || typed=it_says_why_nothing_typed_is_marked
 	timeline tour.svg --add "$top/scripts/guest/tour.sh:/tour.sh" -- 'sh /tour.sh'
 	holds tour.svg four_run_and_the_fifth_waits two_seconds_of_a_timer_are_seen \
@@ -50,7 +50,7 @@ the_status_is_that_of_the_command() {
 	holds failed.svg each_bar_has_its_numbers perfetto_has_each_run
 }
 
-# What loading a module leaves behind is freed by a work item.
+# A work item frees what loading a module leaves behind.
 a_queue_of_the_kernels_own_is_drawn() {
 	timeline foreign.svg --queue events --no-load -- 'modprobe wq_echo; sleep 1'
 	holds foreign.svg a_foreign_queue_is_shown each_bar_has_its_numbers perfetto_has_each_run
@@ -67,8 +67,8 @@ it_waits_for_what_the_command_has_queued() {
 	holds last.svg four_run_and_the_fifth_waits
 }
 
-# To all of a process group, as a terminal sends it. What is last in a shell takes its place, and
-# setsid would fork.
+# Signals the whole process group, as a terminal does. A shell replaces itself by its last command,
+# and setsid would then fork, so setsid is not the last.
 ctrl_c_ends_the_command_and_not_the_recording() {
 	local status=0
 	"$top/scripts/qemu-run.sh" --kernel "$kernel" --timeout 60 --get /run/t.svg:stopped.svg -- '
