@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Makes a table, a file of figures and a chart of what `wqtest bench` has printed.
+"""Makes a table, a file of figures and charts from the output of `wqtest bench`.
 
-That is in RESULTS/KERNEL.BOOT.jsonl, a line of JSON for each figure. The table goes
-to stdout. Called by bench.sh.
+Reads RESULTS/KERNEL.BOOT.jsonl, a line of JSON for each figure. Prints the table.
+bench.sh calls this.
 
 usage: bench-report.py RESULTS JSON CHART GROWTH
 """
@@ -19,11 +19,11 @@ LESS, MORE = "at most", "at least"
 
 
 class Line:
-    """A line of the table: which figure, and what it ought to be.
+    """A line of the table: a figure and its goal.
 
-    `goal` is what Rust should reach, an absolute figure on the plain kernel (or a
-    dict of kernels); `ratio` is what Rust divided by C should reach. `c` has the
-    fields in which C's figure differs from Rust's.
+    `goal` is an absolute figure for Rust, on the plain kernel or by kernel in a dict.
+    `ratio` is a goal for Rust divided by C. `c` has the fields in which C's figure
+    differs from Rust's.
 
     >>> line = Line("", "x", way="boxed", c={"way": "krealloc"})
     >>> figures = [("rust", "boxed"), ("c", "krealloc"), ("c", "boxed"), ("rust", "krealloc")]
@@ -108,7 +108,7 @@ LINES = [
 
 
 def figures_in(folder):
-    """All figures, each with the kernel that it is of."""
+    """Returns all figures, each with its kernel."""
     figures = []
     for path in sorted(pathlib.Path(folder).glob("*.jsonl")):
         for line in path.read_text().splitlines():
@@ -142,7 +142,7 @@ def reached(value, goal, sense):
 
 
 def verdict(line, kernel, rust, ratio):
-    """The goal and whether it is reached; nothing where there is none.
+    """Returns the goal and whether it is reached, or nothing without a goal.
 
     >>> verdict(Line("", "x", goal=64), "plain", 15.7, 0.03)
     'at most 64: yes'
@@ -166,7 +166,7 @@ def verdict(line, kernel, rust, ratio):
 
 
 def table(figures, kernel):
-    """Lines of cells; what was not measured has none."""
+    """Yields lines of cells, without what was not measured."""
     for line in LINES:
         rust, c = (find(figures, line, kernel, of) for of in (("rust", "all"), ("c",)))
         if rust is None:
@@ -187,7 +187,7 @@ def floor_table(figures, kernel):
 
 
 def print_table(header, lines):
-    """As Markdown, in columns. The first is of words, the others mostly of numbers."""
+    """Prints Markdown: a column of words, then columns that are mostly numbers."""
     lines = list(lines)
     if not lines:
         return
@@ -201,7 +201,7 @@ def print_table(header, lines):
 
 
 def bars(figures):
-    """What Rust takes where C takes 1, for the chart: less is better.
+    """Yields the cost of Rust where C's is 1, for the chart. Less is better.
 
     >>> plain = {"kernel": "plain", "row": "throughput", "bound": "default",
     ...          "unit": "messages/s"}
@@ -224,7 +224,7 @@ COLOURS = {"plain": "#3b6ea5", "debian": "#a53b5e", "kasan": "#5ea53b", "rt": "#
 
 
 def chart(figures):
-    """A bar a figure and kernel, cut off at 3, with a line where C is."""
+    """Draws a bar for each figure and kernel, cut off at 3, and a line at C's 1."""
     label, unit, height, top, most = 330, 150, 13, 40, 3.0
     out, y = [], top
     for title, ratios in bars(figures):
@@ -253,7 +253,7 @@ def chart(figures):
 
 
 def grown(figures, kernel):
-    """For each series of a kernel and each language how cost grows: pairs of x and ns."""
+    """Returns how cost grows, for each series of a kernel and language: pairs of x and ns."""
     lines = {}
     for figure in figures:
         if figure["row"] == "growth" and figure["kernel"] == kernel:
@@ -263,8 +263,8 @@ def grown(figures, kernel):
 
 
 def growth_table(figures, kernel):
-    """The two ends of each line, and how steep it is between them: 0 where the cost stays the
-    same, 1 where it grows as what it is the cost of.
+    """Yields both ends of each line and its slope: 0 if the cost is constant, 1 if it is
+    proportional to x.
 
     >>> growth = [{"kernel": "uml", "row": "growth", "of": "c", "series": "cores", "x": x,
     ...            "value": value} for x, value in ((4, 400), (1, 100))]
@@ -283,7 +283,7 @@ GROWTH_COLOURS = ["#3b6ea5", "#a53b5e", "#3b8f5e", "#a5883b", "#6b3ba5", "#c2611
 
 
 def growth_chart(figures):
-    """All lines, of all kernels, both scales logarithmic: level is good. Solid is Rust."""
+    """Draws the lines of all kernels, on logarithmic scales. Level is good. Rust is solid."""
     lines = {key: line for kernel in KERNELS for key, line in grown(figures, kernel).items()}
     if not lines:
         return None

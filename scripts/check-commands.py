@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""check-commands.py FILE...: says of which commands in these pages nobody knows that they work.
+"""check-commands.py FILE...: lists the commands in these pages that no test runs.
 
-A comment on a line of its own says who runs the commands in the blocks behind it:
+A comment on its own line says what runs the commands in the following blocks:
 
-    <!-- run by PATH: WORDS -->    PATH has these WORDS in it, one of its tests' name for example
-    <!-- run in SESSION -->        tests/page.py plays the block, and compares what it shows
-    <!-- not run: REASON -->       nobody does
+    <!-- run by PATH: WORDS -->    PATH does, and contains WORDS, such as a test's name
+    <!-- run in SESSION -->        tests/page.py plays the block and compares the output
+    <!-- not run: REASON -->       nothing does
 
-It holds for all blocks up to the next such comment.
+It holds for all blocks until the next such comment.
 """
 
 import pathlib
@@ -22,7 +22,7 @@ COMMAND = re.compile(
 )
 RUN_BY = re.compile(r"<!-- run by (\S+): (.+) -->")
 RUN_IN = re.compile(r"<!-- run in (\S+) -->")
-# Who plays which sessions of which page.
+# The test that plays each session of a page.
 SESSIONS = {
     ("README.md", "tour"): "tests/guest.sh",
     ("docs/debugging.md", "debian"): "tests/debugging.sh",
@@ -32,7 +32,7 @@ NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 
 
 def blocks(lines):
-    """Each block of code, with its first line's number and the last comment before it."""
+    """Yields each block of code, with the number of its first line and its comment."""
     mark, fence, block, begin = None, None, [], 0
     for number, line in enumerate([*lines, ""], 1):
         if fence is not None:

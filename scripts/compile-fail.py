@@ -24,7 +24,7 @@ ERROR = re.compile(r"^error(?:\[(E\d+)\])?: (.*)\n( +--> .*\n(?:.*\n)*?)(?=error
 
 
 def build(objects, make, goal, misuse):
-    """Returns what the compiler says."""
+    """Returns make's status and the compiler's output."""
     objects.mkdir(parents=True, exist_ok=True)
     command = ["make", *make, f"M={CASES}", f"MO={objects}", "-k", goal]
     flags = "--cfg misuse" if misuse else ""
@@ -41,8 +41,8 @@ def expected_errors(case):
 
 
 def actual_errors(case, output):
-    # The first line of the case that the error is at: it may be in a macro used there.
-    # One in another file is at line 0, and so is one that has nothing to do with the case.
+    # The first line of the case in the error's places: it may be in a macro used there.
+    # An error in another file, or unrelated to the case, is at line 0.
     place = re.compile(rf"(?:-->|:::) .*/{re.escape(case.name)}:(\d+):")
     for code, text, where in ERROR.findall(output):
         found = place.search(where)

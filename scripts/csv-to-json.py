@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""csv-to-json.py [NUMBER...]: CSV from stdin as an array of objects, whose members have the names of
-the first line. Those named are numbers.
+"""csv-to-json.py [NUMBER...]: prints CSV from stdin as a JSON array of objects.
+
+The first line names the members. Those named NUMBER are numbers.
 """
 
 import csv

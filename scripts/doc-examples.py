@@ -54,7 +54,7 @@ $(obj)/doc_examples.o: export ABSTRACTIONS_BINDINGS = {bindings}
 
 
 def documentation(source):
-    """The text of each doc comment of a file."""
+    """Yields the text of each doc comment in a source."""
     comment = []
     for line in [*source.splitlines(), ""]:
         if found := re.match(r"\s*//[/!] ?(.*)$", line):
@@ -67,7 +67,7 @@ def documentation(source):
 def examples(source):
     for comment in documentation(source):
         for block in BLOCK.findall(comment):
-            # As rustdoc has it, lines that begin with `# ` are there, but not shown.
+            # rustdoc compiles lines that begin with `# `, but hides them.
             yield "\n".join(line.removeprefix("# ") for line in block.splitlines())
 
 
@@ -75,13 +75,13 @@ ITEM = re.compile(r"(?:pub\(crate\) (?:unsafe )?(?:struct|enum|trait|type|fn)|ma
 
 
 def items_without_example(source):
-    """The names of a file's public items whose comments have no example."""
+    """Yields the names of public items without an example."""
     comment = []
     for line in source.splitlines():
         if found := re.match(r"/// ?(.*)$", line):
             comment.append(found[1])
         elif found := ITEM.match(line):
-            # A macro is for others where it is exported.
+            # A macro is public if it is exported.
             is_private = line.startswith("macro") and f"pub(crate) use {found[1]};" not in source
             if not is_private and not BLOCK.search("\n".join(comment) + "\n"):
                 yield found[1]

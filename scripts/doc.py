@@ -81,7 +81,7 @@ abstraction into a driver.
 {documents}
 """
 
-# rustdoc's own pages bring their themes along; this one is plain.
+# rustdoc's own pages have themes. This page is plain.
 STYLE = """\
 <style>
 :root { color-scheme: light dark; }
@@ -95,7 +95,7 @@ th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem;
 </style>
 """
 
-# As rustdoc's own page for what has moved.
+# The page that rustdoc itself writes for moved items.
 REDIRECT = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -112,7 +112,7 @@ REDIRECT = """\
 
 
 def rows():
-    """The table of abstractions: for each row its files and its cells."""
+    """Yields the files and the cells of each row of the table of abstractions."""
     lines = (TOP / "docs/design.md").read_text(encoding="utf-8").splitlines()
     start = lines.index("| file | C | needs | offers |") + 2
     for line in lines[start:]:
@@ -127,7 +127,7 @@ def stems():
 
 
 def named_in(source):
-    """The abstractions that a source names behind `abstractions::`."""
+    """Returns the abstractions that a source names after `abstractions::`."""
     code = re.sub(r"//.*", "", source.read_text(encoding="utf-8"))
     found = set()
     for match in re.finditer(r"\babstractions::(\w+|\{)", code):
@@ -148,8 +148,7 @@ def named_in(source):
 
 
 def users(stem):
-    """Links from the index page to the modules' sources that use an abstraction; where none
-    does, to the tests that do."""
+    """Links to the modules' sources that use an abstraction, or else to the tests that do."""
     links = []
     for name in MODULES:
         for source in [TOP / f"{name}.rs", *sorted((TOP / name).rglob("*.rs"))]:
@@ -162,7 +161,7 @@ def users(stem):
 
 
 def linked(cell, link):
-    """A cell, with its names of Rust files made links."""
+    """Makes links of the names of Rust files in a cell."""
     return re.sub(r"`(\w+)\.rs`", lambda name: f"[{name[0]}]({link(name[1])})", cell)
 
 
@@ -179,7 +178,7 @@ def table(link, with_users):
 
 
 def first_sentence(path):
-    """Of a file's `//!`."""
+    """Returns the first sentence of a file's `//!`."""
     text = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("//!"):
@@ -232,7 +231,7 @@ def finish(doc, kernel):
 
 
 class Page(HTMLParser):
-    """The links of a page, and what in it can be linked to."""
+    """The links of a page and its link targets."""
 
     def __init__(self, path):
         super().__init__()
@@ -242,7 +241,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.names.update(given[key] for key in ("id", "name") if given.get(key))
-        # What other crates implement is a script that is there only if one does.
+        # The script with other crates' implementations exists only if there are any.
         if tag != "script":
             self.links += [given[key] for key in ("href", "src") if given.get(key)]
 
@@ -252,15 +251,15 @@ def broken_links(doc):
     for path, page in sorted(pages.items()):
         for link in page.links:
             url = urllib.parse.urlsplit(link)
-            # What rustdoc could not resolve has no suffix. In this tree's documentation that is
-            # an error of its own; there is more of it in that of traits of other crates.
+            # A link that rustdoc could not resolve has no suffix. rustdoc reports those of
+            # this tree as errors. The documentation of other crates' traits has more.
             if url.scheme or url.netloc or (url.path and "." not in url.path):
                 continue
             target = path
             if url.path:
                 target = pathlib.Path(os.path.normpath(
                     path.parent / urllib.parse.unquote(url.path)))
-            # Of a source page, `12-17`: a script makes it the first of these lines.
+            # On a source page a script turns `12-17` into its first line.
             fragment = re.sub(r"^(\d+)-\d+$", r"\1", url.fragment)
             if not target.exists():
                 yield f"{path.relative_to(doc)}: {link}: no such file"
@@ -270,7 +269,7 @@ def broken_links(doc):
 
 def has(pages, target, fragment):
     page = pages[target]
-    # A page that leads elsewhere takes the fragment along.
+    # A redirection keeps the fragment.
     if len(page.links) == 1:
         target = pathlib.Path(os.path.normpath(target.parent / page.links[0]))
         page = pages.get(target, page)

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Makes a file of JUnit XML of files of KTAP, a test suite of each.
+"""Makes a file of JUnit XML from KTAP files, a test suite of each.
 
 usage: junit.py XML KTAP...
 
-The kernel's own kunit.py reads the KTAP; its folder is in PYTHONPATH. Its `--junit` leaves out
-why a test failed and how long it took, lets through what is not allowed in XML, and names
-nothing that did not run: so the XML is made here. Beside NAME.ktap there may be NAME.status, the
-exit status of the run that printed it. A run that failed without a test that did is an error, and
-so are tests that were planned and did not run.
+The parser of the kernel's kunit.py reads the KTAP. Its folder is in PYTHONPATH. We write the XML
+ourselves, because the parser's `--junit` omits reasons, durations and tests that did not run, and
+writes characters that XML forbids. NAME.status may hold the exit status of the run that printed
+NAME.ktap. A run that failed without a failed test is an error, and so are planned tests that did
+not run.
 """
 
 import io
@@ -21,7 +21,7 @@ import kunit_parser
 from kunit_parser import TestStatus
 from kunit_printer import Printer
 
-# Of control characters XML 1.0 knows these alone. Nor does it know half of a pair of surrogates.
+# XML 1.0 allows no other control characters, and no single surrogates.
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 RESULT = re.compile(r"\s*(?:not )?ok [0-9]+\b(?: ?-? ?[^#]*? # (.*))?")
 SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?) s")
@@ -31,7 +31,7 @@ KINDS = ("failure", "error", "skipped")
 
 
 def in_xml(text):
-    r"""What of a text XML cannot hold is shown as an escape.
+    r"""Escapes the characters that XML forbids.
 
     >>> in_xml("a\x1b[31m\tb\ufffe\x00中")
     'a\\x1b[31m\tb\\ufffe\\x00中'
@@ -40,7 +40,7 @@ def in_xml(text):
 
 
 def remark(line):
-    """What a result line says behind the name.
+    """Returns what follows the name in a result line.
 
     >>> remark("not ok 3 a # left is right # twice")
     'left is right # twice'
@@ -51,7 +51,7 @@ def remark(line):
 
 
 def keep_remarks():
-    """The parser keeps no remark but why a test was skipped."""
+    """Makes the parser keep all remarks. By itself it keeps only reasons for skipping."""
     parse = kunit_parser.parse_test_result
 
     def parse_and_keep(lines, test, number, printer):
@@ -65,9 +65,9 @@ def keep_remarks():
 
 
 def cases(test, above=()):
-    """The tests below one, each with the names of those above it.
+    """Yields the tests below one, each with the names of its parents.
 
-    One that says that it has failed though none below it has is such a test too.
+    A parent that reports a failure, though no test below it does, is a test too.
     """
     for below in test.subtests:
         path = (*above, below.name)
@@ -78,12 +78,12 @@ def cases(test, above=()):
 
 
 def said(test):
-    """The lines that a test has printed, without the mark of a diagnostic line."""
+    """Returns the lines that a test has printed, without diagnostic marks."""
     return [re.sub(r"^\s*# ?", "", line) for line in test.log]
 
 
 def seconds(test, lines):
-    """How long a test took, if it says so: on its result line, or on one of its own."""
+    """Returns the duration that a test reports, on its result line or a separate one."""
     for text in (test.remark, *(line.removeprefix(f"{test.name} took ") for line in lines)):
         if found := SECONDS.fullmatch(text):
             return found[1]
@@ -102,7 +102,7 @@ def add_case(suite, above, test):
         ET.SubElement(case, "skipped", message=test.skip_reason)
     elif test.status == TestStatus.FAILURE:
         lines += [reason] if reason else []
-        # The tests in shell say last what was wrong.
+        # Shell tests print last what was wrong.
         message = lines[-1] if lines else "no reason given"
         ET.SubElement(case, "failure", message=message).text = "\n".join(lines)
         return
@@ -114,7 +114,7 @@ def add_case(suite, above, test):
 
 
 def add_error(suite, message, text=""):
-    """What is wrong with the run as a whole."""
+    """Adds an error of the whole run."""
     case = ET.SubElement(suite, "testcase", classname=suite.get("name"), name="the run")
     ET.SubElement(case, "error", message=message).text = text or message
 
@@ -151,7 +151,7 @@ def add_tests(suite, lines):
         if test.name:
             add_case(suite, above, test)
         else:
-            # One that was planned: what was said behind the last result, if anything.
+            # A planned test that did not run, with any output after the last result.
             missing += 1
             rest += said(test)
     if missing:
@@ -166,7 +166,7 @@ def add_tests(suite, lines):
 
 
 def count(element):
-    """Says what is in a suite, or in all of them."""
+    """Adds the counts and the duration of a suite, or of all."""
     element.set("tests", str(len(list(element.iter("testcase")))))
     for kind, name in zip(KINDS, ("failures", "errors", "skipped")):
         element.set(name, str(len(list(element.iter(kind)))))

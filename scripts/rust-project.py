@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Fits the rust-project.json that a kernel's Makefile writes (stdin) to this machine.
+"""Adapts the kernel Makefile's rust-project.json (stdin) to this machine.
 
-The compiler and its library are in the toolchain root, which an editor does not see
-as /usr; SYSROOT has what runs them there. Only the crates in DIR are somebody's work;
-they may read each other's files and what the build has generated in OUT, and see the
-variables NAME that the build gives them. They are modules: of that the kernel's own
-project file, in which everything is built in, says nothing, and module!() asks.
+The compiler and its library are in the toolchain root, not in the /usr that an editor
+sees. SYSROOT has tools that run there. Only the crates in DIR are the user's work.
+They may read each other's files and generated files in OUT, and see the variables NAME
+of the build. The kernel's project file treats everything as built in, so mark them as
+modules, for module!().
 
 usage: rust-project.py ROOT SYSROOT DIR OUT [NAME=VALUE...]
 """
@@ -17,7 +17,7 @@ import sys
 
 
 def is_apart(folder):
-    """Whether what is in a folder of DIR is none of its crates' business."""
+    """Returns whether DIR's crates do not use a folder in it."""
     return folder.name in ("build", ".git") or (folder / "Cargo.toml").exists()
 
 

@@ -24,7 +24,7 @@ MARK = "@@ command"
 
 
 def commands(page, session):
-    """Pairs: a command, and the lines that it is said to print."""
+    """Returns each command with the output that the page shows."""
     found = []
     for block in BLOCK.finditer(pathlib.Path(page).read_text(encoding="utf-8")):
         if block[1] != session:
@@ -42,7 +42,7 @@ def commands(page, session):
 
 
 def alike(line):
-    """A line without what differs from run to run."""
+    """Returns a line without what differs between runs."""
     line = re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b", "N", line)
     line = re.sub(r"\d+", "N", line)
     line = re.sub(r"@+", "@", line)

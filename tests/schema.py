@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""schema.py SCHEMA: whether the objects on the standard input conform to a JSON Schema.
+"""schema.py SCHEMA: fails unless the objects on stdin conform to a JSON Schema, and says why.
 
-They are one object, one a line, or an array of them. Says which does not, and why. A schema that
-would take as well what is not such an object says nothing: so each object is changed, in one
-place at a time, and each of what comes of it must be refused.
+stdin holds one object, an object a line, or an array of objects. A schema that accepts anything
+proves nothing. So this also changes each object, one place at a time, and the schema must refuse
+the result.
 """
 
 import copy
@@ -24,7 +24,7 @@ def objects(text):
 
 
 def places(value):
-    """Each container in a value, with each key or index that it has."""
+    """Yields each container in a value, with each of its keys or indices."""
     for key in value if isinstance(value, dict) else range(len(value)):
         yield value, key
         if isinstance(value[key], (dict, list)):
@@ -32,7 +32,7 @@ def places(value):
 
 
 def changed(value, schema):
-    """What a value is not: without a member, with one more, with one of another type."""
+    """Yields changed copies: a member missing, one added, one of another type."""
     for name in schema["required"]:
         yield f"without {name}", {key: value[key] for key in value if key != name}
     yield "with one more", {**value, "no such member": {}}

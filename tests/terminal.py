@@ -39,7 +39,7 @@ class Terminal:
         self.all = self.new = ""
 
     def read(self):
-        """Waits for more output; false at its end."""
+        """Waits for more output. Returns false at its end."""
         left = self.deadline - time.monotonic()
         if left <= 0 or not select.select([self.fd], [], [], left)[0]:
             raise TimeoutError

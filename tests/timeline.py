@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""timeline.py FILE.svg CLAIM...: what has to hold of what `wqtest timeline` has written.
+"""timeline.py FILE.svg CLAIM...: checks claims about the output of `wqtest timeline`.
 
-FILE.json and FILE.pftrace are beside FILE.svg. Ends with a line for the first claim that does
-not hold.
+FILE.json and FILE.pftrace are beside FILE.svg. Prints a line for the first false claim, and fails.
 """
 
 import json
@@ -12,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 SVG = "{http://www.w3.org/2000/svg}"
-# What scripts/guest/tour.sh types into the demo's node.
+# The lines that scripts/guest/tour.sh writes to the demo's node.
 TYPED = [
     "immediate", "custom 5", "data 42", "delayed", "start 100", "stop", "delayed 60000", "cancel",
 ]
@@ -35,7 +34,7 @@ def want(holds, words):
 
 
 def at_once(runs):
-    """How many of them ran at the same time, at most."""
+    """Returns how many of them ran at once, at most."""
     edges = [(run["start_us"], 1) for run in runs] + [(run["end_us"], -1) for run in runs]
     most = now = 0
     for _, step in sorted(edges):
@@ -58,7 +57,7 @@ def four_run_and_the_fifth_waits(recording):
 def two_seconds_of_a_timer_are_seen(recording):
     (run,) = recording.runs("delayed::DelayedOnce")
     armed = run["queued_us"] - run["armed_us"]
-    # C counts from the last tick.
+    # C counts the delay from the last tick.
     want(armed > 1_900_000, f"armed for {armed} us")
 
 
@@ -102,7 +101,7 @@ def it_says_why_nothing_typed_is_marked(recording):
 def each_bar_has_its_numbers(recording):
     titles = [title.text for title in recording.picture.iter(f"{SVG}title")]
     ran = [title for title in titles if "\nran " in title]
-    # The bar of the run, that of its wait, that of its timer.
+    # Bars for the run, its wait and its timer.
     bars = sum(
         1 + (run["queued_us"] is not None) + (run["armed_us"] is not None)
         for run in recording.data["runs"]
@@ -111,7 +110,7 @@ def each_bar_has_its_numbers(recording):
 
 
 def perfetto_has_each_run(recording):
-    # A name in the trace for each run, beside that of its queueing.
+    # The trace names each run, apart from its queueing.
     for kind, function in enumerate(recording.data["kinds"]):
         runs = [run for run in recording.data["runs"] if run["kind"] == kind]
         label = function["label"].encode()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A command for gdb: `module-symbols FOLDER` reads the symbols of the modules in FOLDER that are
-loaded, each section from where it lies. lx-symbols knows the names of a few sections, and what
-is compiled for User-mode Linux has its code in others (.ltext)."""
+"""A command for gdb: `module-symbols FOLDER` reads the symbols of the loaded modules in FOLDER,
+each section at its address. lx-symbols knows only a few section names, and modules for
+User-mode Linux have their code in others (.ltext)."""
 
 import pathlib
 
@@ -10,7 +10,7 @@ from linux import modules
 
 
 def sections(module):
-    """The names and addresses of a module's sections, as sysfs shows them."""
+    """Yields the names and addresses of a module's sections from sysfs."""
     attributes = module["sect_attrs"]["grp"]["bin_attrs"]
     number = 0
     while attributes[number]:
