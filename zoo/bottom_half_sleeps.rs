@@ -2,8 +2,8 @@
 
 //! Hole 13: an item of a bottom-half queue sleeps.
 //!
-//! Items of a `WQ_BH` queue run in softirq context, where nothing may sleep. The type of a work
-//! item does not say that it does.
+//! A `WQ_BH` queue runs its items in softirq context, where nothing
+//! may sleep. A work item's type does not say whether it sleeps.
 //!
 //! RUN insmod /bottom_half_sleeps.ko $FIXED && sleep 2
 //! EXPECT kasan: BUG: sleeping function called from invalid context

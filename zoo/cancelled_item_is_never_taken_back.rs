@@ -2,8 +2,8 @@
 
 //! Hole 5: a cancelled item is never taken back.
 //!
-//! Queueing an `Arc` hands a reference to C, which comes back in the run. There is no run after C
-//! has said `true` to a cancel: the reference is the canceller's, who forgets it here.
+//! Queueing an `Arc` hands a reference to C, and the run takes it back. If cancel returns
+//! `true`, no run follows, so the canceller owns the reference. Here the canceller forgets it.
 //!
 //! APPEND slab_debug=F
 //! RUN insmod /cancelled_item_is_never_taken_back.ko $FIXED && leaks
@@ -51,7 +51,7 @@ impl WorkItem for Item {
     fn run(_: Arc<Self>) {}
 }
 
-/// Returns an item that is armed for a minute from now.
+/// Returns an item that is armed to run in a minute.
 fn armed() -> Result<Arc<Item>> {
     let item = Arc::pin_init(
         pin_init!(Item { work <- new_delayed_work!("Item") }),
@@ -62,7 +62,7 @@ fn armed() -> Result<Arc<Item>> {
 }
 
 fn broken() -> Result {
-    // Several, for the scan may find a stale pointer to one of them on some stack.
+    // Several, because the scan may find a stale pointer to one on a stack.
     for _ in 0..8 {
         let item = armed()?;
         // SAFETY: An `Arc` points at a valid value, whose `work` is that of a `delayed_work`.

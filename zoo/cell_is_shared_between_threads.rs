@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 14: what is not `Sync` is shared between threads.
+//! Hole 14: threads share a value that is not `Sync`.
 //!
-//! A hand-written `unsafe impl` is all that it takes, which is why `OwnedQueue` says what its own
-//! are founded on. No detector sees this one: KCSAN does not instrument Rust, and there is nothing
-//! wrong with the memory. What shows it is a count that does not add up.
+//! A hand-written `unsafe impl` is enough, so `OwnedQueue` states what
+//! justifies its own. No detector sees this: KCSAN does not instrument Rust,
+//! and memory stays valid. Only a count that does not add up shows it.
 //!
 //! RUN insmod /cell_is_shared_between_threads.ko $FIXED
 //! EXPECT kasan: 1 of 2 increments is lost
@@ -35,8 +35,8 @@ use abstractions::owned_queue::{
     OwnedQueue, //
 };
 
-/// A place where two threads meet. In a real handler it takes bad luck for both to be between
-/// reading and writing at once; here it is certain.
+/// Where two threads meet. A real handler needs bad luck for both
+/// to be between reading and writing at once. Here it is certain.
 #[pin_data]
 struct Meeting {
     arrived: Atomic<u32>,

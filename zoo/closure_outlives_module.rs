@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 12: a closure is still to run when its module goes.
+//! Hole 12: a closure has still to run when its module goes.
 //!
-//! The `kernel` crate asks that a closure be `'static`, and that all of a module's code is. But a
-//! module's code goes when the module does: here, while the closure sleeps (for long, because a
-//! kernel with CONFIG_DEBUG_KOBJECT_RELEASE takes up to 8 s to unload it). Nothing here is unsafe.
+//! The `kernel` crate wants a `'static` closure, and all of a module's code is `'static`. But
+//! the code goes with the module, here while the closure sleeps. (It sleeps long: a kernel with
+//! CONFIG_DEBUG_KOBJECT_RELEASE takes up to 8 s to unload a module.) Nothing here is unsafe.
 //!
 //! RUN insmod /closure_outlives_module.ko $FIXED && rmmod closure_outlives_module; sleep 13
 //! EXPECT debian: BUG: unable to handle page fault for address: ffffffff

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 12: a closure owns a handle, and that a share in the queue which the closure is on.
+//! Hole 12: a closure owns a handle, which has a share in the closure's own queue.
 //!
-//! The module's share is then not the last one: that it is dropped destroys nothing, nobody waits
-//! for the closure, and it ends in a module that has gone. Nothing here is unsafe.
+//! So dropping the module's share, not the last one, does not destroy the queue. Nobody
+//! waits for the closure. It ends in a module that has gone. Nothing here is unsafe.
 //!
 //! RUN insmod /closure_owns_a_handle_of_its_queue.ko $FIXED && {
 //! RUN rmmod closure_owns_a_handle_of_its_queue & }
@@ -62,7 +62,7 @@ fn work(followup: &Handle) {
     pr_info!("the closure ends\n");
 }
 
-/// What is in the module's state, in the order in which it is dropped.
+/// The module's state, in the order in which it is dropped.
 struct Specimen {
     _closures: Arc<OwnedQueue>,
     _followup: Option<Arc<Handle>>,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 4: a delayed item is cancelled by the function for plain ones.
+//! Hole 4: the function for plain items cancels a delayed one.
 //!
-//! `cancel_work_sync()` does not know of the timer. It finds an item that is pending and on no
-//! queue, takes that for a queueing in progress, and tries again: it spins until the timer has
-//! fired. No detector minds a task that runs. What shows it is the time that it has used.
+//! `cancel_work_sync()` does not know about the timer. It finds a pending item on no
+//! queue, assumes that someone is queueing it, and retries: it spins until the
+//! timer fires. No detector objects to a running task. Only the CPU time shows it.
 //!
 //! RUN time insmod /delayed_item_is_cancelled_as_plain.ko $FIXED
 //! EXPECT kasan: sys[[:space:]]+0m [3-9]\.
@@ -49,7 +49,7 @@ impl WorkItem for Item {
     fn run(_: Arc<Self>) {}
 }
 
-/// Returns an item that is armed for four seconds from now.
+/// Returns an item that is armed to run in four seconds.
 fn armed() -> Result<Arc<Item>> {
     let item = Arc::pin_init(
         pin_init!(Item { work <- new_delayed_work!("Item") }),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 20: a device is open when the init of its module fails.
+//! Hole 20: a device is open when its module's init fails.
 //!
-//! C takes no notice of who uses a module whose init fails: it frees it. Whoever has the device
-//! open closes it later, through functions that are gone. (For long, because a kernel with
+//! C frees a module whose init fails, whoever uses it. A process that has the device open
+//! closes it later, through functions that are gone. (Much later: a kernel with
 //! CONFIG_DEBUG_KOBJECT_RELEASE takes up to 8 s to free a module.) Nothing here is unsafe.
 //!
 //! RUN insmod /device_is_open_when_init_fails.ko $FIXED &
@@ -62,7 +62,7 @@ impl FileOperations for Null {
     }
 }
 
-/// What else the init has to do.
+/// The rest of the init.
 fn start_hardware() -> Result {
     fsleep(Delta::from_millis(3000));
     Err(EIO)

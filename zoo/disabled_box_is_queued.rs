@@ -2,9 +2,9 @@
 
 //! Hole 9: a boxed item is disabled and then queued.
 //!
-//! The `kernel` crate queues a box on the grounds that nobody else has it, so that C must accept
-//! it: if not, `unreachable_unchecked()`. But C refuses disabled items. With debug assertions the
-//! crate notices; without, anything may happen.
+//! The `kernel` crate assumes that C accepts a box, because nobody else has it.
+//! On refusal it calls `unreachable_unchecked()`. But C refuses disabled items.
+//! The crate notices with debug assertions. Without them anything may happen.
 //!
 //! RUN insmod /disabled_box_is_queued.ko $FIXED
 //! EXPECT kasan: hint::unreachable_unchecked must never be reached
@@ -63,7 +63,7 @@ fn fixed() -> Result {
 
 impl Drop for Specimen {
     fn drop(&mut self) {
-        // For the run, which ends in this module's code.
+        // The run ends in this module's code, so wait for it.
         kernel::time::delay::fsleep(kernel::time::Delta::from_millis(100));
     }
 }

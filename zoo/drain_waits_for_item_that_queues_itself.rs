@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 2: a queue is drained on which an item queues itself.
+//! Hole 2: a queue is drained while an item queues itself on it.
 //!
-//! `destroy_workqueue()` drains, and draining flushes until the queue is empty. While it does, C
-//! accepts what items of the queue itself queue: so this never ends. The hung-task detector is
-//! blind to it, because the task wakes up for each flush; the workqueue code counts its tries.
+//! `destroy_workqueue()` drains: it flushes until the queue is empty. Meanwhile C accepts
+//! what the queue's own items queue, so this never ends. The hung-task detector misses
+//! it, because the task wakes up for each flush. The workqueue code counts its tries.
 //!
 //! RUN insmod /drain_waits_for_item_that_queues_itself.ko $FIXED & sleep 5
 //! EXPECT kasan: workqueue zoo_drain: drain_workqueue\(\) isn't complete after 100 tries
@@ -70,7 +70,7 @@ fn broken() -> Result {
     let item = Arc::pin_init(
         pin_init!(Item {
             work <- new_work!("Item"),
-            // SAFETY: NOT SAFE: the queue is not there for ever.
+            // SAFETY: NOT SAFE: the queue does not exist for ever.
             queue: unsafe { Queue::from_raw(queue) },
         }),
         GFP_KERNEL,

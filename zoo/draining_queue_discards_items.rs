@@ -2,8 +2,8 @@
 
 //! Hole 10: an item is queued on a queue that is being drained.
 //!
-//! C warns (once), throws the item away, and says that it has queued it. It will never run, and
-//! the reference that came with it never comes back.
+//! C warns once, throws the item away, and reports it as queued.
+//! The item never runs, and its reference never comes back.
 //!
 //! APPEND panic_on_warn=0 slab_debug=F
 //! RUN insmod /draining_queue_discards_items.ko $FIXED && leaks
@@ -65,7 +65,7 @@ impl WorkItem for Item {
     }
 }
 
-/// Queues eight items, and says what became of them.
+/// Queues eight items and reports what became of them.
 fn queue_items(enqueue: impl Fn(Arc<Item>) -> bool, flush: impl Fn()) -> Result {
     let runs = Arc::new(Atomic::new(0), GFP_KERNEL)?;
     let mut queued = 0;
@@ -88,7 +88,7 @@ fn queue_items(enqueue: impl Fn(Arc<Item>) -> bool, flush: impl Fn()) -> Result 
 
 fn broken() -> Result {
     let raw = raw_queue::alloc(c"zoo_draining", bindings::wq_flags_WQ_UNBOUND)?;
-    // SAFETY: The queue is there until the end of this function, and so is all that uses it.
+    // SAFETY: The queue exists until the end of this function, and so does all that uses it.
     let queue = unsafe { Queue::from_raw(raw) };
     queue.try_spawn(GFP_KERNEL, || fsleep(Delta::from_millis(1500)))?;
     system_long().try_spawn(GFP_KERNEL, || {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 8: a guard whose destructor has to run is forgotten.
+//! Hole 8: a guard is forgotten, though its destructor must run.
 //!
-//! A guard that lets an item borrow from its caller's stack, and takes the item back when it is
-//! dropped, looks sound. `mem::forget()` is safe: the borrow ends, the item stays armed.
+//! The guard lets an item borrow from its caller's stack and takes the item back on drop. It
+//! looks sound. But `mem::forget()` is safe: it ends the borrow, and the item stays armed.
 //!
 //! RUN insmod /guard_is_forgotten.ko $FIXED && sleep 3
 //! EXPECT kasan: BUG: KASAN: slab-use-after-free in .*guard_is_forgotten
@@ -82,7 +82,7 @@ impl WorkItem for Item {
     }
 }
 
-/// The item may look at what it borrows for as long as this exists.
+/// While this exists, the item may look at what it borrows.
 struct Guard<'a> {
     item: Arc<Item>,
     data: PhantomData<&'a Data>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 11, the same by another way: an item waits for the queue that it runs on.
+//! Hole 11, another way: an item waits for the queue that it runs on.
 //!
 //! RUN hung_after 3; insmod /handler_flushes_its_own_queue.ko $FIXED && sleep 9
 //! EXPECT kasan: WARNING: possible recursive locking detected

@@ -2,8 +2,8 @@
 
 //! Hole 12: a handler owns the driver that owns its handle.
 //!
-//! The last `Arc` of the driver is then in what the driver owns: it is never dropped, nothing stops
-//! the item, and it ticks on when the module has gone. Nothing here is unsafe.
+//! So the driver owns the last `Arc` of itself and is never dropped. Nothing stops
+//! the item, and it ticks on after the module has gone. Nothing here is unsafe.
 //!
 //! RUN insmod /handler_owns_its_driver.ko $FIXED && { rmmod handler_owns_its_driver & }
 //! RUN sleep 9; ! kill -0 $! || echo "rmmod still waits"
@@ -90,7 +90,7 @@ impl Ticker for OwnsTicks {
     }
 }
 
-/// Dropped with the module's state, for nobody else owns it.
+/// Dropped with the module's state, its only owner.
 struct FixedDriver {
     _ticks: Arc<Ticks>,
     _ticker: Periodic<OwnsTicks>,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 5, the other half: an item is taken back though C said that it was not pending.
+//! Hole 5, the other half: an item is taken back, though C said that it was not pending.
 //!
-//! There is no reference to take back then. The item is freed while its owner still has it, and
-//! once more when the owner lets it go.
+//! Then no reference exists to take back. The item is freed
+//! while its owner has it, and again when the owner drops it.
 //!
 //! RUN insmod /idle_item_is_taken_back.ko $FIXED
 //! EXPECT kasan: BUG: KASAN: slab-use-after-free in

@@ -2,9 +2,9 @@
 /*
  * What Rust refuses: an item is freed while it is pending.
  *
- * Queueing puts a pointer to the item into C's lists, and nothing in the type of
- * the item says so. In Rust queueing takes the owner: the box is given away, the
- * Arc is one more reference.
+ * Queueing puts a pointer to the item into C's lists, and the
+ * item's type does not say so. In Rust queueing takes the
+ * owner: the box is given away, or the Arc adds a reference.
  *
  * RUN insmod /item_is_freed_while_pending.ko $FIXED
  * EXPECT kasan: ODEBUG: free active .* object type: work_struct hint: handler

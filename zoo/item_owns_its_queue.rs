@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 11: the last owner of a queue is one of its own items.
+//! Hole 11: a queue's last owner is one of its own items.
 //!
-//! Dropping it there destroys the queue, which waits for the item, which is waiting. Lockdep says
-//! so at once, the hung-task detector some time later. Nothing here is unsafe: memory stays sound,
-//! but nothing moves any more.
+//! Dropping the queue there destroys it, and that waits for the item, which
+//! is waiting. Lockdep reports it at once, the hung-task detector later.
+//! Nothing here is unsafe: memory stays sound, but nothing moves any more.
 //!
 //! RUN hung_after 3; insmod /item_owns_its_queue.ko $FIXED && sleep 9
 //! EXPECT kasan: WARNING: possible recursive locking detected

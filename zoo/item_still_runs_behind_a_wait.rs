@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 15, in Rust: data is freed behind a wait for the item that uses it.
+//! Hole 15, in Rust: data is freed after a wait for the item that uses it.
 //!
-//! A handle has taken its item back, waited for it and gone; what the item was lent is given away.
-//! But the queue is ordered, the CPUs of unbound queues have changed while the item ran, and it was
-//! queued again: C has not seen the run. (The same in C is `ordered_item_is_not_waited_for`.)
+//! A handle cancels its item, waits for it and goes. Then the data lent to the item is given
+//! away. But on an ordered queue, C misses a run if the CPUs of unbound queues changed during
+//! it and the item was queued again. (`ordered_item_is_not_waited_for` is the same in C.)
 //!
 //! RUN insmod /item_still_runs_behind_a_wait.ko $FIXED
 //! RUN echo 1 >/sys/devices/virtual/workqueue/cpumask
@@ -57,7 +57,7 @@ fn look_at(data: &Data) {
     pr_info!("the data is {first:#x}\n");
 }
 
-/// How long a run takes.
+/// The length of a run.
 #[pin_data]
 struct Run {
     #[pin]

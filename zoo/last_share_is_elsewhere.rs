@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 12: the last share in a queue is in a closure that nobody waits for, and init fails.
+//! Hole 12: a closure that nobody waits for has the last share in a queue, and init fails.
 //!
-//! The closure is on a queue of the system's. C frees a module whose init has failed, and the
-//! closure still sleeps. Nothing here is unsafe.
+//! The closure is on a system queue. C frees a module whose init
+//! fails, while the closure still sleeps. Nothing here is unsafe.
 //!
 //! RUN insmod /last_share_is_elsewhere.ko $FIXED; sleep 3
 //! EXPECT kasan: last_share_is_elsewhere: cannot be unloaded: still alive: queue "zoo_share"$
@@ -33,7 +33,7 @@ use abstractions::owned_queue::{
 };
 
 fn closure(queue: &OwnedQueue) {
-    // Longer than a kernel with CONFIG_DEBUG_KOBJECT_RELEASE takes to unload the module.
+    // Longer than unloading takes with CONFIG_DEBUG_KOBJECT_RELEASE.
     fsleep(Delta::from_millis(12_000));
     queue.flush();
     pr_info!("the closure ends\n");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 19: the longest delay there is, taken for "never".
+//! Hole 19: the longest delay is taken for "never".
 //!
-//! C compares times by their difference, as a signed number: a delay of more than half of all
-//! jiffies is one that is over. Nothing here is unsafe.
+//! C compares times by their signed difference, so a delay of more
+//! than half of all jiffies is already over. Nothing here is unsafe.
 //!
 //! RUN insmod /longest_delay_runs_at_once.ko $FIXED && sleep 2
 //! EXPECT debian: longest_delay_runs_at_once: no answer after [0-9]+ ms
@@ -46,7 +46,7 @@ use abstractions::{
     owned_queue::system_percpu, //
 };
 
-/// The request that is waited for.
+/// The awaited request.
 struct Request {
     sent: Instant<Monotonic>,
 }

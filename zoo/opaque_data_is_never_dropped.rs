@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 6: what an item wraps in `Opaque` loses its destructor.
+//! Hole 6: an item's data in an `Opaque` loses its destructor.
 //!
-//! `Opaque` is for what C owns: it never drops its content. Data of an item that is put in there,
-//! so that a handler can have it while others hold the item, has to be dropped by hand.
+//! `Opaque` is for what C owns, and never drops its content. Item data in it,
+//! for a handler to use while others hold the item, must be dropped by hand.
 //!
 //! APPEND slab_debug=F
 //! RUN insmod /opaque_data_is_never_dropped.ko $FIXED && leaks
@@ -48,7 +48,7 @@ struct Item {
     data: Opaque<KVec<u8>>,
 }
 
-// SAFETY: Only the handler looks at the data, and it never runs twice at the same time.
+// SAFETY: Only the handler looks at the data, and it never runs twice at once.
 unsafe impl Sync for Item {}
 
 impl_has_work! {
@@ -70,7 +70,7 @@ fn data() -> Result<KVec<u8>> {
 }
 
 fn broken() -> Result {
-    // Several, for the scan may find a stale pointer to one of them on some stack.
+    // Several, because the scan may find a stale pointer to one on a stack.
     for _ in 0..8 {
         let data = data()?;
         let item = Arc::pin_init(

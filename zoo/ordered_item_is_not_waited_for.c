@@ -2,11 +2,11 @@
 /*
  * Hole 15: an item of an ordered queue runs on after it has been waited for.
  *
- * While it runs, somebody changes on which CPUs unbound queues run. From then on
- * the queue has two pools. The item is queued again, on the new one; there
- * disable_work_sync() takes it off, and there it looks for a run to wait for. The
- * one on the old pool it does not see. In Rust the run owns a reference, and the
- * item stays.
+ * While it runs, somebody changes the CPUs of unbound queues,
+ * which gives the queue a second pool. The item is queued again
+ * on the new one. There disable_work_sync() removes it, and there
+ * it looks for a run to wait for. It does not see the run on the
+ * old pool. In Rust the run owns a reference, so the item stays.
  *
  * RUN insmod /ordered_item_is_not_waited_for.ko $FIXED
  * RUN echo 1 >/sys/devices/virtual/workqueue/cpumask

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hole 3: an item is cancelled for good, while another one arms it again.
+ * Hole 3: an item is cancelled for good, and another one arms it again.
  *
- * Cancelling forbids queueing only for as long as it lasts. Here the event comes
- * after the poll has been cancelled, arms it again, and the memory of both goes
- * with the timer armed. In Rust the timer would hold a reference, and the item
- * stay: safe code cannot free an item that is armed.
+ * Cancelling forbids queueing only until it returns. Here the event
+ * runs after the poll was cancelled and arms it again. Then the
+ * memory of both goes while the timer is armed. In Rust the timer
+ * would hold a reference: safe code cannot free an armed item.
  *
  * RUN insmod /other_item_arms_cancelled_item.ko $FIXED
  * EXPECT kasan: ODEBUG: free active .* object type: timer_list hint: poll

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What Rust refuses here: those who poll wait in a queue that goes before they do.
+ * What Rust refuses here: pollers wait in a queue that goes before they do.
  *
- * poll(2) leaves its entry in the wait queue until it returns, long after the
- * callback has. Here the queue is part of a request, which goes when it is answered.
- * wake_up_pollfree() does not help: epoll takes its entry out when it is told so,
- * poll(2) does not until it gets a CPU, and C warns.
+ * poll(2) leaves its entry in the wait queue until it returns, long after
+ * the callback has. Here the queue is part of a request, which goes when
+ * it is answered. wake_up_pollfree() does not help: epoll removes its
+ * entry when told, but poll(2) only once it gets a CPU, and C warns.
  *
- * The kernel crate's PollCondVar does no more when it is dropped, and safe code can
+ * The kernel crate's PollCondVar does no more when dropped, and safe code can
  * drop it. In misc_device.rs the queue is borrowed from the file's state.
  *
  * RUN insmod /poll_outlives_its_queue.ko $FIXED

@@ -2,8 +2,8 @@
 
 //! Hole 12: a queue is in a static, and nobody drops a static.
 //!
-//! So nobody waits for what is on it. Here that is a closure, which sleeps when its module goes.
-//! Nothing here is unsafe.
+//! So nobody waits for its items. Here a closure still
+//! sleeps when its module goes. Nothing here is unsafe.
 //!
 //! RUN insmod /queue_is_in_a_static.ko $FIXED && { rmmod queue_is_in_a_static & }
 //! RUN sleep 14; ! kill -0 $! || echo "rmmod still waits"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 7: a queue is neither per CPU nor unbound, and another is both.
+//! Hole 7: one queue is neither per CPU nor unbound, another is both.
 //!
-//! C warns, chooses one of them, and goes on.
+//! C warns, chooses one kind, and goes on.
 //!
 //! APPEND panic_on_warn=0
 //! RUN insmod /queue_is_of_no_kind_or_both.ko $FIXED

@@ -2,8 +2,8 @@
 
 //! Hole 2, the other half: a queue is destroyed between two runs of an item that arms itself.
 //!
-//! Draining waits for the run, in which the item arms its timer anew. After that the queue is
-//! empty, and C lets it go; when the timer fires it is memory of somebody else's.
+//! Draining waits for the run, which arms the item's timer again. Then the queue is
+//! empty and C frees it. When the timer fires, the memory belongs to somebody else.
 //!
 //! RUN insmod /queue_with_armed_item_looks_drained.ko $FIXED && sleep 3
 //! EXPECT kasan: BUG: KASAN: slab-use-after-free in __queue_work
@@ -71,7 +71,7 @@ fn broken() -> Result {
     let item = Arc::pin_init(
         pin_init!(Item {
             work <- new_delayed_work!("Item"),
-            // SAFETY: NOT SAFE: the queue is not there for ever.
+            // SAFETY: NOT SAFE: the queue does not exist for ever.
             queue: unsafe { Queue::from_raw(queue) },
         }),
         GFP_KERNEL,

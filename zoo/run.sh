@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Boots each specimen of the zoo on the kernel that sees its mistake, and demands
-# the report; then, in one boot a kernel, all of them without the mistake, and
-# demands silence. See usage() below.
+# Boots each specimen of the zoo on the kernel that detects its mistake, and expects the report.
+# Then boots each kernel once more with all specimens fixed, and expects silence. See usage() below.
 
 set -euo pipefail
 
@@ -37,7 +36,7 @@ top of a specimen say what to do with it:
 EOF
 }
 
-# Seconds for one boot. Most take 15, those that look for leaks 40.
+# Seconds for one boot. Most take 15. Those that look for leaks take 40.
 readonly broken_timeout=180 fixed_timeout=600
 
 number=0 failed=0 only_kernel='' shows=0 names=()
@@ -87,12 +86,12 @@ specimen() { # NAME
 	if [[ -e $zoo/$1.c ]]; then echo "$zoo/$1.c"; else echo "$zoo/$1.rs"; fi
 }
 
-# field NAME FIELD: what follows FIELD in the comment at the top of a specimen
+# field NAME FIELD: prints what follows FIELD in the comment at the top of a specimen
 field() { sed -nE "s/^(\/\/!| \*) $2 //p" "$(specimen "$1")"; }
 
 expected() { field "$1" "EXPECT $2:"; } # NAME KERNEL
 
-# specimens KERNEL: those that have something to show on it
+# specimens KERNEL: prints those with something to show on it
 specimens() {
 	local name
 	[[ -z $only_kernel || $only_kernel == "$1" ]] || return 0
@@ -120,7 +119,7 @@ run_kernel() { # KERNEL
 	run_fixed "$1" "${here[@]}"
 }
 
-# point NAME [COMPLAINT]: prints one line of the results
+# point NAME [COMPLAINT]: prints a result
 point() {
 	((++number))
 	if [[ -z ${2:-} ]]; then
@@ -131,8 +130,8 @@ point() {
 	fi
 }
 
-# What RUN lines may use. A leak is one that two scans agree on, and so is it a
-# leak only after five seconds.
+# Prints functions for RUN lines. kmemleak reports a leak only after five seconds, and two scans
+# must agree on it.
 guest_functions() {
 	cat <<'EOF'
 leaks() {
@@ -149,8 +148,7 @@ begins() { echo "zoo: $1 begins"; echo "zoo: $1 begins" >/dev/kmsg; }
 EOF
 }
 
-# boot LOG KERNEL TIMEOUT APPEND LINE: leaves all that was said in LOG; the status
-# is that of qemu-run.sh
+# boot LOG KERNEL TIMEOUT APPEND LINE: writes all output to LOG. Returns the status of qemu-run.sh.
 boot() {
 	local log=$1 status=0
 	rm -f "$top/build/kernel.log"
@@ -159,8 +157,8 @@ boot() {
 $5" </dev/null >"$log.out" 2>"$log.err" || status=$?
 	tr -d '\r' <"$top/build/kernel.log" >"$log" 2>/dev/null || : >"$log"
 	tr -d '\r' <"$log.out" >>"$log"
-	# The guest's stderr, for `time`, without what the script says of its own progress
-	# and the end of the log that it quotes.
+	# Adds the guest's stderr, for `time`, without the script's own progress and the end of the
+	# log that it quotes.
 	sed -E '/^qemu-run.sh: /,$d; /^==> /d; /^    .*: [0-9]+ s  /d' "$log.err" |
 		tr -d '\r' >>"$log"
 	return "$status"
@@ -185,15 +183,15 @@ run_broken() { # KERNEL NAME
 	point "$1.$2" "$missing"
 }
 
-# run_fixed KERNEL NAME...: all in one boot, with a mark in the log before each. Each
-# is unloaded before the next, so that what is said between two marks is of one.
+# run_fixed KERNEL NAME...: runs all in one boot. Marks each in the log and unloads it before the
+# next, so that the part between two marks is about one specimen.
 run_fixed() {
 	local kernel=$1 log=$logs/$1.fixed.log name append='' line='FIXED=fixed=1' status=0
 	shift
 	for name; do
-		# Panicking on a warning is what this boot is for.
+		# This boot is meant to panic on a warning.
 		append+=" $(field "$name" APPEND | sed 's/panic_on_warn=0//')"
-		# Looking for leaks is for the end, and a busy machine is slow enough.
+		# The leak scan comes at the end. It is too slow to repeat on a busy machine.
 		line+="
 begins $name
 ( leaks() { :; }; hung_after() { :; }; $(field "$name" RUN) )

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 11, the same with periodic work: a tick stops the ticks, and so waits for itself.
+//! Hole 11 with periodic work: a tick stops the ticks, and so waits for itself.
 //!
 //! RUN hung_after 3; insmod /ticker_stops_itself.ko $FIXED && sleep 9
 //! EXPECT kasan: WARNING: possible recursive locking detected

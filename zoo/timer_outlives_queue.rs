@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hole 1: a delayed item's timer outlives the queue that it is aimed at.
+//! Hole 1: a delayed item's timer outlives its queue.
 //!
-//! `destroy_workqueue()` waits for what is queued. Of timers it knows nothing: the one that is
-//! armed here fires into the memory of a queue that is gone.
+//! `destroy_workqueue()` waits for queued items. It does not know about
+//! timers: the one armed here fires into the memory of a freed queue.
 //!
 //! RUN insmod /timer_outlives_queue.ko $FIXED && sleep 3
 //! EXPECT kasan: BUG: KASAN: slab-use-after-free in __queue_work
