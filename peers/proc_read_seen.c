@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Linked with the kernel tree's proc/read.c by way of --wrap: prints to stdout, which
- * read.c leaves alone, what it reads from /proc/workqueue_demo.
+ * Linked with the kernel tree's proc/read.c through --wrap. read.c leaves
+ * stdout alone, so this prints there what read.c reads from
+ * /proc/workqueue_demo.
  */
 #include <fcntl.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# demo.sh: what `make run` plays in the guest: my_module at work, as typed by hand, with what
-# the kernel logs. Ends 0 only if all of it happened.
+# demo.sh: `make run` plays this in the guest: my_module at work, as if typed, with the
+# kernel's log. Exits 0 only if all of it happened.
 #
 # shellcheck shell=busybox
 # shellcheck disable=SC2016 # what is typed in is expanded when it runs

@@ -1,9 +1,9 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# test.sh: what my_module promises, a case each. `make test` runs it in the guest. Each case
-# begins with the module loaded and an empty log. None waits for time to pass: `logs` and
-# `eventually` wait for what has to happen, for ten seconds at most.
+# test.sh: tests what my_module promises, a case each. `make test` runs it in the guest.
+# Each case starts with the module loaded and an empty log. `logs` and `eventually` wait
+# until something happens, for ten seconds at most.
 #
 # shellcheck shell=busybox
 # shellcheck disable=SC2016 # what is waited for is expanded each time
@@ -11,10 +11,10 @@
 # shellcheck source=/dev/null # the tree's scripts/guest/lib.sh
 . /etc/guest/lib.sh
 
-# text LENGTH
+# text LENGTH: prints LENGTH letters
 text() { printf "%$1s" '' | tr ' ' x; }
 
-# messages COUNT
+# messages COUNT: writes COUNT messages
 messages() {
 	for count in $(seq "$1"); do
 		echo "message $count" >/dev/my_module
@@ -33,7 +33,7 @@ messages_are_printed_in_the_order_of_the_writes() {
 }
 
 no_text_forges_a_line_of_the_log() {
-	# In one write: printf begins another behind each line end.
+	# One write: printf starts a new one after each line end.
 	printf 'a"b\n\033[31mc' >/tmp/text
 	cat /tmp/text >/dev/my_module
 	logs 1 'my_module: "a\\"b\\n\\x1b\[31mc"$'
@@ -63,7 +63,7 @@ what_is_pending_is_printed_before_the_module_goes() {
 	same "$(module_log | grep -c message)" 0
 	rmmod my_module &
 	removal=$!
-	# Nothing is written any more, and what has been is waited for.
+	# The device has gone, so nobody writes any more. The pending messages are waited for.
 	eventually '[ ! -e /dev/my_module ]'
 	release_workers
 	wait "$removal"
@@ -92,7 +92,7 @@ messages_that_come_together_get_one_summary() {
 	printf 'one\n' >/dev/my_module
 	printf 'two\n' >/dev/my_module
 	logs 1 'my_module: summary: 2 printed$'
-	# The next one is no sooner due.
+	# The next summary has a delay of its own.
 	echo three >/dev/my_module
 	logs 1 'my_module: summary: 3 printed$'
 	same "$(module_log | grep -c 'summary: 2 printed')" 1
@@ -101,11 +101,11 @@ messages_that_come_together_get_one_summary() {
 a_summary_that_is_due_later_goes_with_the_module() {
 	echo one >/dev/my_module
 	rmmod my_module
-	# On a machine that is slow it may have come already.
+	# On a slow machine it may have come already.
 	before=$(module_log | grep -c summary || true)
 	insmod /my_module.ko
 	echo two >/dev/my_module
-	# By then the first one would have been due.
+	# The first summary would have been due by then.
 	eventually '[ "$(module_log | grep -c summary)" -gt "$before" ]'
 	same "$(module_log | grep -c summary)" $((before + 1))
 }

@@ -44,7 +44,7 @@ one_message_too_many_is_refused() {
 	all_printed
 	same "$(printed)" "$words"
 	! module_log | grep refused || fail 'what was refused has been printed'
-	# There is room again, for as many.
+	# There is room again.
 	eventually 'send again 2>/dev/null'
 	logs 1 'lab: "again"'
 }

@@ -37,7 +37,7 @@ END
 	esac
 }
 
-# None comes before it is due, and the fifth is not late because those before it were.
+# No tick comes before it is due. Late ticks do not delay the fifth.
 five_ticks_take_five_periods() {
 	number 80 160
 	before=$(module_log | grep -c tick: || true)
@@ -89,7 +89,7 @@ when_stop_returns_none_runs_any_more() {
 		trace_on
 		send stop
 		mark stopped
-		# By then others would have come.
+		# Other ticks would have come by then.
 		send 'delayed 200'
 		logs 1 'lab: delayed: run [0-9]+$'
 		events
