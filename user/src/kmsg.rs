@@ -18,28 +18,28 @@ use crate::model::hex_byte;
 
 const KMSG: &str = "/dev/kmsg";
 
-/// What one read of `/dev/kmsg` can return at most (PRINTK_MESSAGE_MAX); the
-/// kernel cuts a record there, after it has escaped it.
+/// The most that one read of `/dev/kmsg` returns (`PRINTK_MESSAGE_MAX`). The kernel escapes a
+/// record and then cuts it at this length.
 const OUTPUT_MAX: usize = 2048;
 
 /// One record of the kernel log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// 0 for the kernel itself, 1 and up for what processes wrote.
+    /// 0 for the kernel itself, 1 and up for processes.
     pub facility: u32,
     /// As in `KERN_WARNING`: 4.
     pub level: u32,
     pub seq: u64,
     /// Since boot.
     pub time: Duration,
-    /// As the kernel was given it, with nothing escaped.
+    /// As the kernel was given it, unescaped.
     pub text: Vec<u8>,
     /// The escaped form did not fit one read: `text` lacks its end.
     pub cut: bool,
 }
 
 impl Record {
-    /// Takes apart `prio,seq,usec,flags[,...];text\n[ KEY=value\n...]`.
+    /// Parses `prio,seq,usec,flags[,...];text\n[ KEY=value\n...]`.
     pub fn parse(raw: &[u8]) -> Result<Record, String> {
         let bad = |what: &str| format!("{what} in {:?}", String::from_utf8_lossy(raw));
         let semicolon = raw.iter().position(|&b| b == b';').ok_or_else(|| bad("no ';'"))?;
@@ -52,11 +52,11 @@ impl Record {
         let seq = number("no sequence number")?;
         let time = Duration::from_micros(number("no time stamp")?);
 
-        // The first line is the text, a dictionary may follow.
+        // The first line is the text. A dictionary may follow.
         let body = &raw[semicolon + 1..];
         let text = body.split(|&b| b == b'\n').next().unwrap_or(body);
-        // A cut record may still end in a newline: the last escape that does
-        // not fit can leave a byte for it.
+        // A cut record may still end in a newline: the last escape may not fit and leave a byte for
+        // it.
         let cut = raw.len() >= OUTPUT_MAX - 1;
         Ok(Record {
             facility: priority >> 3,
@@ -73,15 +73,15 @@ impl Record {
         String::from_utf8_lossy(&self.text)
     }
 
-    /// Whether the kernel itself says this, and begins with `prefix`. A
-    /// process that writes to `/dev/kmsg` cannot get facility 0.
+    /// Whether the kernel itself logged this record, and it begins with `prefix`. A process that
+    /// writes to `/dev/kmsg` cannot get facility 0.
     pub fn is_from(&self, prefix: &str) -> bool {
         self.facility == 0 && self.text.starts_with(prefix.as_bytes())
     }
 }
 
-/// `/dev/kmsg` shows control bytes, bytes from 127 up and backslashes as
-/// `\xNN`: undo that. Everything else is as it was.
+/// Undoes the escapes of `/dev/kmsg`, which shows control bytes, bytes from 127 up and backslashes
+/// as `\xNN`.
 fn undo_hex(escaped: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
@@ -96,12 +96,11 @@ fn undo_hex(escaped: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Of a cut record: what is sure to be whole.
+/// The part of a cut record that is certainly whole.
 ///
-/// Into the last bytes of its buffer the kernel puts half of the escape that
-/// does not fit, or a later character that does. In what is before them each
-/// backslash begins an escape of four bytes, so that one among the last three
-/// begins half of one.
+/// The last bytes of the kernel's buffer hold half of an escape that does not fit, or a later
+/// character that does. Before them each backslash begins an escape of four bytes. So a backslash
+/// among the last three bytes begins half of one.
 fn sure_part(escaped: &[u8]) -> &[u8] {
     const ESCAPE: usize = 4;
     let sure = &escaped[..escaped.len().saturating_sub(ESCAPE)];
@@ -118,12 +117,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// Records that are logged from now on.
+    /// Reads records that are logged from now on.
     pub fn from_now() -> Result<Log, Error> {
         Log::open(SeekFrom::End(0))
     }
 
-    /// Every record that the kernel still has.
+    /// Reads every record that the kernel still has.
     pub fn from_oldest() -> Result<Log, Error> {
         Log::open(SeekFrom::Start(0))
     }
@@ -139,7 +138,7 @@ impl Log {
         Ok(Log { file })
     }
 
-    /// The next record, if there is one already.
+    /// The next record, if there already is one.
     pub fn try_next(&mut self) -> Result<Option<Record>, Error> {
         let mut raw = [0; 4 * OUTPUT_MAX];
         match self.file.read(&mut raw) {
@@ -157,7 +156,7 @@ impl Log {
         }
     }
 
-    /// The next record; sleeps until there is one, but not past `deadline`.
+    /// Sleeps until the next record, but not past `deadline`.
     pub fn next_until(&mut self, deadline: Instant) -> Result<Option<Record>, Error> {
         loop {
             if let Some(record) = self.try_next()? {
@@ -180,7 +179,7 @@ impl Log {
         }
     }
 
-    /// All records that are there already.
+    /// All records that are already there.
     pub fn drain(&mut self) -> Result<Vec<Record>, Error> {
         std::iter::from_fn(|| self.try_next().transpose()).collect()
     }
@@ -230,7 +229,7 @@ mod tests {
         assert!(Record::parse(&raw).unwrap().cut);
         raw.truncate(OUTPUT_MAX - 2);
         assert!(!Record::parse(&raw).unwrap().cut);
-        // The end that the kernel makes of 300 backslashes and a quote.
+        // How the kernel ends 300 backslashes and a quote.
         for end in [&b"\\x5"[..], b"\\x\"", b"\\\"", b"\"", b""] {
             let mut raw = b"6,1,2,-;".to_vec();
             raw.resize(OUTPUT_MAX - 4 * 300 - end.len(), b'a');

@@ -16,7 +16,7 @@ pub enum Verdict {
     TimedOut(String),
 }
 
-/// What a run came to.
+/// The results of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     pub passed: usize,
@@ -25,7 +25,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// As kselftest has it: 0 passed, 1 failed, 4 nothing was tested.
+    /// As in kselftest: 0 passed, 1 failed, 4 nothing was tested.
     pub fn exit_status(&self) -> u8 {
         match self {
             Totals { failed: 1.., .. } => 1,
@@ -35,7 +35,7 @@ impl Totals {
     }
 }
 
-/// Writes the version, the plan and then a line a result.
+/// Writes the version, the plan and then one line a result.
 pub struct Ktap<W> {
     out: W,
     number: usize,
@@ -49,7 +49,7 @@ impl<W: Write> Ktap<W> {
         Ok(Ktap { out, number: 0, totals: Totals::default() })
     }
 
-    /// Free text; each of its lines becomes a diagnostic line.
+    /// Free text: each line becomes a diagnostic line.
     pub fn diagnostic(&mut self, text: &str) -> io::Result<()> {
         for line in text.lines() {
             writeln!(self.out, "# {}", printable(line))?;
@@ -57,9 +57,8 @@ impl<W: Write> Ktap<W> {
         self.out.flush()
     }
 
-    /// The next test's result, and how long it took where that is known. A
-    /// reason of several lines is told in full before the result, and by its
-    /// first line with it.
+    /// The next test's result, and its time if known. A reason of several lines is printed in full
+    /// before the result, and its first line with the result.
     pub fn result(
         &mut self,
         name: &str,
@@ -111,7 +110,7 @@ impl<W: Write> Ktap<W> {
     }
 }
 
-/// What tests quote must not break a line or work on a terminal.
+/// What tests quote must not break a line or control a terminal.
 fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })

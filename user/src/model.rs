@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `wq_echo` ought to do with the bytes of a write, told a second time.
+//! A second implementation of what `wq_echo` does with the bytes of a write.
 //!
-//! Written from the documents and not from the module, so that a mistake in
-//! one of the two is a difference between them.
+//! It follows the documents and not the module's source, so a mistake in either shows as a
+//! difference.
 
-/// The most bytes one message holds.
+/// The most bytes that a message holds.
 pub const MESSAGE_MAX: usize = 255;
 
-/// What stands before every line of `wq_echo` in the kernel log.
+/// How each line of `wq_echo` in the kernel log begins.
 pub const PREFIX: &str = "wq_echo: ";
 
-/// How many bytes of `buf` one write takes, and the text of the message that
-/// it makes of them; `None` where there is no message.
+/// How many bytes of `buf` one write takes, and the text of the message that it makes of them.
+/// `None` if it makes no message.
 pub fn accept(buf: &[u8]) -> (usize, Option<&[u8]>) {
     if buf.is_empty() {
         return (0, None);
     }
     let (text, rest) = buf.split_at(buf.len().min(MESSAGE_MAX));
-    // Only a full message can have bytes behind it, and of those a line end
-    // is still its own.
+    // Only a full message can have bytes after it. A line end among them still belongs to it.
     let line_end = match rest {
         [b'\n', ..] => 1,
         [b'\r', b'\n', ..] => 2,
@@ -28,7 +27,7 @@ pub fn accept(buf: &[u8]) -> (usize, Option<&[u8]>) {
     (text.len() + line_end, Some(strip_line_ends(text)))
 }
 
-/// The messages that a caller gets who writes until all of `buf` is taken.
+/// The messages of a caller that writes until all of `buf` is taken.
 pub fn messages(mut buf: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while !buf.is_empty() {
@@ -73,16 +72,16 @@ fn push_hex(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Characters that are no control characters and still move or break lines on
-/// a terminal: separators, and the bidirectional controls.
+/// Characters that are not control characters but still move text or break lines on a terminal:
+/// separators, and the bidirectional controls.
 fn deceives(c: char) -> bool {
     matches!(c,
         '\u{2028}' | '\u{2029}' | '\u{061c}' | '\u{200e}' | '\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Undoes [`escape`]; says what it stumbled over if `escaped` is not what
-/// `escape` can have made, half an escape at the end among it.
+/// Undoes [`escape`]. The error says what in `escaped` cannot come from `escape`, such as half an
+/// escape at the end.
 pub fn unescape(escaped: &str) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     let mut rest = escaped.as_bytes();
@@ -113,7 +112,7 @@ pub fn unescape(escaped: &str) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Two hex digits, lower case as the modules and the kernel print them.
+/// Two lower-case hex digits, as the modules and the kernel print them.
 pub fn hex_byte(high: u8, low: u8) -> Option<u8> {
     let digit = |c: u8| match c {
         b'0'..=b'9' => Some(c - b'0'),

@@ -11,15 +11,14 @@ pub const ECHO_COUNTERS: &str = "/sys/kernel/debug/wq_echo";
 pub const DEMO_NODE: &str = "/proc/workqueue_demo";
 pub const DEBUGFS: &str = "/sys/kernel/debug";
 
-/// Why nobody sees files in debugfs, with what can be done about it; `None` if it is
-/// mounted.
+/// Why debugfs has no files, and what to do about it; `None` if it is mounted.
 pub fn why_no_debugfs() -> Option<&'static str> {
     let is_mounted = statfs(DEBUGFS).is_ok_and(|fs| fs.filesystem_type() == DEBUGFS_MAGIC);
     let file_systems = fs::read_to_string("/proc/filesystems").ok();
     (!is_mounted).then(|| why_not_mounted(file_systems.as_deref()))
 }
 
-/// A kernel that was booted with `debugfs=off` does not have it among its file systems.
+/// A kernel booted with `debugfs=off` does not list it among its file systems.
 fn why_not_mounted(file_systems: Option<&str>) -> &'static str {
     let is_debugfs = |line: &str| line.split_whitespace().last() == Some("debugfs");
     match file_systems {

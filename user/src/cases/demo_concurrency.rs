@@ -18,10 +18,10 @@ cases! {
     demo_never_runs_more_than_four_of_many_writers_items,
 }
 
-/// Between two snapshots: several within each run of a handler.
+/// Between two snapshots. A handler's run is several times as long.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A mix of everything that counts, each of which waits for what is queued at its end.
+/// A mix of commands that change every count. Each load ends by waiting for what it queued.
 const LOADS: [fn() -> Outcome; 5] = [
     || send("custom 3\ndata 1\nflush\n"),
     || send("delayed 1\nimmediate\ncancel\ndelayed 60000\ncancel\nflush\n"),
@@ -30,7 +30,7 @@ const LOADS: [fn() -> Outcome; 5] = [
     arm_and_wait,
 ];
 
-/// How often each of the loads runs at least. The timer of the last one takes a tick or two.
+/// How often each load runs at least. The last one's timer takes a tick or two.
 const ROUNDS: [usize; LOADS.len()] = [3, 3, 3, 3, 20];
 
 fn arm_and_wait() -> Outcome {
@@ -39,11 +39,11 @@ fn arm_and_wait() -> Outcome {
     Ok(())
 }
 
-/// How far the loads have come, and what those who read meanwhile have seen.
+/// How far the loads have come, and what the readers have seen meanwhile.
 #[derive(Default)]
 struct Progress {
     rounds: [AtomicUsize; LOADS.len()],
-    /// Of each kind, how many snapshots have shown some that were outstanding.
+    /// For each kind: how many snapshots showed outstanding items.
     outstanding: [AtomicUsize; KINDS.len()],
     is_over: AtomicBool,
 }
@@ -68,8 +68,8 @@ impl Progress {
         Ok(())
     }
 
-    /// Enough is when each load has met each of the others, and each kind has been seen in
-    /// the midst of its life.
+    /// Ends the loads once each has run beside each of the others, and the readers have seen each
+    /// kind with items outstanding.
     fn end_if_enough(&self) {
         const SNAPSHOTS: [usize; KINDS.len()] = [30; KINDS.len()];
         let reach = |counts: &[AtomicUsize], least: &[usize]| {
@@ -88,7 +88,7 @@ impl Progress {
 fn demo_balances_at_any_moment_under_any_load(_: &Harness) -> Outcome {
     const READERS: usize = 4;
     let progress = Progress::default();
-    // Whoever fails ends it for all.
+    // Any failure ends all threads.
     let ending = |outcome: Outcome| outcome.inspect_err(|_| progress.end());
     thread::scope(|scope| -> Outcome {
         let readers = (0..READERS).map(|_| scope.spawn(|| ending(progress.read())));
@@ -97,7 +97,7 @@ fn demo_balances_at_any_moment_under_any_load(_: &Harness) -> Outcome {
             let (progress, ending) = (&progress, &ending);
             threads.push(scope.spawn(move || ending(progress.write(load))));
         }
-        // All are waited for, whatever came of the first.
+        // Joins all threads, even after a failure.
         let ends: Vec<Outcome> = threads.into_iter().map(|thread| joined(thread.join())).collect();
         ends.into_iter().collect()
     })?;

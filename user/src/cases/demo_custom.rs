@@ -34,7 +34,7 @@ cases! {
 /// What each handler does.
 const SLEEP: Duration = Duration::from_millis(100);
 
-/// Between two snapshots: several within each run of a handler.
+/// Between two snapshots. A handler's run is several times as long.
 const PAUSE: Duration = Duration::from_millis(5);
 
 fn demo_custom_queues_one_item_by_default(_: &Harness) -> Outcome {
@@ -87,10 +87,10 @@ fn demo_custom_never_runs_more_than_four_at_once(_: &Harness) -> Outcome {
         thread::sleep(PAUSE);
     };
     let took = started.elapsed();
-    // What no snapshot may have caught, the module has.
+    // The snapshots may have missed the peak, but the module has it.
     ensure_eq!(after.peak_running(QUEUE), 4, "peak_running");
     ensure_eq!(Change::of("custom", &before, &after)?.executed, u64::from(ITEMS), "executed");
-    // The clock of the sleeps may be late once: they are one behind the other.
+    // The sleeps follow each other, so the clock is late only once.
     let least = SLEEP * ITEMS / 4 - EARLY;
     ensure!(took >= least, "{ITEMS} items of {SLEEP:?}, four at once, took {took:?}");
     Ok(())
@@ -106,7 +106,7 @@ fn demo_custom_takes_1_to_1000_items(_: &Harness) -> Outcome {
 }
 
 fn demo_custom_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Outcome {
-    // Loaded anew afterwards: 4,096 items would run for 100 seconds.
+    // Afterwards the module is loaded again: 4,096 items would run for 100 seconds.
     let reload = reloaded_afterwards(&harness.demo)?;
     let mut held = HeldQueue::hold(QUEUE)?;
     for _ in 0..4 {
@@ -122,7 +122,7 @@ fn demo_custom_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Ou
     send_expecting("custom\n", Errno::EAGAIN)?;
     ensure_eq!(table()?.row("custom").queued, 4096, "queued at the bound");
     held.release()?;
-    // It was a refusal, not a failure: there is room again when items have run.
+    // The write was refused and did not fail: there is room again when items have run.
     table_when("an item to have run", |table| table.row("custom").executed > 0)?;
     send("custom\n")?;
     drop(held);
@@ -149,7 +149,7 @@ fn demo_custom_counts_those_that_run_among_the_4096(harness: &Harness) -> Outcom
 
 fn demo_custom_waits_while_four_others_run(_: &Harness) -> Outcome {
     send("custom 8\nflush\n")?;
-    // The last four wait for a run of the first four.
+    // The last four items wait for the first four.
     let waited = Duration::from_micros(table()?.row("custom").wait_us);
     ensure!(waited + EARLY >= SLEEP, "the last of eight items waited {waited:?} only");
     Ok(())
@@ -165,7 +165,7 @@ fn demo_returns_the_bytes_of_the_lines_that_ran(harness: &Harness) -> Outcome {
     let now = table()?;
     ensure_eq!(now.row("custom").queued, 4000, "queued");
     ensure_eq!(now.row("delayed").queued, 0, "queued by the line behind the one that failed");
-    // The rest, as a caller who loops writes it.
+    // The rest, as a caller that loops writes it.
     send_expecting(&text[taken..], Errno::EAGAIN)?;
     ensure_eq!(table()?.row("delayed").queued, 0, "queued by the line behind the one that failed");
     drop(held);

@@ -20,7 +20,7 @@ cases! {
     demo_data_carries_each_value_in_an_item_of_its_own,
 }
 
-/// The `Data:` lines that `commands` make.
+/// The `Data:` lines that `commands` log.
 fn data_lines(commands: &str) -> Outcome<Vec<String>> {
     let mut log = DemoLog::from_now()?;
     send(commands)?;
@@ -76,7 +76,7 @@ fn demo_data_takes_a_number_with_a_plus_sign(_: &Harness) -> Outcome {
 
 fn demo_data_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Outcome {
     const BOUND: usize = 4096;
-    /// What fits one write.
+    /// What fits into one write.
     const LINES: usize = 512;
     let reload = reloaded_afterwards(&harness.demo)?;
     let mut held = HeldQueue::hold("workqueue_demo")?;
@@ -87,7 +87,7 @@ fn demo_data_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Outc
     ensure_eq!(full.row("data").pending, BOUND as u64, "pending at the bound");
     send_expecting("data 1\n", Errno::EAGAIN)?;
     ensure_eq!(table()?, full, "the table after a refusal");
-    // The bound is that of a kind.
+    // Each kind has its own bound.
     send("custom\n")?;
     held.release()?;
     table_when("an item to have run", |table| table.row("data").executed > 0)?;

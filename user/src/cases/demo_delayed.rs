@@ -24,7 +24,7 @@ cases! {
     demo_delayed_that_was_cancelled_never_runs,
 }
 
-/// How much later than due an emulated machine may be.
+/// How late an emulated machine may be.
 const LATE: Duration = Duration::from_secs(3);
 
 /// Arms the item and returns its run.
@@ -82,7 +82,7 @@ fn demo_delayed_takes_1_to_3600000_ms(_: &Harness) -> Outcome {
 fn demo_delayed_waits_from_when_it_is_due(_: &Harness) -> Outcome {
     const DELAY: Duration = Duration::from_millis(100);
     let run = run_of("delayed 100\n")?;
-    // Counted from the command it would be all of the delay.
+    // A wait counted from the command would be the whole delay.
     let waited = Duration::from_micros(table()?.row("delayed").wait_us);
     let late = run.after.saturating_sub(DELAY) + Duration::from_millis(1);
     ensure!(waited <= late, "wait_us says {waited:?} of {run:?}");
@@ -132,8 +132,8 @@ fn demo_delayed_that_was_cancelled_never_runs(_: &Harness) -> Outcome {
     let before = table()?;
     let mut log = DemoLog::from_now()?;
     send("delayed 60\ncancel\n")?;
-    // Another run of the same item, due after the first would have been, is
-    // the clock: it and no other is seen.
+    // A second run of the same item serves as the clock. It is due after the first would have been,
+    // and it must be the only one.
     send("delayed 160\n")?;
     let run = log.next_run("delayed")?;
     ensure!(run.after >= Duration::from_millis(120), "the cancelled run: {run:?}");

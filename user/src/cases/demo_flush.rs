@@ -40,11 +40,11 @@ cases! {
     demo_flush_holds_up_nobody_else,
 }
 
-/// Longer than what is queued takes, shorter than what must not be waited for.
+/// Longer than what is queued takes, shorter than what a flush must not wait for.
 const SOON: Duration = Duration::from_secs(10);
 
 fn demo_flush_returns_when_all_before_it_has_run(_: &Harness) -> Outcome {
-    // Items that run, and one that has to wait for them.
+    // Some items run, and one has to wait for them.
     send("custom 5\ndata 1\nimmediate\n")?;
     send("flush\n")?;
     let table = table()?;
@@ -86,7 +86,7 @@ fn demo_flush_waits_for_a_delayed_item_that_is_due(_: &Harness) -> Outcome {
     ensure_eq!(cpu, cpus.busy, "the CPU whose worker is to run the item");
 
     let flushed = thread::spawn(flush);
-    // Nothing tells that somebody waits on: he has longer than it takes not to.
+    // Nothing shows that the thread still waits, so give it more time than it needs to return.
     thread::sleep(enough);
     ensure_eq!(table()?.row("delayed").executed, before, "executed by a CPU that is held");
     ensure!(!flushed.is_finished(), "the flush is over, the item has yet to run");
@@ -110,9 +110,9 @@ fn demo_flush_does_not_wait_for_armed_timers_and_ticks(_: &Harness) -> Outcome {
     send("stop\ncancel\n")
 }
 
-/// A process that writes `lines`, of which the last is a flush, and sleeps in
-/// it behind more work than a case has time for. The module has to be loaded
-/// anew afterwards: nothing else takes that work back.
+/// A process that writes `lines`, the last of which is a flush. It sleeps in the flush behind more
+/// work than a case has time for. The caller has to load the module again afterwards: nothing else
+/// cancels that work.
 fn sleeping_flusher(signals: Signals, lines: &str) -> Outcome<Writer> {
     send("custom 1000\n")?;
     let flusher = Writer::start(signals, DEMO_NODE, lines)?;
@@ -155,7 +155,7 @@ fn demo_flush_can_be_killed(harness: &Harness) -> Outcome {
 /// How many workers the kernel has.
 fn kworkers() -> Outcome<usize> {
     let is_kworker = |entry: std::io::Result<fs::DirEntry>| {
-        // A thread may be gone by the time its name is read.
+        // The thread may have ended before its name is read.
         let name = entry.and_then(|entry| fs::read_to_string(entry.path().join("comm")));
         name.is_ok_and(|name| name.starts_with("kworker/"))
     };
@@ -165,7 +165,7 @@ fn kworkers() -> Outcome<usize> {
 fn demo_flush_leaves_no_worker_behind_whoever_is_killed(harness: &Harness) -> Outcome {
     const FLUSHERS: usize = 24;
     let reload = reloaded_afterwards(&harness.demo)?;
-    // The first one has brought the workers that run the items.
+    // The first flusher creates the workers that run the items.
     sleeping_flusher(Signals::Deadly, "flush\n")?.kill()?;
     let before = kworkers()?;
     for _ in 0..FLUSHERS {
@@ -179,7 +179,7 @@ fn demo_flush_leaves_no_worker_behind_whoever_is_killed(harness: &Harness) -> Ou
     reload.finish()
 }
 
-/// A thread that writes `text` through `file` again and again, until that fails.
+/// A thread that writes `text` through `file` again and again, until a write fails.
 fn writing_thread(file: &Arc<File>, text: &'static str) -> Outcome<Pid> {
     let (file, (tell, told)) = (file.clone(), mpsc::channel());
     thread::spawn(move || {
@@ -189,8 +189,8 @@ fn writing_thread(file: &Arc<File>, text: &'static str) -> Outcome<Pid> {
     told.recv().or_else(|_| fail("a thread that writes has not started"))
 }
 
-/// A thread that sleeps in a flush, and one that the kernel takes for hung as long as that lasts:
-/// it sleeps for the lock of the file, which they share. They are over when the module goes.
+/// A thread that sleeps in a flush, and one that the kernel considers hung meanwhile: it sleeps for
+/// the lock of the file that both share. Both end when the module is removed.
 fn flusher_and_hung_task() -> Outcome<(Pid, Pid)> {
     let file = Arc::new(demo_node::open()?);
     let flusher = writing_thread(&file, "flush\n")?;
@@ -207,8 +207,8 @@ fn demo_flush_is_no_hung_task_however_long_it_takes(harness: &Harness) -> Outcom
     let reload = reloaded_afterwards(&harness.demo)?;
     send("custom 1000\n")?;
     let (flusher, hung) = flusher_and_hung_task()?;
-    // A second is to the kernel here what two minutes are otherwise. When it finds the one
-    // that hangs, it has looked at the other for as long.
+    // Here the kernel reports a hung task after one second instead of two minutes. When it reports
+    // the second thread, it has looked at the first for as long.
     let found = HungTasks::from_now()?.found_with(hung)?;
     let is_flush = |(name, pid): &&(String, Pid)| *pid == flusher || name.starts_with("kworker");
     let flushing: Vec<_> = found.iter().filter(is_flush).collect();

@@ -2,8 +2,8 @@
 
 //! What the node takes and refuses.
 //!
-//! Ten refusals are logged in five seconds, unless the parameters say otherwise. Cases that
-//! expect lines load the module anew, so that it does not matter what was refused shortly before.
+//! The module logs ten refusals in five seconds, unless its parameters say otherwise. Cases that
+//! expect lines load the module again, so that earlier refusals do not count.
 
 use std::io::IoSlice;
 use std::thread::sleep;
@@ -80,7 +80,7 @@ fn demo_refuses_several_lines_that_end_within_one(harness: &Harness) -> Outcome 
     reload.finish()
 }
 
-/// What a program hands over that writes lines through a buffer: pieces of 1,024 bytes.
+/// What a program with a buffered writer hands over: pieces of 1,024 bytes.
 fn demo_runs_no_line_that_a_buffer_has_cut(_: &Harness) -> Outcome {
     let lines: Vec<String> =
         (1_234_567..=1_234_700).map(|value| format!("data {value}\n")).collect();
@@ -104,7 +104,7 @@ fn demo_takes_each_segment_of_a_writev_as_a_write(_: &Harness) -> Outcome {
         writev(&node, &segments)
     };
     ensure_eq!(write(&["data 1", "data 2\n"]), Ok(13), "two lines of a segment each");
-    // The first segment is done by then.
+    // By then the module has run the first segment.
     ensure_eq!(write(&["data 3\n", "data 4\ndata"]), Ok(7), "a line that is cut");
     ensure_eq!(write(&["da", "ta 5\n"]), Err(Errno::EINVAL), "a word in two segments");
     send("flush")?;
@@ -121,7 +121,7 @@ fn demo_takes_a_write_of_0_bytes(_: &Harness) -> Outcome {
 
 fn demo_takes_all_of_lines_without_a_command(_: &Harness) -> Outcome {
     let before = table()?;
-    // What is not taken a caller writes again, for ever if none of it is.
+    // A caller writes again what is not taken. If nothing is taken, it does so forever.
     for blank in ["\n", " ", "\t", " \t\n", "\n\n", " \n\t\n \n"] {
         send(blank)?;
     }
@@ -143,7 +143,7 @@ fn demo_takes_tabs_between_words(_: &Harness) -> Outcome {
     Ok(())
 }
 
-/// Refused, and nothing comes of it.
+/// All of these are refused and have no effect.
 const BAD: &[&str] = &[
     "frob",
     "Immediate",
@@ -257,7 +257,7 @@ fn demo_escapes_the_offending_word(harness: &Harness) -> Outcome {
         (b"data \x07\n", r"\x07"),
         ("\u{202e}evil\n".as_bytes(), r"\xe2\x80\xaeevil"),
         ("中文\n".as_bytes(), r"\xe4\xb8\xad\xe6\x96\x87"),
-        // What nobody sees: a byte order mark, a zero-width space, a soft hyphen, a hard blank.
+        // Invisible: a byte order mark, a zero-width space, a soft hyphen, a no-break space.
         ("\u{feff}data 1\n".as_bytes(), r"\xef\xbb\xbfdata"),
         ("da\u{200b}ta 1\n".as_bytes(), r"da\xe2\x80\x8bta"),
         ("st\u{ad}op\n".as_bytes(), r"st\xc2\xadop"),
@@ -271,16 +271,16 @@ fn demo_escapes_the_offending_word(harness: &Harness) -> Outcome {
             "not all of it is printable ASCII: {line:?}"
         );
     }
-    // A word that no record could hold still makes one line.
+    // A word too long for any record still makes one line.
     let line = refusal_line([b'\x1b'; 4000])?;
     ensure!(line.contains(r#""\x1b\x1b"#), "the start of the word is not quoted: {line:?}");
     reload.finish()
 }
 
-/// In which the default number of refusals is logged.
+/// The default interval in which the default number of refusals is logged.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How many lines each of these many refusals make, one behind the other.
+/// How many lines each group of refusals logs, one group after the other.
 fn logged_of<const N: usize>(refusals: [usize; N]) -> Outcome<[usize; N]> {
     let mut log = DemoLog::from_now()?;
     let mut lines = [0; N];
@@ -318,8 +318,8 @@ fn demo_logs_as_many_refusals_as_it_is_told(harness: &Harness) -> Outcome {
     reload.finish()
 }
 
-/// What is logged with `refusals_interval_ms` of so much: of four refusals, of one when half of the
-/// interval is over, and of one behind it. `None` where this machine is too slow for that.
+/// Sets `refusals_interval_ms` to `interval`. Returns what is logged of four refusals, of one when
+/// half the interval is over, and of one after it. `None` if this machine is too slow.
 fn logged_around(harness: &Harness, interval: Duration) -> Outcome<Option<Vec<String>>> {
     let parameters = format!("refusals_logged=1 refusals_interval_ms={}", interval.as_millis());
     let reload = loaded_with(&harness.demo, &parameters)?;
@@ -355,7 +355,7 @@ fn demo_says_how_many_refusals_it_kept_back_in_an_interval(harness: &Harness) ->
 
 fn demo_takes_4096_bytes_and_not_one_more(harness: &Harness) -> Outcome {
     let before = table()?;
-    // Commands that do something, for the one byte too much to prevent it.
+    // Commands with an effect: one byte too many has to prevent it.
     let fits = format!("{}reset\n", "stop\n".repeat(818));
     ensure_eq!(fits.len(), 4096, "the length that is to fit");
     send(&fits)?;

@@ -50,8 +50,8 @@ fn demo_immediate_may_sleep_in_its_handler(_: &Harness) -> Outcome {
 fn demo_immediate_is_not_queued_twice_while_it_is_pending(_: &Harness) -> Outcome {
     const COMMANDS: u64 = 50;
     let before = table()?;
-    // One write, so that they come well within the 100 ms of a run: one may
-    // run and one be pending, the others meet the one that is pending.
+    // One write, so that all commands come well within the 100 ms of a run. One run may be under
+    // way and one pending. The other commands coalesce with the pending one.
     send(&"immediate\n".repeat(COMMANDS as usize))?;
     send("flush\n")?;
     let change = Change::of("immediate", &before, &table()?)?;
@@ -77,7 +77,7 @@ fn demo_immediate_waits_plausibly(_: &Harness) -> Outcome {
     send("immediate\nflush\n")?;
     let took = started.elapsed();
     let waited = Duration::from_micros(table()?.row("immediate").wait_us);
-    // It waited and then slept within the time of the write.
+    // The item waited, and then slept within the time of the write.
     ensure!(
         waited > Duration::ZERO && waited + SLEEP <= took + EARLY,
         "wait_us says {waited:?}, but all took {took:?}"
@@ -86,8 +86,8 @@ fn demo_immediate_waits_plausibly(_: &Harness) -> Outcome {
 }
 
 fn demo_uses_no_deprecated_queue(harness: &Harness) -> Outcome {
-    // The kernel says so once, at the first use since it was booted: that may
-    // have been long ago, or be about to come from a command not yet used.
+    // The kernel says this once, at the first use since boot. That may have been long ago, or a
+    // command not yet used may trigger it.
     let fresh = loaded_with(&harness.demo, "")?;
     send("immediate\ndelayed 1\ncustom\ndata 1\nstart 10\n")?;
     table_when("one of each kind to have run", |table| {

@@ -43,8 +43,7 @@ cases! {
     demo_removal_gives_the_items_of_all_kinds_their_turn,
 }
 
-/// What a line in the table says of the queue of each kind: its flags, and how many items of it
-/// run at once.
+/// What the table's line says of each kind's queue: its flags and its `max_active`.
 const DOCUMENTED: [(&str, u64); KIND_WORDS.len()] = [
     ("unbound,mem_reclaim,sysfs", 4),
     ("percpu,sysfs", 4),
@@ -58,7 +57,7 @@ fn word(kind: Kind) -> &'static str {
     KIND_WORDS[kind.0]
 }
 
-/// The line of a queue that runs nothing and has not since its counts were reset.
+/// The line of an idle queue that has run nothing since its counts were reset.
 fn idle_queue(kind: Kind) -> Queue {
     let (flags, max_active) = DOCUMENTED[kind.0];
     Queue {
@@ -85,7 +84,7 @@ fn custom_of_all_kinds(count: u64) -> String {
 fn demo_makes_a_queue_of_a_kind_when_it_is_first_asked_for(harness: &Harness) -> Outcome {
     let fresh = loaded_with(&harness.demo, "")?;
     let mut there = vec![Kind(0)];
-    // Not in the order in which they are shown.
+    // A different order from that of the table.
     for kind in [Kind(5), Kind(1), Kind(4), Kind(2), Kind(3), Kind(0)] {
         ensure!(there.contains(&kind) || !is_in_sysfs(kind), "{kind:?} is in sysfs already");
         send(&format!("custom 1 {}\nflush\nreset\n", word(kind)))?;
@@ -127,7 +126,7 @@ fn demo_makes_one_queue_for_all_who_ask_for_it_at_once(harness: &Harness) -> Out
     let fresh = loaded_with(&harness.demo, "")?;
     let begin = Barrier::new(WRITERS as usize);
     let write = || -> Outcome {
-        // Whoever fails waits for the others all the same, or they would wait for ever.
+        // A writer that fails still waits at the barrier. Otherwise the others would wait forever.
         let write = |word| {
             begin.wait();
             send(&format!("custom 1 {word}\n"))
@@ -226,7 +225,7 @@ fn demo_percpu_runs_items_on_the_cpu_that_queued_them(_: &Harness) -> Outcome {
     Ok(())
 }
 
-/// The nice values of workers that run items of a kind.
+/// The nice values of the workers that run items of a kind.
 fn nice_of_workers(kind: Kind) -> Outcome<Vec<i32>> {
     let workers = wait_until(&format!("workers of {}", kind.queue_name()), || {
         if table()?.at_rest() {
@@ -257,7 +256,7 @@ fn demo_highpri_has_workers_of_nice_minus_20(_: &Harness) -> Outcome {
 
 fn demo_cpu_intensive_items_hold_up_no_others_of_their_cpu(_: &Harness) -> Outcome {
     let cpus = TwoCpus::of_this_machine()?;
-    // After so many microseconds C takes any item for such a one: longer than one runs.
+    // C treats an item as CPU-intensive after this many microseconds: longer than an item runs.
     let threshold = "/sys/module/workqueue/parameters/cpu_intensive_thresh_us";
     let _threshold = Setting::change(threshold, "60000000")?;
     wait_until("an immediate item to run on the CPU that is computing", || {
@@ -300,18 +299,18 @@ fn demo_ordered_runs_one_item_at_a_time_in_the_order_of_queueing(_: &Harness) ->
     let queueing = Queueing::from_now()?;
     send("reset\n")?;
     for _ in 0..ITEMS / 4 {
-        // Each write is from where this runs then, and by turns in one command and in several.
+        // Queue from whichever CPU this thread is on, with one command for two items and one each.
         send("custom 2 ordered\ncustom 1 ordered\ncustom 1 ordered\n")?;
     }
     send("flush\n")?;
     ensure_eq!(table()?.peak_running("workqueue_demo_ordered"), 1, "peak_running");
     let mut events = queueing.events()?;
-    // An address that the module has freed may be somebody else's next.
+    // An address that the module has freed may belong to somebody else next.
     events.retain(|event| event.is_of("workqueue_demo"));
     let queued = |event: &&Event| event.queue() == Some("workqueue_demo_ordered");
     let queued: Vec<&str> = events.iter().filter(queued).map(|event| &event.item[..]).collect();
     ensure_eq!(queued.len(), ITEMS, "items queued");
-    // An item that is freed may leave its address to a later one: then it is there twice in both.
+    // A later item may get the address of a freed one. Then both lists have it twice.
     let own = events.iter().filter(|event| queued.contains(&&event.item[..]));
     let turns: Vec<&Event> = own.filter(|event| event.queue().is_none()).collect();
     let started: Vec<&str> =
@@ -319,7 +318,7 @@ fn demo_ordered_runs_one_item_at_a_time_in_the_order_of_queueing(_: &Harness) ->
     ensure_eq!(started, queued, "items in the order in which they started");
     for turn in turns.chunks(2) {
         let steps: Vec<&Step> = turn.iter().map(|event| &event.step).collect();
-        // The last one may be about to end.
+        // The last one may not have ended yet.
         ensure!(
             matches!(steps[..], [Step::Started, Step::Ended] | [Step::Started])
                 && turn.iter().all(|event| event.item == turn[0].item),

@@ -36,8 +36,7 @@ cases! {
     demo_takes_its_files_with_it,
 }
 
-/// A handler sleeps for 100 ms; what is queued behind it would take longer
-/// than this in each of the cases.
+/// A handler sleeps for 100 ms. In each case, what is queued behind it would take longer than this.
 const NO_LONGER_THAN_A_HANDLER: Duration = Duration::from_secs(10);
 
 /// Removes the module, loads it again and uses it.
@@ -97,7 +96,7 @@ fn demo_can_be_removed_while_somebody_flushes(harness: &Harness) -> Outcome {
     let flusher = Writer::start(Signals::Deadly, DEMO_NODE, "flush\n")?;
     flusher.wait_until_asleep()?;
     expect_quick_removal(harness)?;
-    // It came to an end, with success or an error.
+    // The flusher has ended, with success or an error.
     flusher.report()?;
     guard.finish()
 }
@@ -109,8 +108,8 @@ fn demo_can_be_removed_while_readers_and_writers_are_at_work(harness: &Harness) 
         for _ in 0..3 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    // The node comes and goes: any error will do, and what is
-                    // read is a whole table or none.
+                    // The node comes and goes. Any error will do. A read returns a whole table or
+                    // fails.
                     let _ = demo_node::read_table();
                     let _ = demo_node::write_once("custom 2\ndelayed 1\nstart 10\ndata 1\n");
                 }
@@ -148,7 +147,7 @@ fn demo_can_be_removed_while_files_are_open(harness: &Harness) -> Outcome {
     ensure_eq!(write(&writer, b"data 1\n"), Err(Errno::EIO), "a write after the removal");
     ensure!(half_read.seek(SeekFrom::Start(0)).is_err(), "a seek after the removal");
 
-    // The old files stay dead when the node is there again.
+    // The old files stay dead when the node is back.
     harness.demo.load("")?;
     ensure!(fresh.read(&mut buffer).is_err(), "a read through a file of the old module");
     ensure_eq!(
@@ -164,8 +163,8 @@ fn demo_runs_nothing_after_its_removal(harness: &Harness) -> Outcome {
     let guard = reloaded_afterwards(&harness.demo)?;
     send("custom 100\ndelayed 100\nstart 10\n")?;
     ensure_eq!(harness.demo.remove(), Ok(()), "removing the module");
-    // The module loaded anew is the clock: the old one's timer would have
-    // fired, and its items run, before the new one's.
+    // The reloaded module serves as the clock. The old one's timer would have fired, and its items
+    // run, before the new one's.
     let mut log = DemoLog::from_now()?;
     harness.demo.load("")?;
     send("delayed 200\n")?;

@@ -36,7 +36,7 @@ fn demo_start_ticks_every_period(_: &Harness) -> Outcome {
     for _ in 0..TICKS {
         log.next_run("periodic")?;
     }
-    // Ticks may be late and catch up, but none runs ahead of its time.
+    // Ticks may be late and catch up, but none comes early.
     let took = started.elapsed();
     send("stop\n")?;
     ensure!(took + EARLY >= PERIOD * TICKS, "{TICKS} ticks within {took:?}");
@@ -78,7 +78,7 @@ fn demo_start_takes_a_new_period_over(_: &Harness) -> Outcome {
     send("start 60000\n")?;
     send("start 20\n")?;
     ensure_eq!(table()?.periodic, Periodic { started: true, period_ms: 20 }, "the periodic work");
-    // It would not come for a minute.
+    // Otherwise it would not come for a minute.
     log.next_run("periodic")?;
     log.next_run("periodic")?;
     send("stop\n")
@@ -118,7 +118,7 @@ fn demo_stop_is_final(_: &Harness) -> Outcome {
     ensure!(!stopped.periodic.started, "{:?} after stop", stopped.periodic);
     ensure_eq!(stopped.row("periodic").outstanding(), 0, "ticks outstanding after stop");
     log.lines_already()?;
-    // Delayed work is the clock: ten ticks would come until it runs.
+    // Delayed work serves as the clock: ten ticks would come before it runs.
     send("delayed 100\n")?;
     log.next_run("delayed")?;
     ensure_eq!(*table()?.row("periodic"), *stopped.row("periodic"), "periodic long after stop");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counting anew.
+//! Resetting the counts.
 
 use super::cases;
 use crate::demo_table::Row;
@@ -18,7 +18,7 @@ cases! {
     demo_peak_running_counts_data_too,
 }
 
-/// executed, cancelled and coalesced are 0, queued is what is outstanding.
+/// `executed`, `cancelled` and `coalesced` are 0, `queued` is what is outstanding.
 fn expect_counted_anew(row: &Row, outstanding: u64) -> Outcome {
     ensure_eq!((row.executed, row.cancelled, row.coalesced), (0, 0, 0), "counts of {row:?}");
     ensure_eq!(row.queued, outstanding, "queued of {row:?}");
@@ -62,10 +62,10 @@ fn demo_reset_keeps_what_runs(_: &Harness) -> Outcome {
     table_when("an item to run", |table| table.row("custom").running > 0)?;
     for _ in 0..20 {
         send("reset\n")?;
-        // Balances, which is checked by the read.
+        // The read checks that the counts balance.
         table()?;
     }
-    // In one write, so that a busy machine has no time to run them in between.
+    // In one write, so that a busy machine has no time to run the items in between.
     send("custom 4\nreset\n")?;
     send("flush\n")?;
     let row = table()?;

@@ -43,7 +43,7 @@ fn demo_node_is_a_file_of_mode_0644(_: &Harness) -> Outcome {
 
 fn demo_node_can_be_read_by_anyone_and_written_by_root(_: &Harness) -> Outcome {
     const NOBODY: u32 = 65534;
-    // The rights to files are those of a thread: this one ends with the case.
+    // File access rights belong to a thread, and this one ends with the case.
     setfsuid(Uid::from_raw(NOBODY));
     setfsgid(Gid::from_raw(NOBODY));
     table()?;
@@ -64,11 +64,11 @@ fn demo_shows_the_documented_lines(_: &Harness) -> Outcome {
         periodic.starts_with("periodic: stopped period_ms="),
         "the line of the periodic work: {periodic:?}"
     );
-    // Behind it are those of other queues, once they were used.
+    // Lines of other queues follow once these have been used.
     let queue = "queue: workqueue_demo flags=unbound,mem_reclaim,sysfs max_active=4 peak_running=";
     let first = rows.get(KINDS.len()).copied().unwrap_or_default();
     ensure!(first.starts_with(queue), "the line of the first queue: {first:?}");
-    // And the rows between them, by the rules of the parser.
+    // The parser checks the rows between them.
     table().map(drop)
 }
 
@@ -107,7 +107,7 @@ fn demo_read_in_small_pieces_is_one_snapshot(_: &Harness) -> Outcome {
         let mut file = File::open(DEMO_NODE)?;
         let mut text = vec![0; size];
         file.read_exact(&mut text)?;
-        // From here on another snapshot differs in a row that is yet to be read.
+        // From here on a new snapshot would differ in a row that is yet to be read.
         send("data 1\nflush\n")?;
         let mut piece = vec![0; size];
         loop {

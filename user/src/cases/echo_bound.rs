@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The bound of the queue, reached while the queue is held still.
+//! The bound on pending messages, reached while the queue is held.
 
 use std::thread;
 
@@ -30,14 +30,13 @@ cases! {
     echo_makes_no_message_of_0_bytes_at_the_bound_either,
 }
 
-/// wq_echo with a queue that is full and held still.
+/// `wq_echo` with as many messages pending as it allows, and its queue held.
 pub struct FullQueue<'a> {
-    // The fields come down in this order: the queue runs, the file is closed,
-    // the module is loaded anew.
+    // Dropped in this order: the queue runs, the file is closed, the module is loaded again.
     pub held: HeldQueue,
     pub echo: EchoFixture,
     pub texts: Vec<String>,
-    /// The counters of the full queue.
+    /// The counters at the bound.
     pub counters: EchoCounters,
     reload: Reload<'a>,
 }
@@ -50,7 +49,7 @@ impl<'a> FullQueue<'a> {
     }
 
     fn fill(max_pending: u64, reload: Reload<'a>) -> Outcome<FullQueue<'a>> {
-        // Opened before the queue is held, with nothing under way.
+        // Open it before the queue is held, while nothing is pending.
         let echo = EchoFixture::with_flags(OFlag::O_NONBLOCK)?;
         let held = HeldQueue::hold("wq_echo")?;
         let texts: Vec<String> =
@@ -63,19 +62,18 @@ impl<'a> FullQueue<'a> {
         Ok(FullQueue { held, echo, texts, counters, reload })
     }
 
-    /// Lets the queue run and closes the device; the module stays as it is until
-    /// the result goes.
+    /// Lets the queue run and closes the device. The module stays unchanged until the result is
+    /// dropped.
     pub fn close(self) -> Reload<'a> {
         self.reload
     }
 
-    /// Closes the device, while the queue is held still.
+    /// Closes the device while the queue is held.
     pub fn close_device(self) -> (HeldQueue, Reload<'a>) {
         (self.held, self.reload)
     }
 
-    /// Lets the queue run. What is printed then is what filled the queue, and
-    /// `more` behind it.
+    /// Lets the queue run. It prints what filled it, then `more`.
     pub fn release_and_expect(&mut self, more: &[&str]) -> Outcome {
         self.held.release()?;
         counters_at_rest()?;
@@ -84,19 +82,19 @@ impl<'a> FullQueue<'a> {
         expect_messages(&self.echo.log.printed_already()?, &texts)
     }
 
-    /// Waits until so many writers sleep at the bound.
+    /// Waits until this many writers sleep at the bound.
     pub fn wait_for_sleepers(&self, writers: u64) -> Outcome {
         counters_when("writers to sleep at the bound", |now| now.waiting == writers)?;
         Ok(())
     }
 
-    /// How many messages have been accepted since the queue was full, all of which
-    /// are printed.
+    /// How many messages have been accepted since the bound was reached. Waits until all are
+    /// printed.
     fn accepted_since(&self) -> Outcome<u64> {
         Ok(counters_at_rest()?.accepted - self.counters.accepted)
     }
 
-    /// Nothing has been accepted or printed since the queue was full.
+    /// Nothing has been accepted or printed since the bound was reached.
     pub fn expect_nothing_accepted(&self) -> Outcome {
         let now = EchoCounters::read()?;
         ensure_eq!(now.accepted, self.counters.accepted, "accepted at the bound");
@@ -155,7 +153,7 @@ fn echo_lets_all_writers_on_who_sleep_at_the_bound(harness: &Harness) -> Outcome
         }
         let all_asleep =
             full.wait_for_sleepers(WRITERS).and_then(|()| full.expect_nothing_accepted());
-        // Whatever was seen: the writers have to come to their ends.
+        // Whatever was seen, the writers have to finish.
         releaser.release();
         all_asleep
     })?;
@@ -185,8 +183,8 @@ fn echo_wakes_all_writers_for_whom_there_is_room_at_once(harness: &Harness) -> O
     let writers: Vec<Writer> = texts.iter().map(start).collect::<Outcome<_>>()?;
     full.wait_for_sleepers(WRITERS as u64)?;
     writers.iter().try_for_each(Writer::wait_until_asleep)?;
-    // None of them gets as far as to write: what has been printed has to wake them
-    // all, for there is no message that could wake another when it is printed.
+    // No writer gets as far as writing. So printing has to wake them all: no further message could
+    // wake another writer when it is printed.
     full.held.release_and_look("all writers to be woken", || {
         let asleep: Vec<bool> = writers.iter().map(Writer::is_asleep).collect::<Outcome<_>>()?;
         Ok(if asleep.contains(&true) { Err(format!("asleep: {asleep:?}")) } else { Ok(()) })
@@ -236,7 +234,7 @@ fn echo_holds_1024_messages_by_default(harness: &Harness) -> Outcome {
 fn echo_prints_all_that_is_pending_in_one_batch(harness: &Harness) -> Outcome {
     let mut full = FullQueue::new(harness, 100)?;
     full.release_and_expect(&[])?;
-    // The item was queued by the first message and found the others with it.
+    // The first message queued the item, and its run found the others too.
     ensure_eq!(counters_at_rest()?.batches - full.counters.batches, 1, "runs of the work item");
     Ok(())
 }

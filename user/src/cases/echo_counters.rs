@@ -55,14 +55,14 @@ fn echo_counts_what_it_accepts_and_prints(_: &Harness) -> Outcome {
 }
 
 fn echo_counts_batches(harness: &Harness) -> Outcome {
-    // Of a new module, for a busy worker may still be there to take what comes.
+    // A reloaded module: in the old one a busy worker may still take what comes.
     let fresh = loaded_with(&harness.echo, "")?;
     let echo = EchoFixture::new()?;
     for _ in 0..10 {
         echo.write(b"one of a batch", 14)?;
     }
     let batches = counters_at_rest()?.batches;
-    // A run takes what there is: from one run for all to one for each.
+    // A run takes all there is: between one run for all and one for each.
     ensure!((1..=10).contains(&batches), "{batches} runs for 10 messages");
     drop(echo);
     fresh.finish()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the device refuses, and that nothing comes of it.
+//! What the device refuses, without any effect.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -72,8 +72,8 @@ fn echo_takes_a_write_that_ends_at_a_bad_page(_: &Harness) -> Outcome {
 }
 
 fn echo_refuses_a_long_write_into_a_bad_page_or_takes_one_message(_: &Harness) -> Outcome {
-    // The message is readable, what is behind it is not: both answers are
-    // right, but not a message with an error, or a count without a message.
+    // The message is readable, the bytes after it are not. Success and EFAULT are both right, but
+    // not an error with a message, or a count without one.
     for readable in [255, 256, 300] {
         let mut echo = EchoFixture::new()?;
         let text = vec![b'l'; readable];

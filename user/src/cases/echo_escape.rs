@@ -30,7 +30,7 @@ cases! {
     echo_prints_whole_what_nearly_fills_a_record,
 }
 
-/// Writes `texts` and returns the records of this module that they make.
+/// Writes `texts` and returns the records that the module logs of them.
 fn records_of<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Outcome<Vec<Record>> {
     let echo = EchoFixture::new()?;
     let mut log = Log::from_now()?;
@@ -39,7 +39,7 @@ fn records_of<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Outcome<Vec<Reco
     Ok(log.drain()?.into_iter().filter(|record| record.is_from(PREFIX)).collect())
 }
 
-/// Each text is printed in one record that has this between its quotes.
+/// Each text is printed in one record, with the expected form between its quotes.
 fn expect_lines(texts: &[(&[u8], &str)]) -> Outcome {
     let records = records_of(texts.iter().map(|(text, _)| *text))?;
     let mut lines = records.iter().map(|record| record.lossy());
@@ -92,17 +92,17 @@ fn echo_escapes_bytes_that_are_not_utf8(_: &Harness) -> Outcome {
         // Alone: a continuation byte, bytes that are never part of UTF-8.
         (b"\x80", r"\x80"),
         (b"a\xffb\xfec", r"a\xffb\xfec"),
-        // Cut short, at the end and before other text.
+        // Truncated, at the end and before other text.
         (b"\xc3", r"\xc3"),
         (b"\xe4\xb8", r"\xe4\xb8"),
         (b"\xe4\xb8x", r"\xe4\xb8x"),
         (b"\xf0\x9f\x98 ", r"\xf0\x9f\x98 "),
         (b"\xe4\xe4\xb8\xad", "\\xe4中"),
-        // Longer than need be.
+        // Overlong.
         (b"\xc0\xaf", r"\xc0\xaf"),
         (b"\xe0\x80\xaf", r"\xe0\x80\xaf"),
         (b"\xf0\x80\x80\xaf", r"\xf0\x80\x80\xaf"),
-        // Halves of surrogate pairs, and beyond the last character.
+        // Halves of surrogate pairs, and code points beyond the last character.
         (b"\xed\xa0\x80", r"\xed\xa0\x80"),
         (b"\xed\xbf\xbf", r"\xed\xbf\xbf"),
         (b"\xf4\x90\x80\x80", r"\xf4\x90\x80\x80"),
@@ -186,9 +186,9 @@ fn echo_prints_255_escaped_bytes_whole_in_marked_records(_: &Harness) -> Outcome
 
 fn echo_never_splits_an_escape_or_a_character(_: &Harness) -> Outcome {
     let mut echo = EchoFixture::new()?;
-    // Escapes of one, two and four bytes and plain characters, shifted by one
-    // byte at a time, so that every place in a record meets each of them. That
-    // no part ends within one of them is checked where parts are put together.
+    // Escapes of one, two and four bytes and plain characters, shifted by one byte at a time, so
+    // that every place in a record meets each of them. The code that joins the parts checks that
+    // none ends within an escape.
     for shift in 0..8 {
         let fillers = [
             &b"\xff"[..],
@@ -221,7 +221,7 @@ fn echo_puts_nothing_between_the_records_of_a_message(_: &Harness) -> Outcome {
                 }
             });
         }
-        // A record out of place is an error of the reader's.
+        // The reader fails on a record out of place.
         for _ in 0..usize::from(WRITERS) * MESSAGES {
             messages.push(echo.log.next()?);
         }
@@ -236,8 +236,8 @@ fn echo_puts_nothing_between_the_records_of_a_message(_: &Harness) -> Outcome {
 }
 
 fn echo_prints_255_backslashes(_: &Harness) -> Outcome {
-    // Readers of /dev/kmsg get each of the 510 as four bytes, of 2,048 at most: what they
-    // get has to be whole, too.
+    // Readers of /dev/kmsg get each of the 510 as four bytes, and 2,048 at most. What they get has
+    // to be whole, too.
     let mut echo = EchoFixture::new()?;
     for byte in *b"\\\"" {
         echo.write(&[byte; 255], 255)?;
@@ -248,8 +248,8 @@ fn echo_prints_255_backslashes(_: &Harness) -> Outcome {
 
 fn echo_prints_whole_what_nearly_fills_a_record(_: &Harness) -> Outcome {
     let mut echo = EchoFixture::new()?;
-    // All that is escaped as 960 to 1,020 bytes, 1,000 among them, and what makes as much
-    // of a record as /dev/kmsg shows. A record without its end is an error of the reader's.
+    // All texts that escape to 960 to 1,020 bytes, 1,000 among them, and texts that fill what
+    // /dev/kmsg shows of a record. The reader fails on a record without its end.
     let mut texts: Vec<Vec<u8>> = (240..=255).map(|len| vec![0xff; len]).collect();
     texts.extend((200..=255).map(|len| vec![b'\\'; len]));
     for plain in 0..4 {

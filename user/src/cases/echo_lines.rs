@@ -107,7 +107,7 @@ fn echo_takes_a_writev_as_one_message(_: &Harness) -> Outcome {
         &[b"", b"\xe4", b"\xb8\xad", b"\xe6\x96", b"\x87", b""],
         &[b"\r", b"\n"],
         &[&b"x"[..]; 64],
-        // Longer than a message, its end within a part.
+        // Longer than a message, which ends within a part.
         &[&long, &long, &long],
         // The line end of a full message in a part of its own.
         &[&long, &long[..55], b"\r", b"\n", b"more"],
@@ -135,7 +135,6 @@ fn echo_logs_at_level_info(_: &Harness) -> Outcome {
 fn echo_prints_from_a_workqueue_of_its_own(_: &Harness) -> Outcome {
     let queue = Path::new("/sys/devices/virtual/workqueue/wq_echo");
     ensure!(queue.is_dir(), "{}: not found", queue.display());
-    // That messages wait for this queue is what the cases at the bound stand
-    // on, which hold it still.
+    // The cases at the bound hold this queue. They rely on messages waiting for it.
     Ok(())
 }

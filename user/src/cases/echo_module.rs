@@ -34,7 +34,7 @@ cases! {
     echo_can_be_loaded_again_and_again,
 }
 
-/// What comes of loading with `parameters`, which leaves nothing behind.
+/// The result of loading with `parameters`, which leaves nothing behind.
 fn refused(harness: &Harness, parameters: &str) -> Outcome<Refused> {
     let refused = load_refused(&harness.echo, parameters)?;
     ensure!(!Path::new(ECHO_DEVICE).exists(), "{ECHO_DEVICE} is there without its module");
@@ -96,7 +96,7 @@ fn parameters(harness: &Harness) -> Outcome<[String; 2]> {
 
 fn echo_takes_the_last_value_of_a_parameter_given_twice(harness: &Harness) -> Outcome {
     let reload = reloaded_afterwards(&harness.echo)?;
-    // So modprobe(8) puts them: first what modprobe.d says, then what was typed.
+    // In the order of modprobe(8): first modprobe.d's, then the command line's.
     for (given, expected) in [
         ("quiet=1 quiet=0", ["1024\n", "N\n"]),
         ("quiet=0 quiet", ["1024\n", "Y\n"]),
@@ -142,8 +142,8 @@ fn echo_cannot_be_removed_while_a_file_is_open(harness: &Harness) -> Outcome {
     let guard = reloaded_afterwards(&harness.echo)?;
     let mut echo = EchoFixture::new()?;
     ensure_eq!(harness.echo.reference_count(), Some(1), "references with one open file");
-    // delete_module(2) says EWOULDBLOCK of a module in use, and EBUSY only of
-    // one that is being loaded or removed; rmmod(8) says "in use" of both.
+    // delete_module(2) returns EWOULDBLOCK for a module in use, and EBUSY only for one that is
+    // being loaded or removed. rmmod(8) says "in use" for both.
     match harness.echo.remove() {
         Err(Errno::EBUSY | Errno::EWOULDBLOCK) => {}
         other => return fail(format!("removing the module of an open file: {other:?}")),

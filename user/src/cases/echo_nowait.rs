@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes that wait for nothing, whatever the file's flags: `RWF_NOWAIT`, and io_uring.
+//! Writes that never wait, whatever the file's flags: `RWF_NOWAIT`, and io_uring.
 
 use std::fs;
 
@@ -89,7 +89,7 @@ fn echo_lets_a_write_by_io_uring_wait_for_room_without_a_thread(harness: &Harnes
     full.release_and_expect(&["waited in a ring"])
 }
 
-/// As the kernel has it: who does not want that says `RWF_NOWAIT`.
+/// As in the kernel: a caller that does not want this sets `RWF_NOWAIT`.
 fn echo_lets_a_write_by_io_uring_wait_for_room_with_o_nonblock_too(harness: &Harness) -> Outcome {
     let mut ring = ring()?;
     let mut full = FullQueue::new(harness, 8)?;
@@ -110,7 +110,7 @@ fn echo_refuses_a_write_by_io_uring_with_rwf_nowait_at_the_bound(harness: &Harne
     full.release_and_expect(&[])
 }
 
-/// The ring polls for room, and has the only reference to the file.
+/// The ring polls for room, and holds the only reference to the file.
 fn echo_cannot_be_removed_while_somebody_polls(harness: &Harness) -> Outcome {
     let mut ring = ring()?;
     let full = FullQueue::new(harness, 8)?;

@@ -51,8 +51,8 @@ fn write(device: &EchoDevice, writer: usize, number: usize) {
     assert_eq!(device.write(text.as_bytes()), Ok(text.len()));
 }
 
-/// Runs all writers at once. Each of their messages is printed once, those of
-/// each writer in the order of its writes, and the counters know them all.
+/// Runs all writers at once. Each message is printed once, each writer's in the order of its
+/// writes, and the counters count them all.
 fn expect_order_per_writer(writer: impl Fn(usize) + Sync) -> Outcome {
     let mut echo = EchoFixture::new()?;
     let mut next = [0; WRITERS];
@@ -61,7 +61,7 @@ fn expect_order_per_writer(writer: impl Fn(usize) + Sync) -> Outcome {
             let writer = &writer;
             scope.spawn(move || writer(number));
         }
-        // Read while they write: the log has room for some of it only.
+        // Read while they write: the log cannot hold all of it.
         for _ in 0..WRITERS * MESSAGES {
             let message = String::from_utf8_lossy(&echo.log.next()?.text()).into_owned();
             match numbers(&message) {
@@ -91,7 +91,7 @@ fn echo_keeps_the_parts_of_a_long_text_in_order_among_many_writers(_: &Harness) 
     let mut echo = EchoFixture::new()?;
     let mut printed = vec![Vec::new(); WRITERS];
     let letter = |writer: usize| b'a' + writer as u8;
-    // Numbers in a letter of the writer's own tell where each part belongs.
+    // Each writer numbers its words behind its own letter, which shows where each part belongs.
     let long = |writer: usize| -> Vec<u8> {
         let words = (0..).map(|number| format!("{}{number}", letter(writer) as char));
         words.flat_map(String::into_bytes).take(LENGTH).collect()

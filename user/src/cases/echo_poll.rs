@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! poll(2), select(2) and epoll(7): who asks before a write.
+//! poll(2), select(2) and epoll(7): asking before a write.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
@@ -53,17 +53,17 @@ fn echo_polls_writable_exactly_while_there_is_room(harness: &Harness) -> Outcome
     reload.finish()
 }
 
-/// The number of the thread that waits, once it is about to.
+/// The ID of the waiting thread, set right before it waits.
 static WAITING: AtomicI32 = AtomicI32::new(0);
 
-/// Waits in one of the ways there are, at a bound that another file has reached.
+/// Waits in one of the available ways, at a bound that another file has reached.
 fn wait_by((name, way): &(&str, Way), device: &EchoDevice) -> Outcome {
     WAITING.store(gettid().as_raw(), Ordering::Release);
     ensure!(way(device.file())?, "{name}: nobody said that there was room");
     Ok(())
 }
 
-/// Waits until a thread that is about to wait sleeps.
+/// Waits until the thread in [`WAITING`] sleeps.
 fn wait_for_sleeper() -> Outcome {
     wait_until("a thread to sleep until there is room", || {
         let waiting = WAITING.load(Ordering::Acquire);
@@ -113,7 +113,7 @@ fn echo_tells_epoll_by_edge_once_each_time_that_there_is_room_again(harness: &Ha
     counters_at_rest()?;
     ensure_eq!(told(&epoll)?, EpollFlags::EPOLLOUT, "told with room again");
     ensure_eq!(told_now(&epoll)?, None, "told again");
-    // There is room before and after: that is no news.
+    // There is room before and after, so no event is due.
     for _ in 0..3 {
         full.echo.write(b"less than the bound", 19)?;
         counters_at_rest()?;
@@ -129,7 +129,7 @@ fn echo_tells_epoll_by_edge_once_each_time_that_there_is_room_again(harness: &Ha
     Ok(())
 }
 
-/// As many writes as are worth a few hundred bounds.
+/// Enough writes for a few hundred bounds.
 const WRITES: usize = 1000;
 
 fn write_when_told(device: &EchoDevice, refused: impl Fn() -> Outcome) -> Outcome {
@@ -162,7 +162,7 @@ fn echo_lets_many_nonblocking_writers_on_who_poll(harness: &Harness) -> Outcome 
     thread::scope(|scope| {
         let write = || -> Outcome {
             let device = EchoDevice::open_with(OFlag::O_NONBLOCK)?;
-            // Another was faster.
+            // Another writer was faster.
             write_when_told(&device, || Ok(()))
         };
         let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();

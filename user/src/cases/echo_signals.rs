@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Signals that hit a writer who sleeps at the bound.
+//! Signals to a writer that sleeps at the bound.
 
 use std::os::unix::process::ExitStatusExt;
 

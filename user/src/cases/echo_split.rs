@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is longer than a message.
+//! Texts longer than a message.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ cases! {
     echo_splits_within_a_character,
 }
 
-/// Text of this length in which every place can be told from its neighbours.
+/// Text of this length in which neighbouring places differ.
 fn text(length: usize) -> Vec<u8> {
     (b'a'..=b'z').chain(b'0'..=b'9').cycle().take(length).collect()
 }
@@ -84,7 +84,7 @@ fn echo_splits_as_modelled_around_every_boundary(_: &Harness) -> Outcome {
 fn echo_prints_all_of_a_writer_who_loops_in_order(_: &Harness) -> Outcome {
     let mut echo = EchoFixture::new()?;
     let long = text_with(10_000, "\n");
-    // The loop of the standard library, not one of this program.
+    // The standard library's own loop.
     echo.device.file().write_all(&long)?;
     let messages = echo.printed()?;
     let joined: Vec<u8> = messages.iter().flat_map(|message| message.text()).collect();
@@ -100,8 +100,7 @@ fn echo_takes_as_little_of_a_huge_write(_: &Harness) -> Outcome {
 
 fn echo_splits_within_a_character(_: &Harness) -> Outcome {
     let mut echo = EchoFixture::new()?;
-    // The bound counts bytes: the halves of the character are printed as the
-    // bytes that they are.
+    // The bound counts bytes. It splits a character, and each half is printed as its bytes.
     let written = text_with(254, "中文");
     echo.write_all(&written)?;
     echo.expect(&[&written[..255], &written[255..]])

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The end-to-end cases, one file a subject. A case's name is the sentence
-//! that it proves.
+//! The end-to-end cases, one file a subject. A case's name is the sentence that it proves.
 
 mod demo_concurrency;
 mod demo_custom;
@@ -47,8 +46,7 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// In the order in which they run: from one message to many, and the removal
-/// of modules last.
+/// In the order in which they run: from one message to many, and the removal of modules last.
 const SUBJECTS: &[&[Case]] = &[
     echo_lines::CASES,
     echo_split::CASES,
@@ -76,7 +74,7 @@ const SUBJECTS: &[&[Case]] = &[
     program::CASES,
 ];
 
-/// The cases whose names contain `filter`; without one, all.
+/// The cases whose names contain `filter`, or all without one.
 pub fn matching(filter: Option<&str>) -> Vec<Case> {
     matching_of(SUBJECTS, filter)
 }

@@ -165,7 +165,7 @@ fn wqtest_names_what_is_missing_and_what_to_do(harness: &Harness) -> Outcome {
     demo.finish()
 }
 
-/// The first views of `wqtest watch`, which is then ended by Ctrl-C.
+/// The first views of `wqtest watch`, which Ctrl-C then ends.
 fn views_of_watch(views: usize) -> Outcome<String> {
     let mut child = Command::new("/proc/self/exe")
         .arg("watch")
@@ -188,7 +188,7 @@ fn views_of_watch(views: usize) -> Outcome<String> {
 }
 
 fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
-    // The second one has been drawn anew.
+    // The second view is drawn over the first.
     let seen = views_of_watch(2)?;
     ensure_eq!(
         seen.matches("accepted").count(),
@@ -199,7 +199,7 @@ fn wqtest_watch_ends_cleanly_on_ctrl_c(_: &Harness) -> Outcome {
     Ok(())
 }
 
-/// An end of a pipe that nobody reads, as the one that `| true` leaves.
+/// The write end of a pipe that nobody reads, as after `| true`.
 fn unread() -> Outcome<OwnedFd> {
     let (_, writer) = pipe()?;
     Ok(writer)
@@ -207,7 +207,7 @@ fn unread() -> Outcome<OwnedFd> {
 
 fn wqtest_ends_quietly_where_nobody_reads(_: &Harness) -> Outcome {
     const ENOUGH_SEEN: i32 = 0;
-    // As if SIGPIPE had ended it: what it was asked for has not been done.
+    // As if SIGPIPE had ended it: the program has not done what it was asked to.
     const NOT_DONE: i32 = 141;
     for (args, status) in [
         (&["echo", "x"][..], ENOUGH_SEEN),
