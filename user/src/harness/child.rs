@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Child processes that sleep in a write, for signals to hit them.
+//! Child processes that sleep in a write, as targets for signals.
 //!
-//! A signal goes to a process, so the writer has to be one: this program
-//! itself, started with a command that its help does not list.
+//! A signal goes to a process, so the writer has to be one: this program, started with a hidden
+//! command.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -34,11 +34,11 @@ const SIGNALS: [Signal; 3] = [SIGNAL, Signal::SIGINT, Signal::SIGALRM];
 /// What the child does about a signal of [`SIGNALS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signals {
-    /// Nothing: it ends the process.
+    /// Nothing: the signal ends the process.
     Deadly,
-    /// Catches it; system calls fail with EINTR.
+    /// Catches it. System calls fail with EINTR.
     Interrupt,
-    /// Catches it; system calls are taken up again.
+    /// Catches it. The kernel restarts system calls.
     Restart,
 }
 
@@ -56,7 +56,7 @@ impl Signals {
     }
 }
 
-/// The child's side: opens, says so, writes once, says what came of it.
+/// The child's side: opens, says so, writes once, reports the result.
 pub fn child_main(signals: Signals, path: &Path, text: &OsString) -> Result<(), Error> {
     let explain = |errno| Error::from_errno(path, errno);
     match signals {
@@ -87,11 +87,11 @@ pub fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// What came of the child's write.
+/// The result of the child's write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     pub result: Result<usize, Errno>,
-    /// How many signals it has caught.
+    /// How many signals the child has caught.
     pub signals: usize,
 }
 
@@ -102,7 +102,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Returns when the child has opened `path` and goes on to write `text`.
+    /// Returns when the child has opened `path` and is about to write `text`.
     pub fn start(signals: Signals, path: &str, text: &str) -> Outcome<Writer> {
         let mut child = Command::new("/proc/self/exe")
             .args([COMMAND, signals.name(), path, text])
@@ -123,8 +123,7 @@ impl Writer {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Waits until the child sleeps, which after its start it does nowhere
-    /// but in write(2).
+    /// Waits until the child sleeps. After its start it sleeps only in write(2).
     pub fn wait_until_asleep(&self) -> Outcome {
         wait_until("the child process to sleep in write(2)", || {
             Ok(match status_field(self.pid(), "State")? {
@@ -143,12 +142,12 @@ impl Writer {
         self.signal_with(SIGNAL)
     }
 
-    /// As [`Writer::signal`], with a signal of [`SIGNALS`].
+    /// Like [`Writer::signal`], with any signal of [`SIGNALS`].
     pub fn signal_with(&self, signal: Signal) -> Outcome {
         signal_and_wait(self.pid(), signal)
     }
 
-    /// Stops the child, as Ctrl-Z does, and waits until it is.
+    /// Stops the child, as Ctrl-Z does, and waits until it has stopped.
     pub fn stop(&self) -> Outcome {
         kill(self.pid(), Signal::SIGSTOP)?;
         wait_until("the child process to be stopped", || {
@@ -159,12 +158,12 @@ impl Writer {
         })
     }
 
-    /// Lets a child go on that was stopped.
+    /// Continues a stopped child.
     pub fn go_on(&self) -> Outcome {
         Ok(kill(self.pid(), Signal::SIGCONT)?)
     }
 
-    /// What came of the write, when it is over.
+    /// Waits for the write to end and returns its result.
     pub fn report(mut self) -> Outcome<Report> {
         let line = self.line()?;
         let numbers: Vec<i32> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
@@ -180,7 +179,7 @@ impl Writer {
         })
     }
 
-    /// SIGKILL; says how the child ended.
+    /// Sends SIGKILL and returns how the child ended.
     pub fn kill(mut self) -> Outcome<ExitStatus> {
         self.child.kill()?;
         Ok(self.child.wait()?)
@@ -193,7 +192,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Nobody waits for it any more. Both fail where it has ended already.
+        // Nobody waits for the child any more. Both calls fail if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

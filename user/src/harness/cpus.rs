@@ -11,8 +11,8 @@ use nix::unistd::Pid;
 use super::{fail, Outcome, Stop};
 use crate::error::Error;
 
-/// The CPUs on which workers of unbound workqueues may run: all but those that
-/// `isolcpus=` and its like keep for others.
+/// The CPUs on which workers of unbound queues may run: all but those that `isolcpus=` and the like
+/// reserve.
 const UNBOUND_CPUMASK: &str = "/sys/devices/virtual/workqueue/cpumask";
 
 type Cpus = BTreeSet<usize>;
@@ -25,7 +25,7 @@ pub struct TwoCpus {
 }
 
 impl TwoCpus {
-    /// Skips the case on a machine that has no two for it.
+    /// Skips the case on a machine that does not have two suitable CPUs.
     pub fn of_this_machine() -> Outcome<TwoCpus> {
         let mask = fs::read_to_string(UNBOUND_CPUMASK)
             .map_err(|error| Error::from_io(UNBOUND_CPUMASK, &error))?;
@@ -35,8 +35,8 @@ impl TwoCpus {
         }
     }
 
-    /// The busy one has to be one of the workers', whom it is to keep from running,
-    /// and both have to be the program's own.
+    /// The program must be allowed on both CPUs. Unbound workers must be allowed on the busy one,
+    /// which is to keep them from running.
     fn among(own: &Cpus, workers: &Cpus) -> Result<TwoCpus, String> {
         let mut own_cpus = own.iter().copied();
         let free = own_cpus.next();
@@ -52,7 +52,7 @@ impl TwoCpus {
     }
 }
 
-/// Those of the whole program: a thread may be confined to fewer.
+/// The CPUs of the whole program: a thread may be confined to fewer.
 fn own_cpus() -> Outcome<Cpus> {
     let set = sched_getaffinity(Pid::this())?;
     Ok((0..CpuSet::count()).filter(|&cpu| set.is_set(cpu) == Ok(true)).collect())
@@ -62,7 +62,7 @@ fn list(cpus: &Cpus) -> String {
     cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// A CPU as sysfs takes and shows a set of them: words of 32 bits in hex digits.
+/// A CPU in sysfs's form of a CPU set: words of 32 bits in hex digits.
 pub fn mask_of(cpu: usize) -> String {
     format!("{:x}{}", 1_u32 << (cpu % 32), ",00000000".repeat(cpu / 32))
 }
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(among(&[0, 1], &[0, 1]), Ok(TwoCpus { busy: 1, free: 0 }));
         // isolcpus=1 of four.
         assert_eq!(among(&[0, 2, 3], &[0, 2, 3]), Ok(TwoCpus { busy: 2, free: 0 }));
-        // The program alone has been confined, or the workers.
+        // Only the program has been confined, or only the workers.
         assert_eq!(among(&[4, 5], &[0, 1, 2, 3, 4, 5]), Ok(TwoCpus { busy: 5, free: 4 }));
         assert_eq!(among(&[0, 1, 2, 3], &[0, 3]), Ok(TwoCpus { busy: 3, free: 0 }));
     }
@@ -99,7 +99,7 @@ mod tests {
         let reason = "needs two CPUs, one to keep workers from running on: this program may use \
                       CPU 0, unbound workers 0";
         assert_eq!(among(&[0], &[0]), Err(reason.to_owned()));
-        // isolcpus=1 of two, for a program that was put there all the same.
+        // isolcpus=1 of two, for a program that was put there nevertheless.
         assert!(among(&[0, 1], &[0]).unwrap_err().ends_with("CPU 0,1, unbound workers 0"));
         assert!(among(&[1], &[0]).is_err());
         assert!(among(&[0], &[0, 1]).is_err());

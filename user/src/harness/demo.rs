@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The node, from some moment on.
+//! The node, and helpers that use it.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use super::{ensure, ensure_eq, fail, Outcome, Stop};
 use crate::demo_node;
 use crate::demo_table::{Row, Table, KINDS};
 
-/// The module's first queue, which is there from the start.
+/// The module's first queue, which exists from the start.
 pub const QUEUE: &str = "workqueue_demo";
 
-/// Writes command lines in one write, all of which have to be taken.
+/// Writes command lines in one write, which has to take all of them.
 pub fn send(lines: &str) -> Outcome {
     let taken = demo_node::write_once(lines)?;
     ensure_eq!(taken, lines.len(), "bytes taken of {:?}", shown(lines.as_bytes()));
@@ -31,19 +31,19 @@ pub fn send_expecting(lines: impl AsRef<[u8]>, errno: Errno) -> Outcome {
     }
 }
 
-/// The start of what may be long.
+/// The start of lines that may be long.
 fn shown(lines: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&lines[..lines.len().min(80)])
 }
 
-/// Reads a snapshot, which has to balance.
+/// Reads a snapshot and checks that it balances.
 pub fn table() -> Outcome<Table> {
     let table = demo_node::read_table()?;
     expect_balance(&table)?;
     Ok(table)
 }
 
-/// queued = cancelled + executed + pending + running, in every row.
+/// `queued = cancelled + executed + pending + running`, in every row.
 pub fn expect_balance(table: &Table) -> Outcome {
     for row in &table.rows {
         ensure!(row.balances(), "the row does not balance: {row:?}");
@@ -51,8 +51,7 @@ pub fn expect_balance(table: &Table) -> Outcome {
     Ok(())
 }
 
-/// Waits until the table is as `wanted`. Every snapshot on the way has to
-/// balance.
+/// Waits until the table is as `wanted`, and checks that every snapshot on the way balances.
 pub fn table_when(what: &str, wanted: impl Fn(&Table) -> bool) -> Outcome<Table> {
     wait_until(what, || {
         let table = table()?;
@@ -60,27 +59,26 @@ pub fn table_when(what: &str, wanted: impl Fn(&Table) -> bool) -> Outcome<Table>
     })
 }
 
-/// The queue held with items in the midst of their handlers, and many behind them:
-/// the module has to be loaded anew afterwards. Returns how many run.
+/// Holds the queue while items are inside their handlers and many more are pending. Returns how
+/// many run. The caller has to load the module again afterwards.
 pub fn hold_while_items_run() -> Outcome<(HeldQueue, u64)> {
     let held = HeldQueue::hold_after(QUEUE, || {
         send("custom 1000\n")?;
         table_when("four items to run", |table| table.row("custom").running >= 4).map(drop)
     })?;
-    // One of them may just be over, and the next not have begun.
+    // One item may just have ended, and the next not have begun.
     let running = table()?.row("custom").running;
     ensure!(running > 0, "nothing runs in a queue that is held in the midst");
     Ok((held, running))
 }
 
-/// More than is worth waiting for: only removing the module takes it back.
+/// More work than is worth waiting for: only removing the module cancels it.
 pub fn has_much_to_do() -> bool {
     const WORTH_WAITING_FOR: u64 = 100;
     demo_node::read_table().is_ok_and(|table| table.row("custom").outstanding() > WORTH_WAITING_FOR)
 }
 
-/// Stops, takes back and waits for whatever an earlier case has left, and
-/// counts anew.
+/// Stops, cancels and waits for whatever an earlier case has left, and resets the counts.
 pub fn settle() -> Outcome {
     send("stop\ncancel\nflush\nreset\n")
         .map_err(|stop| Stop::Fail(format!("cannot bring workqueue_demo to rest: {stop:?}")))

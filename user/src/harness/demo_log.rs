@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `workqueue_demo` says in the kernel log.
+//! What `workqueue_demo` logs.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,8 @@ use crate::kmsg::{Log, Record};
 
 const PREFIX: &str = "workqueue_demo: ";
 
-/// How much earlier than asked for a timer may seem to fire, or a sleep to
-/// end. Both count jiffies; where an emulated machine is late with its jiffies
-/// at the start, catching up takes from the time.
+/// How much too early a timer may seem to fire, or a sleep to end. Both count jiffies. If an
+/// emulated machine's jiffies are late at the start, it catches up and shortens the time.
 pub const EARLY: Duration = Duration::from_millis(40);
 
 /// The line that each run logs:
@@ -30,8 +29,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// Not on a worker of a pool: none could be made within 10 ms, as may be on a busy machine. Of
-    /// the queues in use, only the module's first has a rescuer (WQ_MEM_RECLAIM).
+    /// Whether a rescuer ran it instead of a worker of a pool. On a busy machine C may not be able
+    /// to make a worker within 10 ms. Of the queues in use, only the module's first has a rescuer
+    /// (`WQ_MEM_RECLAIM`).
     pub fn was_rescued(&self) -> bool {
         self.worker.starts_with("kworker/R-")
     }
@@ -65,7 +65,7 @@ impl DemoLog {
         Ok(DemoLog { log: Log::from_now()? })
     }
 
-    /// The next line, without the module's name; waits for it.
+    /// Waits for the next line and returns it without the module's name.
     pub fn next(&mut self) -> Outcome<Record> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -81,7 +81,7 @@ impl DemoLog {
         }
     }
 
-    /// The next run of a kind; waits for it.
+    /// Waits for the next run of a kind.
     pub fn next_run(&mut self, kind: &str) -> Outcome<Run> {
         loop {
             if let Some(run) = Run::parse(&self.next()?).filter(|run| run.kind == kind) {
@@ -90,14 +90,14 @@ impl DemoLog {
         }
     }
 
-    /// All lines that are there already, without the module's name.
+    /// All lines that are already there, without the module's name.
     pub fn lines_already(&mut self) -> Outcome<Vec<String>> {
         let records = self.log.drain()?.into_iter();
         let own = records.filter(|record| record.is_from(PREFIX));
         Ok(own.map(|record| record.lossy()[PREFIX.len()..].to_owned()).collect())
     }
 
-    /// All runs that have been logged already.
+    /// All runs that are already logged.
     pub fn runs_already(&mut self) -> Outcome<Vec<Run>> {
         Ok(self.log.drain()?.iter().filter_map(Run::parse).collect())
     }

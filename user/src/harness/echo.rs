@@ -13,7 +13,7 @@ use crate::echo_counters::EchoCounters;
 use crate::echo_device::EchoDevice;
 use crate::model;
 
-/// An open device with what has happened since it was opened.
+/// An open device, and what has happened since it was opened.
 pub struct EchoFixture {
     pub device: EchoDevice,
     pub log: EchoLog,
@@ -30,7 +30,7 @@ impl EchoFixture {
         Ok(EchoFixture { device: EchoDevice::open_with(flags)?, log: EchoLog::from_now()?, before })
     }
 
-    /// One write, which has to take `count` bytes.
+    /// Makes one write, which has to take `count` bytes.
     pub fn write(&self, bytes: &[u8], count: usize) -> Outcome {
         let taken = self.device.write(bytes)?;
         ensure_eq!(taken, count, "bytes taken of {:?}", shown(bytes));
@@ -42,8 +42,8 @@ impl EchoFixture {
         Ok(self.device.write_all(bytes, |_| ())?)
     }
 
-    /// All messages since the last look. Writes a mark and reads up to it:
-    /// messages are printed in the order in which they are accepted.
+    /// All messages since the last look. Writes a mark and reads up to it: messages are printed in
+    /// the order in which they were accepted.
     pub fn printed(&mut self) -> Outcome<Vec<Message>> {
         let mark = new_mark();
         self.write_all(mark.as_bytes())?;
@@ -51,7 +51,7 @@ impl EchoFixture {
         loop {
             let message = self.log.next()?;
             if message.is(mark.as_bytes()) {
-                // The next look counts from behind the mark.
+                // The next look counts from after the mark.
                 self.before.accepted += 1;
                 return Ok(messages);
             }
@@ -65,8 +65,7 @@ impl EchoFixture {
         expect_messages(&printed, texts)
     }
 
-    /// What a write makes of each of these is what the model says: bytes taken,
-    /// and the message.
+    /// Makes each of these writes and checks it against the model: bytes taken, and the message.
     pub fn expect_as_modelled(&mut self, writes: &[Vec<u8>]) -> Outcome {
         let mut texts = Vec::new();
         for bytes in writes {
@@ -77,7 +76,7 @@ impl EchoFixture {
         self.expect(&texts)
     }
 
-    /// How many messages have been accepted since this was made, marks aside.
+    /// How many messages have been accepted since this was made, except marks.
     pub fn accepted(&self) -> Outcome<u64> {
         let now = counters_at_rest()?;
         ensure!(
@@ -102,7 +101,7 @@ pub fn new_mark() -> String {
     format!("mark {}.{number}", std::process::id())
 }
 
-/// These messages and no others, in this order.
+/// Checks that these messages and no others were printed, in this order.
 pub fn expect_messages<T: AsRef<[u8]>>(printed: &[Message], texts: &[T]) -> Outcome {
     for (number, text) in texts.iter().enumerate() {
         let text = text.as_ref();
@@ -123,7 +122,7 @@ pub fn expect_messages<T: AsRef<[u8]>>(printed: &[Message], texts: &[T]) -> Outc
     }
 }
 
-/// Waits until all that has been accepted is printed.
+/// Waits until everything accepted has been printed.
 pub fn counters_at_rest() -> Outcome<EchoCounters> {
     counters_when("wq_echo to be at rest", EchoCounters::at_rest)
 }
@@ -136,7 +135,7 @@ pub fn counters_when(what: &str, wanted: impl Fn(&EchoCounters) -> bool) -> Outc
     })
 }
 
-/// Bytes for people's eyes, not too many of them.
+/// The first bytes, for people's eyes.
 pub fn shown(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(40)];
     match bytes.len() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The messages of `wq_echo`, put together again from the kernel log.
+//! The messages of `wq_echo`, reassembled from the kernel log.
 
 use std::time::Instant;
 
@@ -12,9 +12,9 @@ use crate::model;
 /// One message as it was printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// What stands between the quotes, of all records together.
+    /// The text between the quotes, joined from all records.
     escaped: String,
-    /// What the line says.
+    /// The length that the line states.
     len: usize,
     /// How many records it took.
     pub records: usize,
@@ -26,20 +26,20 @@ impl Message {
         model::unescape(&self.escaped).unwrap_or_default()
     }
 
-    /// Whether this is how `text` has to be printed.
+    /// Whether this is the printed form of `text`.
     pub fn is(&self, text: &[u8]) -> bool {
         self.len == text.len() && self.escaped == model::escape(text)
     }
 }
 
-/// Puts messages together from records.
+/// Joins records into messages.
 #[derive(Default)]
 pub struct Assembler {
     parts: Vec<String>,
 }
 
 impl Assembler {
-    /// Takes the next record of `wq_echo`; has a message when it is complete.
+    /// Takes the next record of `wq_echo`. Returns the message that it completes, if any.
     pub fn add(&mut self, record: &Record) -> Result<Option<Message>, String> {
         self.add_line(record).map_err(|reason| format!("{reason} in {:?}", record.lossy()))
     }
@@ -58,7 +58,7 @@ impl Assembler {
         if record.cut {
             return Err("an end that readers of /dev/kmsg do not get".into());
         }
-        // A quote in the text is escaped: the last one ends it.
+        // A quote in the text is escaped, so the last quote ends it.
         let (text, mark) = line.rsplit_once('"').ok_or("no closing quote")?;
         model::unescape(text)?;
         if mark == " +" {
@@ -92,7 +92,7 @@ impl EchoLog {
         Ok(EchoLog { log: Log::from_now()?, assembler: Assembler::default() })
     }
 
-    /// The next message; waits for it.
+    /// Waits for the next message.
     pub fn next(&mut self) -> Outcome<Message> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -107,7 +107,7 @@ impl EchoLog {
         }
     }
 
-    /// All messages that have been printed already.
+    /// All messages that have already been printed.
     pub fn printed_already(&mut self) -> Outcome<Vec<Message>> {
         let mut messages = Vec::new();
         for record in self.log.drain()? {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Faults at a chosen step of a system call: an allocation that fails, a copy
-//! from or to user memory that does.
+//! Faults at a chosen step of a system call: a failed allocation, or a failed copy from or to user
+//! memory.
 //!
-//! The kernel counts the steps of a thread at which something could fail, and
-//! lets the one fail that `/proc/thread-self/fail-nth` names.
+//! The kernel counts the steps of a thread at which something could fail, and fails the one that
+//! `/proc/thread-self/fail-nth` names.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -18,7 +18,7 @@ use crate::paths::DEBUGFS;
 
 const FILE: &str = "/proc/thread-self/fail-nth";
 
-/// What can fail; each has a folder of settings in debugfs.
+/// What can fail. Each has a folder of settings in debugfs.
 const CAPABILITIES: [&str; 3] = ["failslab", "fail_page_alloc", "fail_usercopy"];
 
 /// The calling thread's faults.
@@ -27,10 +27,10 @@ pub struct FailNth {
     _settings: Vec<Setting>,
 }
 
-/// What came of a system call with a fault.
+/// The result of a system call with a fault.
 pub struct Hit<T> {
     pub result: T,
-    /// The call had so many steps that this fault has hit it.
+    /// The call had enough steps for the fault to hit.
     pub hit: bool,
 }
 
@@ -40,7 +40,7 @@ impl FailNth {
         FailNth::within(None)
     }
 
-    /// Faults at the steps of what `function`, one of the kernel's own, calls.
+    /// Faults only in what the kernel function `function` calls.
     pub fn below(function: &str) -> Outcome<FailNth> {
         FailNth::within(Some(function))
     }
@@ -57,8 +57,8 @@ impl FailNth {
                 settings.extend(Setting::change_if_present(path, value)?);
                 Ok(())
             };
-            // Silent: a fault that is meant is no news. Allocations that may
-            // sleep are most of them; single pages count too.
+            // No message for an intended fault. Fail allocations that may sleep, which are most of
+            // them, and those of single pages.
             set("verbose", "0")?;
             set("probability", "0")?;
             set("ignore-gfp-wait", "N")?;
@@ -75,7 +75,7 @@ impl FailNth {
         Ok(FailNth { file, _settings: settings })
     }
 
-    /// Does `call`, whose `n`th step fails.
+    /// Does `call` and fails its `n`th step.
     pub fn nth<T>(&self, n: u32, call: impl FnOnce() -> T) -> Outcome<Hit<T>> {
         let text = n.to_string();
         self.file.write_all_at(text.as_bytes(), 0)?;
@@ -91,16 +91,16 @@ impl FailNth {
         Ok((result, MANY - self.left()?))
     }
 
-    /// What is left of the count; no fault happens any more.
+    /// The rest of the count. Ends the faults.
     fn left(&self) -> Outcome<u32> {
         let mut text = [0; 16];
         let left = match self.file.read_at(&mut text, 0) {
             Ok(length) => String::from_utf8_lossy(&text[..length]).trim_end().parse().ok(),
-            // The fault has hit this read, and so not the call before it.
+            // The fault has hit this read, so it did not hit the call before it.
             Err(error) if error.raw_os_error() == Some(Errno::EFAULT as i32) => Some(1),
             Err(error) => return Err(error.into()),
         };
-        // This write can be hit as well; then the count is used up by that.
+        // The fault can hit this write as well, which uses up the count.
         while self.file.write_at(b"0", 0).is_err() {}
         match left {
             Some(left) => Ok(left),
@@ -118,7 +118,7 @@ fn range_of(function: &str) -> Outcome<(String, String)> {
     }
 }
 
-/// The end is the next symbol behind the start, wherever it is listed.
+/// The end is the next higher address, wherever it is listed.
 fn range_in(symbols: &str, function: &str) -> Option<(u64, u64)> {
     let address = |line: &str| u64::from_str_radix(line.split(' ').next()?, 16).ok();
     let line = symbols.lines().find(|line| line.split(' ').nth(2) == Some(function))?;

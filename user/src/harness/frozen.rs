@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The system frozen for a while, as at the start of a suspend, and nothing else of that.
+//! Freezes the system for a while, as at the start of a suspend, without the rest of a suspend.
 
 use std::fs;
 use std::path::Path;
@@ -13,15 +13,15 @@ const LEVEL: &str = "/sys/power/pm_test";
 const SECONDS: &str = "/sys/module/suspend/parameters/pm_test_delay";
 const STATE: &str = "/sys/power/state";
 
-/// What was logged by whom, before the system was frozen, while it was, and since then.
+/// The records logged before the system was frozen, while it was, and afterwards.
 pub struct Frozen {
     pub before: Vec<Record>,
     pub meanwhile: Vec<Record>,
     pub after: Vec<Record>,
 }
 
-/// Freezes all tasks but the calling one, and the queues that take part, for two seconds. `log` is
-/// read up to the present.
+/// Freezes all tasks but the calling one, and all freezable queues, for two seconds. Reads `log` up
+/// to the present.
 pub fn frozen(log: &mut Log) -> Outcome<Frozen> {
     if !Path::new(LEVEL).exists() {
         return skip(format!("the kernel has no freezer to be tested by itself ({LEVEL})"));
@@ -34,7 +34,8 @@ pub fn frozen(log: &mut Log) -> Outcome<Frozen> {
         let is_it = |record: &Record| record.facility == 0 && record.lossy().contains(text);
         records.iter().position(is_it)
     };
-    // All is frozen when it says the first; it thaws nothing before it says the second.
+    // The kernel has frozen everything before it logs the first, and thaws nothing before the
+    // second.
     let waits = kernel_says("suspend debug: Waiting for 2 second(s)");
     let thaws = kernel_says("Restarting tasks");
     let (Some(waits), Some(thaws)) = (waits, thaws) else {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A CPU on which nobody else runs for a while: a process of real-time priority
-//! spins on it. The case works on another CPU meanwhile.
+//! Holds a CPU: a process of real-time priority spins on it, so nobody else runs there. The case
+//! works on another CPU meanwhile.
 //!
-//! It is a process of its own, this program itself, started with a command that its
-//! help does not list. User-mode Linux lets only one thread of a process run at a
-//! time: a spinning thread would have to wait for the case.
+//! The spinner is this program, started with a hidden command. It has to be a process of its own:
+//! User-mode Linux runs only one thread of a process at a time, so a spinning thread would have to
+//! wait for the case.
 
 use std::hint;
 use std::io::{BufRead, BufReader};
@@ -25,28 +25,28 @@ use crate::raw;
 /// The hidden command: `wqtest child-spin CPU LINES`.
 pub const COMMAND: &str = "child-spin";
 
-/// The spinning ends by itself after this, so that a case that hangs does not
-/// hang the machine. What a case does meanwhile takes a second, and half a minute
-/// on a busy machine with a kernel that checks every access.
+/// The spinning ends by itself after this, so that a case that hangs does not hang the machine. A
+/// case needs a second meanwhile, or half a minute on a busy machine with a kernel that checks
+/// every access.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The kernel takes a CPU whose workers do not run for stalled; so many
-/// seconds are meant here.
+/// The kernel reports a CPU as stalled when its workers do not run for this many seconds. Here that
+/// is on purpose.
 const STALL_DETECTOR: &str = "/sys/module/workqueue/parameters/watchdog_thresh";
 const STALL_LIMIT: &str = "90";
 
 /// Holds the busy one of two CPUs until it is released or dropped.
 pub struct HeldCpu {
-    // The fields come down in this order: first the CPU is let go.
+    // Dropped in this order: the CPU is released first.
     spinner: Spinner,
     _settings: Vec<Setting>,
     _pinned: Pinned,
 }
 
 impl HeldCpu {
-    /// The calling thread, and what it starts, stays on the free CPU. The `lines` are
-    /// written to workqueue_demo's node on the busy one, which from then on is never
-    /// idle: a timer that they arm fires there.
+    /// Keeps the calling thread, and what it starts, on the free CPU. Writes `lines` to
+    /// workqueue_demo's node on the busy CPU, which is never idle from then on: a timer that they
+    /// arm fires there.
     pub fn hold(cpus: TwoCpus, lines: &str) -> Outcome<HeldCpu> {
         let pinned = Pinned::to(cpus.free)?;
         let settings = let_real_time_threads_be([cpus.busy, cpus.free])?;
@@ -54,8 +54,8 @@ impl HeldCpu {
         Ok(HeldCpu { spinner, _settings: settings, _pinned: pinned })
     }
 
-    /// Lets the CPU go. Fails if it was not held until now, in which case what
-    /// the case has seen proves nothing.
+    /// Releases the CPU. Fails if it was not held until now: then what the case has seen proves
+    /// nothing.
     pub fn release(&mut self) -> Outcome {
         match self.spinner.stop() {
             true => Ok(()),
@@ -63,13 +63,13 @@ impl HeldCpu {
         }
     }
 
-    /// What another thread needs to let the CPU go.
+    /// A handle with which another thread can release the CPU.
     pub fn releaser(&self) -> Releaser {
         Releaser(self.spinner.pid())
     }
 }
 
-/// Ordinary threads would be let in for a part of each second otherwise.
+/// Otherwise ordinary threads would get a part of each second.
 pub fn let_real_time_threads_be(cpus: impl IntoIterator<Item = usize>) -> Outcome<Vec<Setting>> {
     let mut settings = vec![Setting::change("/proc/sys/kernel/sched_rt_runtime_us", "-1")?];
     for cpu in cpus {
@@ -80,13 +80,13 @@ pub fn let_real_time_threads_be(cpus: impl IntoIterator<Item = usize>) -> Outcom
     Ok(settings)
 }
 
-/// Lets a held CPU go.
+/// Releases a held CPU.
 #[derive(Clone, Copy)]
 pub struct Releaser(Pid);
 
 impl Releaser {
     pub fn release(&self) {
-        // Where it has ended already, `Spinner::stop` will see that.
+        // If the process has already ended, `Spinner::stop` notices.
         let _ = kill(self.0, Signal::SIGTERM);
     }
 }
@@ -105,7 +105,7 @@ impl Spinner {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = child.stdout.take().expect("the output is a pipe");
-        // Stopped where it does not come as far as that.
+        // From here on, dropping it stops the process, even after an error.
         let spinner = Spinner { child, is_stopped: false };
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
@@ -122,7 +122,7 @@ impl Spinner {
         Pid::from_raw(self.child.id() as i32)
     }
 
-    /// Whether it spun until it was told to stop, and was not stopped by its limit.
+    /// Whether it spun until it was told to stop, and did not reach its limit.
     fn stop(&mut self) -> bool {
         if self.is_stopped {
             return true;
@@ -139,8 +139,8 @@ impl Drop for Spinner {
     }
 }
 
-/// The child's side: writes the lines to workqueue_demo's node, says so, and spins until a
-/// signal ends it.
+/// The child's side: writes the lines to workqueue_demo's node, says so, and spins until a signal
+/// ends it.
 pub fn child_main(cpu: usize, lines: &str) {
     let ready = Pinned::to(cpu).and_then(|pinned| Ok((pinned, raw::become_realtime()?)));
     let Ok(_ready) = ready else {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A workqueue whose items do not run for a while.
+//! Holds a workqueue, so that its items do not run for a while.
 //!
-//! Both modules make their queues with `WQ_UNBOUND | WQ_SYSFS`, so that sysfs
-//! can confine the queue's workers to one CPU. That CPU is then held, so that no
-//! worker runs, while the case works on another. Nothing in the modules knows of
-//! it.
+//! Both modules make their queues with `WQ_UNBOUND | WQ_SYSFS`, so sysfs can confine a queue's
+//! workers to one CPU. That CPU is then held and no worker runs, while the case works on another.
+//! The modules know nothing of it.
 
 use std::thread;
 
@@ -18,21 +17,21 @@ use crate::raw;
 
 /// Holds a queue until it is released or dropped.
 pub struct HeldQueue {
-    // The fields come down in this order: first the CPU is let go.
+    // Dropped in this order: the CPU is released first.
     cpu: HeldCpu,
     _cpumask: Setting,
     _pinned: Pinned,
 }
 
 impl HeldQueue {
-    /// Holds the queue that `/sys/devices/virtual/workqueue/` shows as `name`.
-    /// The calling thread, and what it starts, stays on another CPU.
+    /// Holds the queue that `/sys/devices/virtual/workqueue/` shows as `name`. The calling thread,
+    /// and what it starts, stays on another CPU.
     pub fn hold(name: &str) -> Outcome<HeldQueue> {
         HeldQueue::hold_after(name, || Ok(()))
     }
 
-    /// Holds the queue when `before` is over. What runs then stays in its handler:
-    /// it gets no CPU to go on with, nor one to wake up on.
+    /// Does `before`, then holds the queue. Items that run then stay in their handlers: they get no
+    /// CPU to continue or wake up on.
     pub fn hold_after(name: &str, before: impl FnOnce() -> Outcome) -> Outcome<HeldQueue> {
         let cpus = TwoCpus::of_this_machine()?;
         let pinned = Pinned::to(cpus.free)?;
@@ -42,21 +41,21 @@ impl HeldQueue {
         Ok(HeldQueue { cpu: HeldCpu::hold(cpus, "")?, _cpumask: cpumask, _pinned: pinned })
     }
 
-    /// Keeps the calling thread, and what it starts from now on, off the CPU that
-    /// will be busy. Processes that are there before a queue is held might be woken
-    /// on it otherwise, and come no further.
+    /// Keeps the calling thread, and what it starts from now on, off the CPU that will be busy.
+    /// Otherwise a process that exists before the queue is held might be woken on that CPU, and
+    /// make no progress.
     pub fn beside() -> Outcome<Pinned> {
         Pinned::to(TwoCpus::of_this_machine()?.free)
     }
 
-    /// Lets the queue run. Fails if it was not held until now, in which case
-    /// what the case has seen proves nothing.
+    /// Lets the queue run. Fails if it was not held until now: then what the case has seen proves
+    /// nothing.
     pub fn release(&mut self) -> Outcome {
         self.cpu.release()
     }
 
-    /// Lets the queue run, and looks until `probe` has an answer. Whoever is woken
-    /// meanwhile on the CPU of the calling thread gets no further than that.
+    /// Lets the queue run, and looks until `probe` has an answer. A task that is woken on the
+    /// calling thread's CPU meanwhile gets no further than that.
     pub fn release_and_look<T: Send>(
         &mut self,
         what: &str,
@@ -75,7 +74,7 @@ impl HeldQueue {
         Ok(seen)
     }
 
-    /// What another thread needs to let the queue run.
+    /// A handle with which another thread can let the queue run.
     pub fn releaser(&self) -> Releaser {
         self.cpu.releaser()
     }

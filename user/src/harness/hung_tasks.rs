@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's search for tasks that hang, as its tracing sees it: it so says whom it
-//! finds without a word in the log, where that would be a failure.
+//! The kernel's search for hung tasks, seen through its tracing. So the kernel logs nothing: a line
+//! in the log would be a failure.
 
 use std::path::Path;
 
@@ -15,9 +15,9 @@ use super::{skip, Outcome};
 const EVENT: &str = "sched_process_hang";
 const HUNG_AFTER: &str = "/proc/sys/kernel/hung_task_timeout_secs";
 
-/// A search that finds whoever hangs for a second, which otherwise takes two minutes.
+/// A search that finds tasks that hang for one second instead of two minutes.
 pub struct HungTasks {
-    // The fields come down in this order: the search is as it was before nobody looks.
+    // Dropped in this order: the search is back to normal before tracing ends.
     _settings: Vec<Setting>,
     found: Trace,
 }
@@ -38,7 +38,7 @@ impl HungTasks {
         Ok(HungTasks { _settings: settings.into_iter().collect::<Outcome<_>>()?, found })
     }
 
-    /// Waits until a task that hangs is found; who has been found by then, with their names.
+    /// Waits until the search finds `task`. Returns all tasks found by then, with their names.
     pub fn found_with(&self, task: Pid) -> Outcome<Vec<(String, Pid)>> {
         wait_until(&format!("the kernel to find that {task} hangs"), || {
             let text = self.found.text()?;

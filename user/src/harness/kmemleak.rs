@@ -11,11 +11,10 @@ use super::{fail, skip, Outcome};
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
 
-/// The kernel does not report what is younger: its only pointer may still be
-/// in a register.
+/// The kernel does not report younger memory: its only pointer may still be in a register.
 const YOUNG: Duration = Duration::from_secs(5);
 
-/// Whether the kernel does.
+/// Whether the kernel has this search.
 pub fn is_there() -> bool {
     Path::new(FILE).exists()
 }
@@ -27,12 +26,12 @@ fn need() -> Outcome {
     }
 }
 
-/// Nothing that was allocated until now has been leaked.
+/// Nothing that has been allocated until now is leaked.
 pub fn expect_no_leaks() -> Outcome {
     need()?;
-    // Not for an event, but for the memory to be old enough.
+    // This waits for no event: the memory has to become old enough.
     thread::sleep(YOUNG + Duration::from_millis(500));
-    // What changes between two scans is in use.
+    // Memory that changes between two scans is in use.
     for _ in 0..2 {
         fs::write(FILE, "scan")?;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much a case of `wqtest fire` is to do, and what it says meanwhile.
+//! How much a case of `wqtest fire` has to do, and what it reports meanwhile.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +11,11 @@ use super::random::Random;
 /// What the command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// How often a module is removed in each of the states there are.
+    /// How often a module is removed in each of its states.
     pub cycles: u32,
-    /// At how many steps there is a fault, at most, where that takes a module loaded anew for each:
-    /// of loading it, and of the first use of a kind of queue. Of its own init at ten times as many.
+    /// The most steps at which there is a fault, where each fault takes a reloaded module: in
+    /// loading, and in the first use of a kind of queue. In the module's own init it is ten times
+    /// as many.
     pub steps: u32,
     /// How many byte strings each node gets.
     pub inputs: u64,
@@ -25,10 +26,10 @@ impl Load {
     pub const CYCLES: u32 = 50;
     pub const STEPS: u32 = 50;
     pub const INPUTS: u64 = 20_000;
-    /// On a kernel that looks for mistakes at every step.
+    /// On a kernel that checks for mistakes at every step.
     pub const INPUTS_SANITISED: u64 = 5000;
 
-    /// What this kernel gets done in about a minute.
+    /// What this kernel can do in about a minute.
     pub fn usual_inputs() -> u64 {
         match Path::new("/sys/kernel/debug/kmemleak").exists() {
             true => Load::INPUTS_SANITISED,
@@ -36,7 +37,7 @@ impl Load {
         }
     }
 
-    /// For one round of many: little, and drawn anew.
+    /// The load of one round of many: small, with a new seed.
     pub fn of_round(&self, round: u64) -> Load {
         Load {
             cycles: self.cycles.div_ceil(10),
@@ -52,7 +53,7 @@ impl Load {
     }
 }
 
-/// What a case says while it runs.
+/// What a case reports while it runs.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     steps: Arc<AtomicU64>,
@@ -60,8 +61,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The case goes on: a long one that says so is not taken for one that
-    /// hangs.
+    /// The case is making progress. A long case that calls this is not taken for hung.
     pub fn step(&self) {
         self.steps.fetch_add(1, Ordering::Relaxed);
     }
@@ -70,7 +70,7 @@ impl Progress {
         self.steps.load(Ordering::Relaxed)
     }
 
-    /// A line to be printed with the result.
+    /// Adds a line to print with the result.
     pub fn note(&self, text: impl Into<String>) {
         if let Ok(mut notes) = self.notes.lock() {
             notes.push(text.into());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Modules that a case loads anew.
+//! Loads modules again for a case.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,19 +15,18 @@ use crate::kmsg::Log;
 use crate::modules::Module;
 use crate::paths;
 
-/// Gives the machine the module back as the other cases expect it, loaded
-/// with the default parameters.
+/// Loads the module with its default parameters again, as the other cases expect.
 pub struct Reload<'a> {
     module: &'a Module,
 }
 
 impl Reload<'_> {
-    /// Loads the module anew with other parameters.
+    /// Loads the module again with other parameters.
     pub fn with(&self, parameters: &str) -> Outcome {
         reload(self.module, parameters)
     }
 
-    /// Reloads now, and says what went wrong with it.
+    /// Reloads now, and returns the error if that fails.
     pub fn finish(self) -> Outcome {
         let module = self.module;
         std::mem::forget(self);
@@ -37,13 +36,13 @@ impl Reload<'_> {
 
 impl Drop for Reload<'_> {
     fn drop(&mut self) {
-        // The case is failing already, or has nothing more to prove; that the
-        // modules are there is checked before the next.
+        // The case is already failing, or has nothing more to prove. Before the next case the
+        // runner checks that the modules are there.
         let _ = reload(self.module, "");
     }
 }
 
-/// Loads `module` anew with `parameters` for the time of a case.
+/// Loads `module` again with `parameters` for the time of a case.
 pub fn loaded_with<'a>(module: &'a Module, parameters: &str) -> Outcome<Reload<'a>> {
     need_file(module)?;
     let guard = Reload { module };
@@ -51,7 +50,7 @@ pub fn loaded_with<'a>(module: &'a Module, parameters: &str) -> Outcome<Reload<'
     Ok(guard)
 }
 
-/// Loads `workqueue_demo` anew for a case that expects each of its refusals to be logged.
+/// Loads `workqueue_demo` again, for a case that expects the log to have each of its refusals.
 pub fn every_refusal_logged(harness: &Harness) -> Outcome<Reload<'_>> {
     loaded_with(&harness.demo, "refusals_logged=4294967295")
 }
@@ -65,13 +64,13 @@ pub fn removed(module: &Module) -> Outcome<Reload<'_>> {
     Ok(guard)
 }
 
-/// For cases that remove `module` in the middle.
+/// For cases that remove `module` themselves.
 pub fn reloaded_afterwards(module: &Module) -> Outcome<Reload<'_>> {
     need_file(module)?;
     Ok(Reload { module })
 }
 
-/// What comes of loading a module that refuses to be.
+/// The result of loading a module that refuses to load.
 #[derive(Debug)]
 pub struct Refused {
     pub errno: Option<Errno>,
@@ -79,7 +78,7 @@ pub struct Refused {
     pub lines: Vec<String>,
 }
 
-/// Loads `module`, which is not there, with `parameters` that it has to refuse.
+/// Loads `module`, which is not loaded, with `parameters` that it has to refuse.
 pub fn load_refused(module: &Module, parameters: &str) -> Outcome<Refused> {
     let _early = early_grace_periods()?;
     let mut log = Log::from_now()?;
@@ -122,7 +121,7 @@ pub fn remove(module: &Module) -> Outcome {
     })
 }
 
-/// Whether there is anything to test at all.
+/// Why there is nothing to test, if so.
 pub fn why_not_testable() -> Option<String> {
     for (node, module) in [(paths::ECHO_DEVICE, "wq_echo"), (paths::DEMO_NODE, "workqueue_demo")] {
         if !Path::new(node).exists() {
@@ -135,12 +134,12 @@ pub fn why_not_testable() -> Option<String> {
     paths::why_no_debugfs().map(|reason| format!("{}: {reason}", paths::DEBUGFS))
 }
 
-/// Processes own their files in /proc as the user whose rights they have.
+/// The files of a process in /proc belong to the user whose rights it has.
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// Both modules loaded and at rest, whatever a case before has left.
+/// Loads both modules and brings them to rest, whatever an earlier case has left.
 pub fn prepare(harness: &Harness) -> Outcome {
     for module in [&harness.echo, &harness.demo] {
         if !module.is_live() && !module.is_built_in() {

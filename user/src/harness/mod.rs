@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the cases stand on: how a case ends, how it waits, how it holds a
-//! queue still, and how it leaves the machine as it found it.
+//! What all cases use: how a case ends, how it waits, how it holds a queue, and how it leaves the
+//! machine as it found it.
 
 pub mod child;
 pub mod cpus;
@@ -56,7 +56,7 @@ impl Harness {
     }
 }
 
-/// Why a case ended before its end.
+/// Why a case stopped early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
     Fail(String),

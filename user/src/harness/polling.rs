@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a file can be written to, asked in each way that there is.
+//! Whether a file is writable, asked in each available way.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -13,13 +13,13 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use super::wait::PATIENCE;
 use super::{fail, Outcome};
 
-/// A way to wait until a file can be written to, and whether it could be in time.
+/// Waits in one way until a file is writable. Returns whether it was in time.
 pub type Way = fn(&File) -> Outcome<bool>;
 
 pub const WAYS: [(&str, Way); 3] =
     [("poll", wait_by_poll), ("select", wait_by_select), ("epoll", wait_by_epoll)];
 
-/// What poll(2) says of a file at this moment, asked for reading and writing.
+/// What poll(2) says of a file now, asked for reading and writing.
 pub fn events_now(file: &File) -> Outcome<PollFlags> {
     let asked = PollFlags::POLLIN
         | PollFlags::POLLOUT
@@ -31,7 +31,7 @@ pub fn events_now(file: &File) -> Outcome<PollFlags> {
     Ok(fds[0].revents().unwrap_or(PollFlags::empty()))
 }
 
-/// What it says of one to which a write would not wait.
+/// What it says of a file to which a write would not wait.
 pub fn writable() -> PollFlags {
     PollFlags::POLLOUT | PollFlags::POLLWRNORM
 }
@@ -54,7 +54,7 @@ fn wait_by_epoll(file: &File) -> Outcome<bool> {
     Ok(epoll.wait(&mut events, epoll_timeout())? == 1)
 }
 
-/// An epoll set with this file, for all that there is to be told.
+/// An epoll set with this file, for all events.
 pub fn watch(file: &File, flags: EpollFlags) -> Outcome<Epoll> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let asked = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLPRI | flags;
@@ -62,7 +62,7 @@ pub fn watch(file: &File, flags: EpollFlags) -> Outcome<Epoll> {
     Ok(epoll)
 }
 
-/// What a set has to tell, now or soon: nobody is told before the counters say why.
+/// The events of a set, now or soon: the counters change before pollers are woken.
 pub fn told(epoll: &Epoll) -> Outcome<EpollFlags> {
     let mut events = [EpollEvent::empty()];
     match epoll.wait(&mut events, epoll_timeout())? {
@@ -71,7 +71,7 @@ pub fn told(epoll: &Epoll) -> Outcome<EpollFlags> {
     }
 }
 
-/// What a set has to tell at this moment.
+/// The events of a set now.
 pub fn told_now(epoll: &Epoll) -> Outcome<Option<EpollFlags>> {
     let mut events = [EpollEvent::empty()];
     let count = epoll.wait(&mut events, EpollTimeout::ZERO)?;

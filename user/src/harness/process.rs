@@ -22,7 +22,7 @@ pub fn status_field(pid: Pid, name: &str) -> Outcome<String> {
 
 /// The nice value of a process, as `/proc/PID/stat` has it.
 pub fn nice(pid: Pid) -> Outcome<i32> {
-    /// Its place behind the name, which may have anything in it, and stands in parentheses.
+    /// Its place after the name, which stands in parentheses and may contain anything.
     const NICE: usize = 16;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
@@ -32,21 +32,21 @@ pub fn nice(pid: Pid) -> Outcome<i32> {
     }
 }
 
-/// The workers that run items of a queue now: the kernel shows its name behind theirs.
+/// The workers that now run items of a queue: the kernel shows the queue's name after theirs.
 pub fn workers_on(queue: &str) -> Outcome<Vec<Pid>> {
     let running = format!("+{queue}\n");
     let mut workers = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        // A process may be gone by the time its name is read.
+        // A process may have ended before its name is read.
         let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         workers.extend(pid.filter(|_| name.ends_with(&running)).map(Pid::from_raw));
     }
     Ok(workers)
 }
 
-/// Sends a signal and waits until the process has received it: if it slept, it was woken.
+/// Sends a signal and waits until the process has received it. If it slept, it has been woken.
 pub fn signal_and_wait(pid: Pid, signal: Signal) -> Outcome {
     kill(pid, signal)?;
     wait_until("the signal to be received", || {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A processor that comes and goes.
+//! A processor that is turned off and on.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::restore::Setting;
 use super::{skip, Harness, Outcome};
 
-/// The processor that can be turned off: not the one that the kernel booted on.
+/// A processor that can be turned off, so not the one that the kernel booted on.
 pub struct Processor {
-    /// Turned on again, however the case ends.
+    /// Turns it on again, however the case ends.
     _restored: Setting,
 }
 
@@ -27,7 +27,7 @@ impl Processor {
         }
     }
 
-    /// Turns it off and on until `over`; how many times.
+    /// Turns it off and on until `over`. Returns how many times.
     pub fn comes_and_goes(&self, harness: &Harness, over: &AtomicBool) -> Outcome<u32> {
         let mut switched = 0;
         while !over.load(Ordering::Relaxed) {

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! When items are queued, on which queues, and when each has its turn, which nothing but the
-//! kernel's tracing tells.
+//! When items are queued, on which queues, and when they run. Only the kernel's tracing says this.
 
 use super::tracing::Trace;
 use super::wait::wait_until;
 use super::Outcome;
 
-/// Sees what becomes of items from the moment on when it is made.
+/// Records what happens to items from when it is made.
 pub struct Queueing(Trace);
 
-/// What has become of an item.
+/// What has happened to an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub step: Step,
-    /// Which item it is: no address, but another one for each.
+    /// Identifies the item. It is not its address.
     pub item: String,
-    /// Its function, and the module of that where it is in one.
+    /// The item's function, and its module if it is in one.
     function: String,
 }
 
@@ -37,12 +36,12 @@ impl Queueing {
         Ok(Queueing(Trace::from_now("workqueue", &events)?))
     }
 
-    /// What has been seen, in its order.
+    /// What has been seen, in order.
     pub fn events(&self) -> Outcome<Vec<Event>> {
         Ok(events_of(&self.0.text()?))
     }
 
-    /// Waits until an item of `module` is queued on a CPU's own queue; on which.
+    /// Waits until an item of `module` is queued on a CPU's own queue, and returns that CPU.
     pub fn cpu_of_next(&self, module: &str) -> Outcome<usize> {
         wait_until(&format!("an item of {module} to be queued"), || {
             let events = self.events()?;
@@ -52,14 +51,14 @@ impl Queueing {
 }
 
 impl Event {
-    /// Of what is built in the function alone says whose it is: its name has that of its crate in
-    /// it, behind the number of its letters.
+    /// If the module is built in, only the function shows whose item it is: its name contains the
+    /// crate's name after that name's length.
     pub fn is_of(&self, module: &str) -> bool {
         let built_in = format!("{}{module}", module.len());
         self.function.ends_with(&format!(" [{module}]")) || self.function.contains(&built_in)
     }
 
-    /// The name of the queue, if this is when the item was queued.
+    /// The name of the queue, if this event is the queueing.
     pub fn queue(&self) -> Option<&str> {
         match &self.step {
             Step::Queued { queue, .. } => Some(queue),
@@ -72,7 +71,7 @@ fn events_of(text: &str) -> Vec<Event> {
     text.lines().filter_map(parse).collect()
 }
 
-/// Lines look like this, with the module behind the function; no CPU is -1:
+/// Lines look like this, with the module after the function and -1 for no CPU:
 /// `... workqueue_queue_work: work struct=[...] function=[...] [module] workqueue=events
 /// req_cpu=8192 cpu=1`, `... workqueue_execute_start: work struct [...]: function [...] [module]`.
 fn parse(line: &str) -> Option<Event> {
@@ -120,7 +119,7 @@ mod tests {
 ";
         let events = events_of(text);
         assert_eq!(cpu_of_first(&events, "workqueue_demo"), Some(1));
-        // Of a queue that belongs to no CPU.
+        // On a queue that belongs to no CPU.
         assert_eq!(cpu_of_first(&events, "wq_echo"), None);
         assert_eq!(cpu_of_first(&events, "demo"), None);
     }

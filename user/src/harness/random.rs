@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers that look random and can be had again: all from one printed seed.
+//! Pseudorandom numbers that can be repeated: all come from one printed seed.
 
 use std::fs::File;
 use std::io::Read;
 
-/// Steele, Lea and Flood's splitmix64: small, and any seed will do.
+/// Steele, Lea and Flood's splitmix64: small, and works with any seed.
 #[derive(Debug, Clone)]
 pub struct Random {
     state: u64,
@@ -16,8 +16,8 @@ impl Random {
         Random { state: seed }
     }
 
-    /// A generator of its own for `name`, so that what one case draws does not
-    /// depend on which cases ran before it.
+    /// A generator of its own for `name`, so that what one case draws does not depend on the cases
+    /// before it.
     pub fn for_name(seed: u64, name: &str) -> Random {
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Random::new(seed ^ name.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
@@ -64,13 +64,13 @@ impl Random {
     }
 }
 
-/// A seed that nobody has chosen.
+/// A random seed.
 pub fn fresh_seed() -> u64 {
     let mut bytes = [0; 8];
     let drawn = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     match drawn {
         Ok(()) => u64::from_le_bytes(bytes),
-        // Any other will do: it is printed.
+        // Any other number will do: the seed is printed.
         Err(_) => u64::from(std::process::id()),
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long it takes to remove a module, and how long it may.
+//! How long removing a module takes, and how long it may take.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,22 +13,22 @@ use super::{ensure, ensure_eq, fail, Outcome};
 use crate::modules::Module;
 use crate::paths::ECHO_COUNTERS;
 
-/// What removing a module may take.
+/// How long removing a module may take.
 #[derive(Clone, Copy)]
 pub struct Bound {
-    /// What it took with nothing to do: the median of three.
+    /// What it took while idle: the median of three.
     pub idle: Duration,
     pub most: Duration,
 }
 
-/// Less than what would be waited for if the items that pend ran, 25 seconds for 1,000 of 100 ms of
-/// which four run at once, or if an armed timer had to fire. More than scheduling takes on a machine
-/// that is emulated, or has fewer processors than the guest, and is busy with other things: there
-/// 1,000 items that have nothing to do any more have taken 22 seconds, for each may wait for its CPU.
+/// Less than a removal would take that ran the pending items (25 seconds for 1,000 of 100 ms, four
+/// at once) or waited for an armed timer. More than scheduling takes on a busy machine that is
+/// emulated or has fewer processors than the guest: there 1,000 items that have nothing left to do
+/// took 22 seconds, because each may wait for its CPU.
 const MOST: Duration = Duration::from_secs(24);
 
 impl Bound {
-    /// Measured once in a run: the module is removed three times while idle.
+    /// Measured once in a run: the idle module is removed three times.
     pub fn of(module: &Module) -> Outcome<Bound> {
         static MEASURED: Mutex<Vec<(&str, Duration)>> = Mutex::new(Vec::new());
         let mut measured = MEASURED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -50,15 +50,15 @@ impl Bound {
     }
 }
 
-/// Removes the module and says how long it took.
+/// Removes the module and returns how long it took.
 pub fn removal(module: &Module) -> Outcome<Duration> {
     let started = Instant::now();
     ensure_eq!(module.remove(), Ok(()), "removing {}", module.name());
     Ok(started.elapsed())
 }
 
-/// Removes `wq_echo` while its queue is held, and lets the queue run when the removal has
-/// come as far as waiting for it: the device and the counters go first.
+/// Removes `wq_echo` while its queue is held, and lets the queue run when the removal waits for it.
+/// By then the device and the counters have gone.
 pub fn removal_of_held_echo(module: &Module, held: &mut HeldQueue) -> Outcome<Duration> {
     let remover = thread::spawn({
         let module = module.clone();

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events that the kernel's tracing sees, where nothing else tells of them.
+//! Events that only the kernel's tracing shows.
 
 use super::restore::early_grace_periods;
 use super::{skip, Outcome};
 use crate::tracefs::Instance;
 
-/// Sees the events of some kinds from the moment on when it is made.
+/// Records events of some kinds from when it is made.
 pub struct Trace {
-    // Always there, but for the end.
+    // `Some` until `drop()`.
     instance: Option<Instance>,
 }
 
 impl Trace {
-    /// Sees these events, which are of the group `group`.
+    /// Records these events of the group `group`.
     pub fn from_now(group: &str, events: &[&str]) -> Outcome<Trace> {
         let instance = match Instance::new(group) {
             Ok(instance) => instance,
@@ -21,7 +21,7 @@ impl Trace {
         };
         // Some thousand events are enough.
         instance.set("buffer_size_kb", "256")?;
-        // A number that grows with each event, so that those of several CPUs are in order.
+        // A number that grows with each event, to order the events of several CPUs.
         instance.set("trace_clock", "counter")?;
         for event in events {
             instance.set(&format!("events/{group}/{event}/enable"), "1")?;
@@ -29,7 +29,7 @@ impl Trace {
         Ok(Trace { instance: Some(instance) })
     }
 
-    /// What has been seen, a line an event.
+    /// What has been seen, one line an event.
     pub fn text(&self) -> Outcome<String> {
         Ok(self.instance.as_ref().expect("gone in drop() only").read("trace")?)
     }

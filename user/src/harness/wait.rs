@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for a condition that no event announces, for so long and no longer.
+//! Waiting, up to a limit, for a condition that no event announces.
 
 use std::hint;
 use std::thread;
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use super::{fail, Outcome};
 
-/// How long a case waits for what should take an instant. Only failing cases
-/// wait that long; emulated machines can be slow by a factor of fifty.
+/// How long a case waits for what should take an instant. Only failing cases wait that long.
+/// Emulated machines can be fifty times slower.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Looks until `probe` has an answer. `Err` in it says what was seen instead,
-/// and the last of these is told if none comes in time.
+/// Looks until `probe` has an answer. Its `Err` says what was seen instead. If no answer comes in
+/// time, the last `Err` is reported.
 pub fn wait_until<T>(what: &str, probe: impl FnMut() -> Outcome<Result<T, String>>) -> Outcome<T> {
     look_until(what, || thread::sleep(PAUSE), probe)
 }
 
-/// As [`wait_until`], without giving the CPU away between two looks.
+/// Like [`wait_until`], but keeps the CPU between two looks.
 pub fn spin_until<T>(what: &str, probe: impl FnMut() -> Outcome<Result<T, String>>) -> Outcome<T> {
     look_until(what, hint::spin_loop, probe)
 }
@@ -33,7 +33,7 @@ fn look_until<T>(
 ) -> Outcome<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // The clock before the look: the last look is never a stale one.
+        // Read the clock before the look, so that the last look is never stale.
         let late = Instant::now() >= deadline;
         match probe()? {
             Ok(answer) => return Ok(answer),
