@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process that does anything to both nodes, and looks at what they show.
+//! A process that does anything to both nodes, and checks what they show.
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::harness::random::Random;
 use crate::paths::{DEMO_NODE, ECHO_COUNTERS};
 use crate::raw;
 
-/// What `wq_echo` has to be loaded with.
+/// The `max_pending` with which `wq_echo` has to be loaded.
 pub const MAX_PENDING: u64 = 64;
 
 /// A process that does anything.
@@ -99,14 +99,14 @@ impl Anything {
         }
     }
 
-    /// One write, all or none of which is done but for want of memory or room.
+    /// Makes one write. It does all or nothing, unless memory or room runs out.
     fn command(&mut self, text: &str, counts: &[(&'static str, u64)]) -> Result<(), Error> {
         match write(&self.node, text.as_bytes()) {
             Ok(taken) if taken == text.len() => {
                 counts.iter().for_each(|&(name, count)| self.count(name, count));
                 Ok(())
             }
-            // Of one line nothing has been done then.
+            // The line that failed has had no effect.
             Err(Errno::EAGAIN | Errno::ENOMEM) => {
                 self.count("without_memory", 1);
                 Ok(())
@@ -130,7 +130,7 @@ impl Anything {
         Ok(())
     }
 
-    /// Seven files are not of one moment, but some things hold whenever each is read.
+    /// The seven files are not read at one moment, but some relations hold for each read.
     fn read_counters(&mut self) -> Result<(), Error> {
         let Some(counters) = self.unless_without_memory(EchoCounters::read())? else {
             return Ok(());

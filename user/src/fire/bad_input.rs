@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Any bytes at all, written to both nodes. A model predicts what each write
-//! returns, what it does to each counter, and each line of the log.
+//! Arbitrary bytes, written to both nodes. A model predicts what each write returns, how it changes
+//! each counter, and each line of the log.
 
 use std::collections::HashMap;
 
@@ -28,16 +28,17 @@ cases! {
     demo_does_as_the_model_says_whatever_is_thrown_at_it,
 }
 
-/// So many writes are looked at together: few enough for the log to hold, which takes a kilobyte for
-/// the longest. Who reads it may be woken with the next tick only, so that a few would take as long.
+/// How many writes are checked together. The log has to hold them all: the longest takes a
+/// kilobyte. Smaller batches would take as long, because the reader may be woken only with the next
+/// tick.
 fn batch() -> u64 {
     (raw::log_size() / 4096).clamp(32, 256)
 }
 
-/// The most parts that writev(2) takes (UIO_MAXIOV).
+/// The most parts that writev(2) takes (`UIO_MAXIOV`).
 const PARTS_MAX: usize = 1024;
 
-/// From so many inputs on, the first of them have each length once, whole and readable.
+/// With at least this many inputs, the first ones have each length once, whole and readable.
 const ENOUGH_FOR_ALL_LENGTHS: u64 = 16_000;
 
 fn lengths_first(harness: &Harness, thrower: &mut Thrower) -> Vec<usize> {
@@ -49,7 +50,7 @@ fn lengths_first(harness: &Harness, thrower: &mut Thrower) -> Vec<usize> {
     lengths
 }
 
-/// What the kernel says before either module sees anything of it.
+/// What the kernel returns before either module sees anything.
 fn refused_by_the_kernel(parts: &[Part]) -> Option<Errno> {
     if parts.len() > PARTS_MAX {
         return Some(Errno::EINVAL);
@@ -57,13 +58,13 @@ fn refused_by_the_kernel(parts: &[Part]) -> Option<Errno> {
     parts.iter().any(|part| matches!(part, Part::Kernel(_))).then_some(Errno::EFAULT)
 }
 
-/// The console gets warnings and what is worse, so that a report is seen and
-/// the serial line does not hold everything up. The log has all of it.
+/// The console shows only warnings and worse, so that a report is visible and the serial line is
+/// not a bottleneck. The log has everything.
 fn quiet_console() -> Outcome<Setting> {
     Setting::change("/proc/sys/kernel/printk", "5")
 }
 
-/// What was sent, for a failure to be done again.
+/// Adds the input to a failure, so that it can be repeated.
 fn explain(number: u64, parts: &[Part]) -> impl FnOnce(Stop) -> Stop + '_ {
     move |stop| match stop {
         Stop::Fail(reason) => {
@@ -83,7 +84,7 @@ fn explain(number: u64, parts: &[Part]) -> impl FnOnce(Stop) -> Stop + '_ {
     }
 }
 
-/// What `wq_echo` makes of one call: what it returns, and the message.
+/// What `wq_echo` makes of one call: its result, and the message.
 fn echo_predicts(parts: &[Part]) -> (Result<usize, Errno>, Option<Vec<u8>>) {
     if let Some(errno) = refused_by_the_kernel(parts) {
         return (Err(errno), None);
@@ -102,7 +103,7 @@ fn echo_predicts(parts: &[Part]) -> (Result<usize, Errno>, Option<Vec<u8>>) {
             Part::Bad(_) | Part::Null(_) | Part::Kernel(_) => break,
         }
     }
-    // A line end behind the message need not be readable.
+    // A line end after the message need not be readable.
     if readable.len() < total.min(model::MESSAGE_MAX) {
         return (Err(Errno::EFAULT), None);
     }
@@ -175,8 +176,8 @@ struct Prediction {
     commands: Vec<Command>,
 }
 
-/// A file in /proc gets each part of a writev(2) as a write of its own; the
-/// first that fails ends it, and only if it was the very first with an error.
+/// A file in /proc gets each part of a writev(2) as a separate write. The first part that fails
+/// ends the call. The call returns its error only if it was the very first part.
 fn demo_predicts(parts: &[Part]) -> Prediction {
     let mut predicted = Prediction { result: Ok(0), refusals: Vec::new(), commands: Vec::new() };
     if let Some(errno) = refused_by_the_kernel(parts) {
@@ -213,8 +214,7 @@ fn demo_predicts(parts: &[Part]) -> Prediction {
     predicted
 }
 
-/// What a run of inputs may do, so that what comes of it can be foretold and
-/// waited for.
+/// The limits of a run of inputs, so that its effects can be predicted and waited for.
 struct Budget {
     custom: i64,
     data: u64,
@@ -223,11 +223,10 @@ struct Budget {
 
 impl Budget {
     const NEW: Budget = Budget { custom: 8, data: 2000, flushes: 3 };
-    /// No run of inputs takes that long.
+    /// No run of inputs takes this long.
     const LONG: i64 = 600_000;
 
-    /// Runs the commands in a copy of the model; `None` if that is more than
-    /// can be foretold.
+    /// Runs the commands in a copy of the model. `None` if the result cannot be predicted.
     fn run(&mut self, model: &DemoModel, commands: &[Command]) -> Option<DemoModel> {
         let mut model = model.clone();
         let mut left = Budget { ..*self };
@@ -236,7 +235,7 @@ impl Budget {
             let foretold = match *command {
                 Command::Delayed(ms) => model.armed || ms >= Budget::LONG,
                 Command::Start(ms) => ms >= Budget::LONG,
-                // What ran before it in the same write is never seen in the table.
+                // The table never shows what ran before it in the same write.
                 Command::Reset => !model.busy && !immediate,
                 Command::Immediate => {
                     immediate = true;
@@ -266,26 +265,25 @@ impl Budget {
     }
 }
 
-/// What the log has to say at the end of a run of inputs.
+/// What the log has to contain at the end of a run of inputs.
 #[derive(Default)]
 struct Lines {
     refusals: Vec<(u64, String)>,
     seen_refusals: Vec<String>,
-    /// Each value of `data`, how often it was queued less how often printed.
+    /// For each value of `data`: how often it was queued minus how often it was printed.
     values: HashMap<i64, i64>,
-    /// The items of each kind, on each queue, that were queued for sure, or that the table says
-    /// have run, less those that said that they ran.
+    /// For each kind and queue: the items that were certainly queued, or that the table counts as
+    /// executed, minus those that logged a run.
     runs: HashMap<(String, String), i64>,
     immediate: Immediate,
 }
 
-/// How many immediate items are coalesced is for the moment to decide; the table shows how
-/// many have run.
+/// How many immediate items coalesce depends on timing. The table shows how many have run.
 #[derive(Default)]
 struct Immediate {
-    /// Executed, as the table had it when it was last looked at.
+    /// `executed` as of the last look at the table.
     executed: u64,
-    /// Some have been asked for since.
+    /// Some have been requested since.
     asked: bool,
 }
 
@@ -308,7 +306,7 @@ impl Lines {
         *self.runs.entry((kind.into(), queue.into())).or_default() += count;
     }
 
-    /// Before a write: a reset takes away what the table shows.
+    /// Call before a write: a reset removes what the table shows.
     fn before(&mut self, commands: &[Command]) -> Outcome {
         if self.immediate.asked && commands.contains(&Command::Reset) {
             send("flush\n")?;
@@ -317,7 +315,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Behind a write.
+    /// Call after a write.
     fn expect_of(&mut self, commands: &[Command]) {
         for command in commands {
             match *command {
@@ -333,7 +331,7 @@ impl Lines {
         }
     }
 
-    /// With nothing outstanding.
+    /// Call with nothing outstanding.
     fn look(&mut self, now: &Table) {
         let executed = now.row("immediate").executed;
         let ran = executed as i64 - self.immediate.executed as i64;
@@ -357,7 +355,7 @@ impl Lines {
 }
 
 fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Outcome {
-    /// So many inputs between two looks at the table.
+    /// How many inputs there are between two looks at the table.
     const RUN: u64 = 3200;
     let reload = every_refusal_logged(harness)?;
     let _quiet = quiet_console()?;
@@ -404,7 +402,7 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Ou
             lines.look(&expect_table(&model)?);
             lines.read(&mut log)?;
             lines.expect_all()?;
-            // No timer stays armed for so long that it fires.
+            // No timer stays armed long enough to fire.
             send("stop\ncancel\n")?;
             model.run(Command::Stop);
             model.run(Command::Cancel);
@@ -419,7 +417,7 @@ fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Ou
     reload.finish()
 }
 
-/// The table is as the model has it, with nothing outstanding but timers.
+/// The table matches the model, with nothing outstanding but timers.
 fn expect_table(model: &DemoModel) -> Outcome<Table> {
     let now = table()?;
     let immediate = now.row("immediate");

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The processes that the cases start, seen from the cases: this program again,
-//! with a command that its help does not list. What a child does is in
-//! [`super::jobs`].
+//! The processes that the cases start, from the cases' side: this program, started with a hidden
+//! command. [`super::jobs`] has what a child does.
 //!
-//! A child says that it is ready, waits for a line on its standard input, does
-//! its job, and reports in one line. It is killed when its handle goes.
+//! A child says that it is ready, waits for a line on its standard input, does its job, and reports
+//! in one line. Dropping its handle kills it.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -21,19 +20,19 @@ use crate::harness::{ensure, fail, Outcome};
 /// The hidden command: `wqtest fire-child JOB ARGUMENT...`.
 pub const COMMAND: &str = "fire-child";
 
-/// What a child is to do.
+/// What a child has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
-    /// Writes one text to `wq_echo`; reports `errno` and the `signals` caught.
+    /// Writes one text to `wq_echo`. Reports `errno` and the `signals` caught.
     Once { caught: Caught, text: String },
-    /// Writes messages of [`numbered`](super::numbered) until it gets SIGTERM, again where a
-    /// signal interrupts one; reports how many were `written`.
+    /// Writes messages of [`numbered`](super::numbered) until it gets SIGTERM, and repeats a
+    /// message that a signal interrupts. Reports how many were `written`.
     Numbered { caught: Caught, writer: usize, most: usize },
-    /// Does anything to both nodes, `rounds` times or until it gets SIGTERM;
-    /// reports how much of what was accepted.
+    /// Does anything to both nodes, `rounds` times or until it gets SIGTERM. Reports how much of
+    /// each kind was accepted.
     Anything { writer: usize, seed: u64, rounds: usize, resets: bool },
-    /// Uses up memory until so many KiB are free, and keeps the kernel at looking
-    /// for more until it gets SIGTERM; says `full` in between.
+    /// Uses up memory until `leave` KiB are free, and says `full`. Then keeps the kernel reclaiming
+    /// memory until it gets SIGTERM.
     Hog { leave: usize },
 }
 
@@ -44,7 +43,7 @@ pub enum Caught {
     Neither,
     /// System calls fail with EINTR.
     Interrupting,
-    /// System calls are taken up again.
+    /// The kernel restarts system calls.
     Restarting,
 }
 
@@ -99,7 +98,7 @@ impl Job {
     }
 }
 
-/// A line to the process that has started this one.
+/// Prints a line for the process that started this one.
 pub fn say(line: &str) {
     // If nobody listens any more, nobody needs to know.
     let mut out = io::stdout().lock();
@@ -114,7 +113,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Returns at once; the child is not ready yet.
+    /// Returns at once: the child is not ready yet.
     fn spawn(job: &Job) -> Outcome<Process> {
         let mut child = Command::new("/proc/self/exe")
             .arg(COMMAND)
@@ -137,7 +136,7 @@ impl Process {
         Ok(processes)
     }
 
-    /// Lets it begin with its job.
+    /// Lets it begin its job.
     pub fn go(&mut self) -> Outcome {
         self.input.write_all(b"go\n")?;
         Ok(())
@@ -147,7 +146,7 @@ impl Process {
         Ok(kill(Pid::from_raw(self.child.id() as i32), signal)?)
     }
 
-    /// As [`Process::signal`]; returns when it has been received.
+    /// Like [`Process::signal`], but returns when the signal has been received.
     pub fn signal_and_wait(&self, signal: Signal) -> Outcome {
         signal_and_wait(Pid::from_raw(self.child.id() as i32), signal)
     }
@@ -164,7 +163,7 @@ impl Process {
         Ok(line.trim_end().to_owned())
     }
 
-    /// The next line that it says, as names and numbers; waits for it.
+    /// Waits for the next line that it prints, and returns it as names and numbers.
     pub fn report(&mut self) -> Outcome<HashMap<String, u64>> {
         let line = self.line()?;
         let number = |word: &str| {
@@ -177,7 +176,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end, which a signal has brought about.
+    /// Waits for its end, which a signal has caused.
     pub fn wait(mut self) -> Outcome<ExitStatus> {
         Ok(self.child.wait()?)
     }
@@ -185,7 +184,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Nobody waits for it any more. Both fail where it has ended already.
+        // Nobody waits for the child any more. Both calls fail if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

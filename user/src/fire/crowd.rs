@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many processes that do anything to both nodes, alone and while the machine
-//! loses a processor or runs out of memory. All that was accepted is done.
+//! Many processes that do anything to both nodes, alone and while the machine loses a processor or
+//! runs out of memory. All that was accepted has to be done.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -35,7 +35,7 @@ cases! {
     demo_items_run_on_the_rescuer_when_no_worker_can_be_made,
 }
 
-/// Processes that do anything, until their rounds are over.
+/// Processes that do anything until their rounds are over.
 struct Crowd {
     processes: usize,
     rounds: usize,
@@ -43,8 +43,8 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Runs them, and `meanwhile`, which gets told when they are done. Checks
-    /// all that they have asked for.
+    /// Runs them beside `meanwhile`, which is told when they are done. Checks the effects of all
+    /// that they have done.
     fn run(
         &self,
         harness: &Harness,
@@ -53,8 +53,8 @@ impl Crowd {
         self.run_when(harness, || Ok(()), meanwhile).map(drop)
     }
 
-    /// As [`Crowd::run`], with `first` between the start of the processes and that of
-    /// their work. Returns how much of what they have done, and what `first` did.
+    /// Like [`Crowd::run`], with `first` after the processes have started and before they work.
+    /// Returns how much of each kind they have done, and the result of `first`.
     fn run_when<T>(
         &self,
         harness: &Harness,
@@ -158,8 +158,8 @@ fn all_is_done_while_a_processor_comes_and_goes(harness: &Harness) -> Outcome {
 }
 
 fn all_is_done_while_memory_is_short(harness: &Harness) -> Outcome {
-    // The kernel keeps more in reserve than it would, for those who cannot wait: only those
-    // who can are short of memory.
+    // Raise the kernel's reserve for allocations that cannot wait, so that only those that can wait
+    // are short of memory.
     let _reserve = Setting::change("/proc/sys/vm/min_free_kbytes", "16384")?;
     let said = (free_memory(), low_watermark(), Reclaimed::so_far());
     let (Some(before), Some(leave), Some(_)) = said else {
@@ -199,16 +199,15 @@ fn all_is_done_while_memory_is_short(harness: &Harness) -> Outcome {
         "{least} of {before} KiB were left, {leave} are little; {items} custom items ran, \
          {reclaimed:?}"
     ));
-    // Their queue is one with WQ_MEM_RECLAIM.
+    // Their queue has WQ_MEM_RECLAIM.
     ensure!(items > 0, "no custom items ran while memory was short");
     let pages = reclaimed.by_kswapd + reclaimed.direct;
     ensure!(pages > 0, "the kernel had no need to take memory back");
     Ok(())
 }
 
-/// A queue with WQ_MEM_RECLAIM has a thread of its own for when no worker can
-/// be had: here, because every allocation of the thread that makes threads
-/// fails.
+/// A queue with `WQ_MEM_RECLAIM` has a rescuer for when no worker can be made. Here none can be
+/// made because every allocation fails in the thread that creates threads.
 fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(harness: &Harness) -> Outcome {
     const KTHREADD: &str = "/proc/2/make-it-fail";
     const QUEUE: &str = "/sys/devices/virtual/workqueue/workqueue_demo/nice";
@@ -219,7 +218,7 @@ fn demo_items_run_on_the_rescuer_when_no_worker_can_be_made(harness: &Harness) -
     let reload = loaded_with(&harness.demo, "")?;
     let mut log = DemoLog::from_now()?;
     {
-        // Workers of a priority that nobody else asks for: only one is made.
+        // Workers of a priority that no other queue asks for: only one exists.
         let _nice = Setting::change(QUEUE, "-7")?;
         let mut settings = Vec::new();
         for (name, value) in [

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A fault at each step of each system call there is: every allocation fails
-//! once, and every copy from or to user memory.
+//! A fault at each step of each system call: every allocation fails once, and every copy from or to
+//! user memory.
 //!
-//! What fails says so with an errno that fits, has done nothing, and has
-//! broken nothing; what succeeds all the same has done all of it.
+//! A call that fails returns a fitting errno, has done nothing, and has broken nothing. A call that
+//! succeeds nevertheless has done all of it.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -49,7 +49,7 @@ cases! {
 /// More steps than any call has.
 const MANY: u32 = 20_000;
 
-/// What a call may say whose step has failed.
+/// The errors that a call with a failed step may return.
 const CLEAN: [Errno; 2] = [Errno::ENOMEM, Errno::EFAULT];
 
 fn expect_clean(errno: Option<Errno>, what: &str, n: u32) -> Outcome {
@@ -59,8 +59,8 @@ fn expect_clean(errno: Option<Errno>, what: &str, n: u32) -> Outcome {
     }
 }
 
-/// Does `call` with a fault at its first step, its second and so on, until it
-/// has no more steps; `check` looks at each result.
+/// Does `call` with a fault at its first step, its second and so on, until it has no more steps.
+/// `check` looks at each result.
 fn sweep<T>(
     harness: &Harness,
     what: &str,
@@ -97,7 +97,7 @@ fn echo_survives_a_fault_at_each_step_of_its_opening(harness: &Harness) -> Outco
     expect_unused(&harness.echo)
 }
 
-/// Closing a file is the last step of ending it, which may be another thread's.
+/// The last step of closing a file may happen in another thread.
 fn expect_unused(module: &Module) -> Outcome {
     wait_until("the module to be unused", || {
         let count = module.reference_count();
@@ -105,8 +105,8 @@ fn expect_unused(module: &Module) -> Outcome {
     })
 }
 
-/// Each kind of write to a module just loaded, which has no memory for messages
-/// yet: later it keeps some.
+/// Each kind of write to a module just loaded, which has no memory for messages yet. Later it keeps
+/// some.
 fn echo_survives_a_fault_at_each_step_of_a_write(harness: &Harness) -> Outcome {
     let faults = FailNth::anywhere()?;
     let long = [b'l'; 600];
@@ -266,7 +266,7 @@ fn demo_survives_a_fault_at_each_step_of_every_command(harness: &Harness) -> Out
     let node = demo_node::open()?;
     for (first, lines) in WRITES {
         let text: String = lines.iter().map(|(line, ..)| *line).collect();
-        // Every call is preceded by `first`: the sweep's own loop would not.
+        // `first` precedes every call, which the loop of `sweep` would not do.
         for n in 1..MANY {
             if !first.is_empty() {
                 send(first)?;
@@ -321,9 +321,10 @@ fn demo_survives_a_fault_at_each_step_of_the_first_use_of_each_kind(harness: &Ha
     Kind::ALL[1..].iter().try_for_each(|kind| sweep_first_use(harness, *kind))
 }
 
-/// Faults at the steps of the first use of a kind: at all of them if so many are asked for.
+/// Faults in the first use of a kind: at all steps if the load allows that many.
 ///
-/// Until the queue has been made it is not there; from then on the module is no longer a new one.
+/// A use that fails before the queue has been made can be repeated. After that, the module has to
+/// be loaded again for the next first use.
 fn sweep_first_use(harness: &Harness, kind: Kind) -> Outcome {
     let faults = FailNth::anywhere()?;
     let word = KIND_WORDS[kind.0];
@@ -363,7 +364,7 @@ fn sweep_first_use(harness: &Harness, kind: Kind) -> Outcome {
     fresh.finish()
 }
 
-/// A use that fails has queued nothing; whether the queue has been made.
+/// A failed use has queued nothing. Returns whether the queue has been made.
 fn expect_first_use(kind: Kind, result: Result<usize, Errno>, text: &str, n: u32) -> Outcome<bool> {
     let now = table()?;
     let is_there = now.queue(&kind.queue_name()).is_some();
@@ -407,8 +408,7 @@ fn expect_effects(
     Ok(())
 }
 
-/// A module that has been loaded works and can be removed; one that has not
-/// has left nothing.
+/// A module that has been loaded works and can be removed. One that has not has left nothing.
 fn expect_whole_or_nothing(module: &Module, result: Result<(), Error>, n: u32) -> Outcome {
     let node = match module.name() {
         "wq_echo" => ECHO_DEVICE,
@@ -451,8 +451,8 @@ fn use_once(module: &Module) -> Outcome {
     }
 }
 
-/// At which of `steps` steps there is a fault: one after the other until none is hit any more
-/// if there are `most` at most, or at `most` of them.
+/// Which of `steps` steps to fault: one after the other until none is hit any more if there are at
+/// most `most`, otherwise `most` of them.
 fn steps_to_fault(harness: &Harness, steps: u32, most: u32, name: &str) -> Vec<u32> {
     match steps <= most {
         true => (1..MANY).collect(),
@@ -460,8 +460,7 @@ fn steps_to_fault(harness: &Harness, steps: u32, most: u32, name: &str) -> Vec<u
     }
 }
 
-/// At which of `steps` steps there is a fault where there is no time for all:
-/// at so many, some of each part.
+/// Which of `steps` steps to fault when there is no time for all: some of each part.
 fn chosen_steps(harness: &Harness, steps: u32, most: u32, name: &str) -> Vec<u32> {
     let mut random = harness.load.random(name);
     (0..most)
@@ -473,8 +472,8 @@ fn chosen_steps(harness: &Harness, steps: u32, most: u32, name: &str) -> Vec<u32
         .collect()
 }
 
-/// Faults while the module is loaded, at those steps that `faults` are for:
-/// one after the other until none is hit any more, or at `most` of them.
+/// Faults while the module is loaded, at the steps that `faults` covers: one after the other until
+/// none is hit any more, or at `most` of them.
 fn sweep_loading(harness: &Harness, module: &Module, faults: FailNth, most: u32) -> Outcome {
     let reload = removed(module)?;
     let (result, steps) = faults.count(|| module.load(""))?;
@@ -499,8 +498,8 @@ fn sweep_loading(harness: &Harness, module: &Module, faults: FailNth, most: u32)
     reload.finish()
 }
 
-/// Faults at the steps of the module's own init function: ten times as many as of loading as a
-/// whole, for each of these is the module's.
+/// Faults in the module's own init function: ten times as many as in loading as a whole, because
+/// each of these steps is the module's.
 fn sweep_init(harness: &Harness, module: &Module) -> Outcome {
     let most = harness.load.steps.saturating_mul(10);
     sweep_loading(harness, module, FailNth::below("do_one_initcall")?, most)
@@ -514,8 +513,8 @@ fn demo_survives_a_fault_at_each_step_of_its_init(harness: &Harness) -> Outcome 
     sweep_init(harness, &harness.demo)
 }
 
-/// Faults at the steps of finit_module(2), most of which are the kernel's own:
-/// at all of them if so many are asked for.
+/// Faults in finit_module(2), where most steps are the kernel's own: at all of them if the load
+/// allows that many.
 fn sweep_whole_loading(harness: &Harness, module: &Module) -> Outcome {
     sweep_loading(harness, module, FailNth::anywhere()?, harness.load.steps)
 }
@@ -528,8 +527,7 @@ fn demo_survives_faults_all_over_its_loading(harness: &Harness) -> Outcome {
     sweep_whole_loading(harness, &harness.demo)
 }
 
-/// Faults at the steps of a removal, `first` of which brings the module into a
-/// state.
+/// Faults in a removal. `first` brings the module into a state before it.
 fn sweep_removal(harness: &Harness, module: &Module, first: impl Fn() -> Outcome) -> Outcome {
     let faults = FailNth::anywhere()?;
     let reload = reloaded_afterwards(module)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process that uses up memory, and what the kernel does about it.
+//! A process that uses up memory, and how the kernel reacts.
 
 use std::fs;
 
@@ -8,20 +8,20 @@ use super::children::say;
 use crate::error::Error;
 use crate::raw;
 
-/// So much memory nobody uses, in KiB.
+/// The free memory, in KiB.
 pub fn free_memory() -> Option<usize> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemFree:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// With less than this free, in KiB, the kernel looks for memory that it can take back: the
-/// low watermarks of all zones, and what a zone does not lend to others.
+/// The kernel reclaims memory when less than this is free, in KiB: the sum of the low watermarks of
+/// all zones and of what each zone withholds from others.
 pub fn low_watermark() -> Option<usize> {
     low_watermark_in(&fs::read_to_string("/proc/zoneinfo").ok()?, raw::page_size())
 }
 
-/// `zoneinfo` counts pages, of `page` bytes.
+/// `zoneinfo` counts pages of `page` bytes.
 fn low_watermark_in(zoneinfo: &str, page: usize) -> Option<usize> {
     let pages = |zone: &str| {
         let number = |name: &str| -> Option<usize> {
@@ -41,12 +41,12 @@ fn low_watermark_in(zoneinfo: &str, page: usize) -> Option<usize> {
     Some(zones?.into_iter().sum::<usize>() * page / 1024)
 }
 
-/// How many pages the kernel has taken back since boot, for want of memory.
+/// How many pages the kernel has reclaimed since boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reclaimed {
-    /// By the thread that is there for it.
+    /// By the kernel's own thread for it.
     pub by_kswapd: u64,
-    /// By who wanted memory, and got none before he had looked for some himself.
+    /// By threads that needed memory and had to reclaim some first.
     pub direct: u64,
 }
 
@@ -71,10 +71,10 @@ impl Reclaimed {
     }
 }
 
-/// So much is used at a time.
+/// How much is used at a time.
 const PIECE: usize = 256 << 10;
 
-/// Uses up to so many pieces more. Whether the kernel had to take memory back for one.
+/// Uses up to `more` further pieces. Returns whether the kernel had to reclaim memory for one.
 fn takes_back(pieces: &mut Vec<Vec<u8>>, more: usize) -> bool {
     let before = Reclaimed::so_far();
     (0..more).any(|_| {
@@ -83,11 +83,11 @@ fn takes_back(pieces: &mut Vec<Vec<u8>>, more: usize) -> bool {
     })
 }
 
-/// Uses up memory until `leave` KiB are free or the kernel takes some back, says so, and keeps
-/// the kernel at that until it gets SIGTERM.
+/// Uses up memory until `leave` KiB are free or the kernel reclaims some, and says so. Then keeps
+/// the kernel reclaiming until it gets SIGTERM.
 ///
-/// There is neither swap nor a disk with pages that the kernel could drop, and where it finds
-/// nothing it kills. So a part of what is used up is for it to take, and used again and again.
+/// There is neither swap nor a disk whose pages the kernel could drop, and a kernel that finds
+/// nothing to reclaim kills. So a part of the memory is reclaimable, and is used again and again.
 pub fn hog(leave: usize) -> Result<(), Error> {
     /// Half of what the kernel may take.
     const MORE: usize = raw::Disposable::LENGTH / 2 / PIECE;
@@ -103,11 +103,11 @@ pub fn hog(leave: usize) -> Result<(), Error> {
         let mut more = Vec::new();
         match takes_back(&mut more, MORE) {
             true => drop(more),
-            // There was more free than it seemed.
+            // More memory was free than it seemed.
             false => pieces.append(&mut more),
         }
         disposable.use_all().map_err(explain)?;
-        // Gives way before the kernel has nothing left.
+        // Gives memory back before the kernel has none left.
         if free_memory().is_some_and(|free| free < leave / 2) {
             pieces.truncate(pieces.len() - pieces.len().min(1));
         }

@@ -15,7 +15,7 @@ use crate::echo_device::EchoDevice;
 use crate::error::Error;
 use crate::raw;
 
-/// Does the job that the words tell.
+/// Does the job that the words describe.
 pub fn main(words: &[String]) -> Result<(), Error> {
     let Some(job) = Job::from_words(words) else {
         return Err(Error::new(COMMAND, format!("no such job: {words:?}")));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What all the other cases have left behind.
+//! What all other cases have left behind.
 
 use crate::cases::cases;
 use crate::harness::loaded::removed;

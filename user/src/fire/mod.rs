@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cases of `wqtest fire`: everything often, at once, and when it suits
-//! the modules least. One file a subject; a case's name is the sentence that
-//! it proves.
+//! The cases of `wqtest fire`: everything often, at once, and at the worst moment. One file a
+//! subject. A case's name is the sentence that it proves.
 
 mod anything;
 mod bad_input;
@@ -19,12 +18,11 @@ mod unload;
 
 use crate::cases::{matching_of, Case};
 
-/// In the order in which they run: last, whether any of them has leaked.
+/// In the order in which they run. The last subject checks whether any of them has leaked.
 const SUBJECTS: &[&[Case]] =
     &[faults::CASES, bad_input::CASES, signals::CASES, crowd::CASES, unload::CASES, leaks::CASES];
 
-/// The cases whose names contain `filter`, and whether they leak; without one,
-/// all.
+/// The cases whose names contain `filter` and the check for leaks, or all without one.
 pub fn matching(filter: Option<&str>) -> Vec<Case> {
     let mut cases = matching_of(SUBJECTS, filter);
     if !cases.is_empty() {
@@ -34,7 +32,7 @@ pub fn matching(filter: Option<&str>) -> Vec<Case> {
     cases
 }
 
-/// Whether a case looks at what the others have left.
+/// Whether a case checks what the others have left.
 pub fn is_last(case: &Case) -> bool {
     leaks::CASES.iter().any(|last| last.name == case.name)
 }

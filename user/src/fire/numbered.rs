@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages that tell who wrote them, and as which of his.
+//! Messages that carry their writer and their number.
 
-/// Message `number` of a writer: nothing but a whole one looks like it.
+/// Message `number` of a writer. Only a whole one looks like this.
 pub fn numbered(writer: usize, number: usize) -> String {
     let filler = (b'a' + (writer % 26) as u8) as char;
     format!("<{writer} {number} {}>", filler.to_string().repeat(40 + number % 150))

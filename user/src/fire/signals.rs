@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Signals in numbers, while writers sleep at the bound of `wq_echo`.
+//! Many signals, while writers sleep at the bound of `wq_echo`.
 
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
@@ -24,7 +24,7 @@ cases! {
     echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted,
 }
 
-/// Who writes, and what hits him. He is no more, gets EINTR, or sleeps on.
+/// How a writer treats signals, and which one it gets. It dies, gets EINTR, or sleeps on.
 const FATES: [(Caught, Signal); 6] = [
     (Caught::Neither, Signal::SIGKILL),
     (Caught::Neither, Signal::SIGINT),
@@ -99,7 +99,7 @@ fn echo_lets_writers_at_its_bound_be_killed_and_interrupted_in_numbers(
     Ok(())
 }
 
-/// The writers of a round; none where one has been killed.
+/// The writers of a round; `None` for one that has been killed.
 type Writers = Vec<Option<Process>>;
 
 /// What writer `number` does about signals.
@@ -126,7 +126,7 @@ fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
         hit_them_asleep(&mut writers)?;
         drop(pinned);
         writers.iter().flatten().try_for_each(Process::run_where_this_does)?;
-        // Signals at any moment: in the sleep, before it, behind it.
+        // Signals at any moment: before, during and after the sleep.
         for _ in 0..240 {
             let number = random.below(WRITERS);
             match &writers[number] {
@@ -135,7 +135,7 @@ fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
                         drop(writers[number].take());
                     }
                 }
-                // Sent to one that has ended it is lost, which is as well.
+                // A signal to a writer that has ended is lost, which does no harm.
                 Some(writer) => {
                     writer.signal(random.pick(&[Signal::SIGINT, Signal::SIGALRM]))?;
                 }
@@ -179,15 +179,15 @@ fn echo_takes_whole_messages_only_of_writers_who_are_killed_and_interrupted(
     Ok(())
 }
 
-/// The writer whom [`hit_them_asleep`] kills.
+/// The writer that [`hit_them_asleep`] kills.
 const KILLED_ASLEEP: usize = 0;
 
-/// Lets all of them begin and fall asleep at a bound of one message, which stays
-/// until one of them is dead and each of those who catch signals has had one.
+/// Lets all writers begin and fall asleep at a bound of one message. The bound stays until one
+/// writer is dead and each writer that catches signals has had one.
 fn hit_them_asleep(writers: &mut Writers) -> Outcome {
     let mut held = HeldQueue::hold("wq_echo")?;
     writers.iter_mut().flatten().try_for_each(Process::go)?;
-    // The first message fills the queue. Then all have to wait, he who wrote it too.
+    // The first message fills the queue. Then all have to wait, including its writer.
     let asleep = writers.len() as u64;
     counters_when("all writers to sleep at the bound", |now| now.waiting == asleep)?;
     drop(writers[KILLED_ASLEEP].take());
@@ -202,7 +202,7 @@ fn hit_them_asleep(writers: &mut Writers) -> Outcome {
     held.release()
 }
 
-/// Each message that has been printed is whole, and the next of its writer.
+/// Each printed message is whole, and is the next of its writer.
 pub fn follow(log: &mut EchoLog, next: &mut [usize]) -> Outcome {
     for message in log.printed_already()? {
         match numbers_of(&message.text()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is thrown at the nodes: text that is nearly right, and text that is
-//! not; in one piece, in many, and in memory that is not all there.
+//! The input for the nodes: text that is nearly right, and text that is not; in one part, in many,
+//! and in memory that is only partly readable.
 
 use crate::demo_model;
 use crate::harness::random::Random;
@@ -9,14 +9,13 @@ use crate::raw::Part;
 
 /// The longest text.
 const LONGEST: usize = 8192;
-/// What fits the page before the edge, which has this many bytes at least.
+/// What fits into the page before the edge, which has at least this many bytes.
 const PAGE: usize = 4096;
 
 /// Draws one text after the other.
 pub struct Thrower {
     pub random: Random,
-    /// The length of the next text that is drawn for its length: each has its
-    /// turn.
+    /// The length of the next text that is drawn by length: each length has its turn.
     next_length: usize,
 }
 
@@ -25,11 +24,11 @@ impl Thrower {
         Thrower { random, next_length: 0 }
     }
 
-    /// For `wq_echo`.
+    /// A text for `wq_echo`.
     pub fn message(&mut self) -> Vec<u8> {
         let length = match self.random.below(10) {
             0..=1 => self.turn(),
-            // Round the length of a message and of the line end behind it.
+            // About the length of a message and the line end after it.
             2..=4 => self.random.between(250, 262),
             _ => self.random.below(80),
         };
@@ -48,7 +47,7 @@ impl Thrower {
         }
     }
 
-    /// For `workqueue_demo`.
+    /// A text for `workqueue_demo`.
     pub fn commands(&mut self) -> Vec<u8> {
         let mut text = match self.random.below(20) {
             0..=14 => self.lines(),
@@ -74,7 +73,7 @@ impl Thrower {
         }
     }
 
-    /// Each length there is, once.
+    /// Every length once.
     pub fn all_lengths(&mut self) -> Vec<usize> {
         let mut lengths: Vec<usize> = (0..=LONGEST).collect();
         self.random.shuffle(&mut lengths);
@@ -111,14 +110,14 @@ impl Thrower {
                 2 => Vec::new(),
                 3 => vec![Part::Kernel(self.random.between(1, LONGEST))],
                 4 => vec![self.unreadable()],
-                // As many parts as there may be, of a byte each.
+                // The most parts allowed, of one byte each.
                 5 => text.iter().take(1024).map(|&byte| Part::Good(vec![byte])).collect(),
                 _ => self.cut(&text),
             },
         }
     }
 
-    /// Nothing of it can be read.
+    /// A part of which nothing can be read.
     fn unreadable(&mut self) -> Part {
         let length = self.random.below(PAGE);
         match self.random.one_in(2) {
@@ -127,7 +126,7 @@ impl Thrower {
         }
     }
 
-    /// Into up to nine parts, empty ones among them.
+    /// Cuts it into up to nine parts, some of them empty.
     fn cut(&mut self, text: &[u8]) -> Vec<Part> {
         let mut cuts: Vec<usize> =
             (0..self.random.below(9)).map(|_| self.random.below(text.len() + 1)).collect();
@@ -142,10 +141,10 @@ impl Thrower {
         cuts.into_iter().map(part).collect()
     }
 
-    /// Each length has its turn: over 8,193 of them all are there.
+    /// Each length has its turn: 8,193 texts cover them all.
     fn turn(&mut self) -> usize {
-        // A step that shares no factor with the number of lengths, so that
-        // few texts have long ones among them too.
+        // The step and the number of lengths have no common factor, so a few texts already include
+        // long ones.
         self.next_length = (self.next_length + 3001) % (LONGEST + 1);
         self.next_length
     }
@@ -185,7 +184,7 @@ impl Thrower {
             self.blanks(&mut text, 0);
             text.push(b'\n');
         }
-        // One line alone needs no end; several that end within one are refused.
+        // A single line needs no end. Several lines without an end are refused.
         let is_alone = text.iter().filter(|&&byte| byte == b'\n').count() == 1;
         if self.random.one_in(if is_alone { 2 } else { 12 }) {
             text.pop();
@@ -207,7 +206,7 @@ impl Thrower {
         self.random.pick(of).to_string()
     }
 
-    /// A number that makes sense to some command, or is close to one that does.
+    /// A number that is valid for some command, or close to one that is.
     fn number(&mut self) -> String {
         const ODD: [&str; 22] = [
             "0",
@@ -241,7 +240,7 @@ impl Thrower {
         }
     }
 
-    /// Lines that make sense within `length` bytes, the rest blank.
+    /// Valid lines within `length` bytes, the rest blank.
     fn padded(&mut self, length: usize) -> Vec<u8> {
         let mut text = self.lines();
         let blank = self.random.pick(b"\n \t\n");

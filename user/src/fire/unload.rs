@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Removing the modules again and again, in each of the states that they can
-//! be in, and loading them anew.
+//! Removes the modules again and again, in each of their states, and loads them again.
 //!
-//! However much is queued, armed or asked for: the counters balance, the
-//! removal waits neither for a timer nor for items that pend, and the
-//! module that is loaded next works and knows nothing of the one before.
+//! However much is queued, armed or requested: the counters balance, the removal waits neither for
+//! a timer nor for pending items, and the next module works and knows nothing of the one before.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -59,7 +57,7 @@ cases! {
     both_go_again_and_again_while_writers_write_to_both,
 }
 
-/// What came of the cycles of a case.
+/// The removals of a case.
 struct Removals<'a> {
     harness: &'a Harness,
     module: &'a Module,
@@ -106,14 +104,13 @@ impl<'a> Removals<'a> {
     }
 }
 
-/// Brings the module into a state, removes it and loads it anew, `cycles`
-/// times.
+/// Brings the module into a state, removes it and loads it again, `cycles` times.
 fn cycle_demo(harness: &Harness, mut arrange: impl FnMut(u32) -> Outcome) -> Outcome {
     let guard = reloaded_afterwards(&harness.demo)?;
     let mut removals = Removals::of(harness, &harness.demo)?;
     for cycle in 0..harness.load.cycles {
         arrange(cycle)?;
-        // Every look at the table checks that it balances.
+        // Each read checks that the table balances.
         table()?;
         removals.remove()?;
         harness.demo.load("")?;
@@ -122,7 +119,7 @@ fn cycle_demo(harness: &Harness, mut arrange: impl FnMut(u32) -> Outcome) -> Out
     guard.finish()
 }
 
-/// The module that was loaded last has nothing of those before it.
+/// The module that was loaded last has nothing left from earlier ones.
 fn expect_fresh_demo() -> Outcome {
     send("data 1\nimmediate\nflush\n")?;
     let now = table()?;
@@ -137,11 +134,11 @@ fn cycle_demo_alone(harness: &Harness, arrange: impl FnMut(u32) -> Outcome) -> O
     expect_nothing_left(harness, &[&harness.demo])
 }
 
-/// How many removals are worth a look of their own for leaks. To look takes longer than a few of
-/// them do, and whatever is run is looked over at the end.
+/// How many removals are worth a leak check of their own. A check takes longer than a few removals,
+/// and everything is checked at the end.
 const WORTH_A_LOOK: u32 = 10;
 
-/// The modules that are gone have left no memory behind, where the kernel looks for it.
+/// Checks that the removed modules have left no memory behind, if the kernel has kmemleak.
 fn expect_nothing_left(harness: &Harness, modules: &[&Module]) -> Outcome {
     if harness.load.cycles < WORTH_A_LOOK || !kmemleak::is_there() {
         return Ok(());
@@ -154,7 +151,7 @@ fn expect_nothing_left(harness: &Harness, modules: &[&Module]) -> Outcome {
 
 fn demo_goes_again_and_again_with_items_pending(harness: &Harness) -> Outcome {
     cycle_demo_alone(harness, |cycle| {
-        // More than could run while the removal may take.
+        // More than could run within the bound of a removal.
         let items = 1000 - cycle % 4;
         send(&format!("immediate\ncustom {items}\ndata {cycle}\n"))?;
         let now = table()?;
@@ -176,7 +173,7 @@ fn demo_goes_again_and_again_with_a_timer_armed(harness: &Harness) -> Outcome {
 }
 
 fn demo_goes_again_and_again_with_a_timer_firing(harness: &Harness) -> Outcome {
-    /// So many cycles are sure to find the moment.
+    /// This many cycles are sure to find the moment.
     const ENOUGH: u32 = 10;
     let mut log = DemoLog::from_now()?;
     let mut moment = Moment::new();
@@ -202,10 +199,10 @@ fn delayed_runs(log: &mut DemoLog) -> Outcome<usize> {
     Ok(log.runs_already()?.iter().filter(|run| run.kind == "delayed").count())
 }
 
-/// Feels for the delay with which a timer fires just as the module goes: too early and too late
-/// in turn, and what lies between.
+/// Searches for the delay with which a timer fires just as the module goes: too early and too late
+/// in turn, and the delays between.
 struct Moment {
-    /// From now to the timer, in ms; what is below 1 is a pause before the removal instead.
+    /// From now to the timer, in ms. A value below 1 is a pause before the removal instead.
     aim: i64,
     step: i64,
     last: Option<bool>,
@@ -226,7 +223,7 @@ impl Moment {
         Duration::from_millis(1_i64.saturating_sub(self.aim).max(0).unsigned_abs())
     }
 
-    /// Whether the timer fired before it could be taken back.
+    /// Records whether the timer fired before it could be cancelled.
     fn came(&mut self, fired: bool) {
         self.step = match self.last.replace(fired) {
             Some(before) if before == fired => self.step * 2,
@@ -241,7 +238,7 @@ impl Moment {
 
 fn demo_goes_again_and_again_while_items_run(harness: &Harness) -> Outcome {
     cycle_demo_alone(harness, |_| {
-        // Again until this looks while both run: a busy machine may look too late.
+        // Repeat until a look finds both running: on a busy machine a look may come too late.
         wait_until("items to run", || {
             send("immediate\ncustom 4\n")?;
             let now = table()?;
@@ -280,10 +277,10 @@ fn items_of(kind: &str) -> u32 {
 
 fn demo_goes_again_and_again_with_items_of_all_kinds_of_queues(harness: &Harness) -> Outcome {
     cycle_demo_alone(harness, |cycle| {
-        // The queue that is last is another one each time.
+        // A different queue is last each time.
         let mut kinds = KIND_WORDS;
         kinds.rotate_left(cycle as usize % KIND_WORDS.len());
-        // Run one by one, those of the ordered queue would take longer than a removal may.
+        // The ordered queue runs one item at a time, so its items would outlast a removal's bound.
         let commands = kinds.map(|kind| format!("custom {} {kind}\n", items_of(kind))).concat();
         send(&commands)?;
         table_when("items of all kinds to run", |table| {
@@ -305,7 +302,7 @@ fn demo_goes_again_and_again_while_queues_are_made(harness: &Harness) -> Outcome
     expect_nothing_left(harness, &[&harness.demo])
 }
 
-/// Asks for one queue after the other, of whatever module is there.
+/// Uses one queue after the other, of whatever module is loaded.
 fn first_use_on(stop: &AtomicBool, turn: usize, writes: &Tally) -> Outcome {
     for kind in KIND_WORDS.iter().cycle() {
         if stop.load(Ordering::Relaxed) {
@@ -359,7 +356,7 @@ fn expect_eio_in_the_end(mut open: File) -> Outcome {
             Err(error) => break error,
         }
     };
-    // What C says of a file that is gone to read(2), and to lseek(2).
+    // What C returns from read(2), and from lseek(2), on a removed file.
     let errno = error.raw_os_error().map(Errno::from_raw);
     ensure!(matches!(errno, Some(Errno::EIO | Errno::EINVAL)), "a file that is gone: {error}");
     Ok(())
@@ -406,8 +403,8 @@ fn demo_goes_again_and_again_while_a_processor_comes_and_goes(harness: &Harness)
     expect_nothing_left(harness, &[&harness.demo])
 }
 
-/// Runs `work` in `threads` threads until `case` is over. A thread ends with
-/// an error only if it has seen what must not be.
+/// Runs `work` in `threads` threads until `case` is over. A thread returns an error only if it has
+/// seen something that must not happen.
 fn beside(
     threads: usize,
     work: impl Fn(&AtomicBool, usize) -> Outcome + Sync,
@@ -438,7 +435,7 @@ impl Tally {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until they have done more than they have now.
+    /// Waits until they have done more than now.
     fn wait_for_more(&self, what: &str) -> Outcome {
         let before = self.0.load(Ordering::Relaxed);
         wait_until(what, || {
@@ -448,13 +445,12 @@ impl Tally {
     }
 }
 
-/// Whether a file of a module may say that while the module comes and goes.
+/// Whether a module's file may return this errno while the module comes and goes.
 fn comes_and_goes(errno: Option<Errno>) -> bool {
     matches!(errno, Some(Errno::ENOENT | Errno::EIO | Errno::ENODEV))
 }
 
-/// Reads table after table. The node comes and goes; what can be read of it
-/// balances.
+/// Reads table after table. The node comes and goes. Every table that can be read balances.
 fn read_on(stop: &AtomicBool, tables: &Tally) -> Outcome {
     while !stop.load(Ordering::Relaxed) {
         let text = match demo_node::read_text() {
@@ -465,7 +461,7 @@ fn read_on(stop: &AtomicBool, tables: &Tally) -> Outcome {
             }
             Err(error) => return fail(format!("a reader: {error}")),
         };
-        // A read may end early where the module goes between its parts.
+        // A read may end early if the module goes between its parts.
         let Ok(table) = text.parse::<Table>() else {
             ensure!(!text.contains("commands: "), "a table that makes no sense: {text}");
             continue;
@@ -492,7 +488,7 @@ fn write_on(stop: &AtomicBool, turn: usize, writes: &Tally) -> Outcome {
                 _ => return fail(format!("writer {turn}: {error}")),
             },
         }
-        // Ticks are to come before they are started anew.
+        // Some ticks have to come before they are started again.
         thread::sleep(Duration::from_millis(40));
     }
     Ok(())
@@ -536,7 +532,7 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(harness: &Harness
         let waiting = start(Signals::Restart, "waited")?;
         full.wait_for_sleepers(3)?;
         for _ in 0..3 {
-            // delete_module(2) says that of a module in use.
+            // What delete_module(2) returns for a module in use.
             ensure_eq!(harness.echo.remove(), Err(Errno::EWOULDBLOCK), "removing it while in use");
         }
         ensure!(harness.echo.is_live(), "the module is {:?}", harness.echo.state());
@@ -558,8 +554,8 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(harness: &Harness
     expect_nothing_left(harness, &[&harness.echo])
 }
 
-/// Removes wq_echo at a moment when nobody has the device open, and no sooner than `is_worth_it`;
-/// how long that took. Until then removal is refused.
+/// Removes `wq_echo` when nobody has the device open and `is_worth_it` holds. Returns how long the
+/// removal took. Until then removal is refused.
 fn remove_when_unused(
     harness: &Harness,
     mut is_worth_it: impl FnMut() -> Outcome<bool>,
@@ -598,7 +594,7 @@ fn echo_goes_again_and_again_while_epoll_sets_outlive_its_files(harness: &Harnes
     expect_nothing_left(harness, &[&harness.echo])
 }
 
-/// Fills the queue, and polls, by sets that are still there when the file is not.
+/// Fills the queue, and polls with sets that outlive the file.
 fn poll_on(stop: &AtomicBool, sets: &Tally) -> Outcome {
     let mut outlived = VecDeque::new();
     while !stop.load(Ordering::Relaxed) {
@@ -621,7 +617,7 @@ fn poll_on(stop: &AtomicBool, sets: &Tally) -> Outcome {
             Err(error) if comes_and_goes(error.errno()) => {}
             Err(error) => return fail(format!("opening the device: {error}")),
         }
-        // Of files that are closed nothing is told.
+        // There are no events for closed files.
         for set in &outlived {
             ensure_eq!(told_now(set)?, None, "told of a file that is closed");
         }
@@ -643,7 +639,7 @@ fn both_go_again_and_again_while_writers_write_to_both(harness: &Harness) -> Out
     let demo_guard = reloaded_afterwards(&harness.demo)?;
     let mut echo = Removals::of(harness, &harness.echo)?;
     let mut demo = Removals::of(harness, &harness.demo)?;
-    // Before the first of them writes.
+    // Before any of them writes.
     let mut log = EchoLog::from_now()?;
     beside(4, run, || {
         let mut printed = 0;
