@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's tracing says, a line an event.
+//! Parses the kernel's trace, one line an event.
 
-/// Where something is in the kernel's memory. Tells one item from another.
+/// An address in the kernel's memory. It identifies an item.
 pub type Address = u64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Microseconds since the boot.
+    /// Microseconds since boot.
     pub time: u64,
     pub cpu: u32,
     pub task: Task,
     pub what: What,
 }
 
-/// A process or thread, a worker for example.
+/// A process or thread, such as a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Task {
     pub name: String,
     pub pid: u32,
 }
 
-/// A function of the kernel's, and the module that it is in.
+/// A kernel function, and its module if it is in one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Function {
     pub symbol: String,
@@ -42,7 +42,7 @@ pub enum What {
     Ended {
         work: Address,
     },
-    /// The timer of a delayed work item. It is within the item.
+    /// The timer of a delayed work item. It lies within the item.
     Armed {
         timer: Address,
     },
@@ -73,7 +73,7 @@ pub enum What {
     },
 }
 
-/// Of the file `trace`, the events that are known here, in order.
+/// The known events in the text of the file `trace`, in order.
 pub fn parse(text: &str) -> Vec<Event> {
     text.lines().filter_map(event).collect()
 }
@@ -92,7 +92,7 @@ fn event(line: &str) -> Option<Event> {
     })
 }
 
-/// What stands before and behind ` [000] `. The name of a task may have almost that in it.
+/// The text before and after ` [000] `. A task's name may look almost like that.
 fn around_cpu(line: &str) -> Option<(&str, u32, &str)> {
     line.match_indices(" [").find_map(|(at, open)| {
         let (digits, rest) = line[at + open.len()..].split_once("] ")?;
@@ -136,12 +136,12 @@ fn what(event: &str, fields: &str) -> Option<What> {
     })
 }
 
-/// What the probe is called that sees who writes what, see `recorder`, and how many words of
-/// eight bytes it shows.
+/// The name of the probe that sees who writes what (see `recorder`), and how many words of eight
+/// bytes it shows.
 pub const WRITE: &str = "write";
 pub const WORDS: usize = 8;
 
-/// The kernel sets this function as that of each delayed work item's timer.
+/// Whether the timer is a delayed work item's: the kernel gives each of those this function.
 fn is_delayed_work(fields: &str) -> bool {
     between(fields, " function=", " ") == Some("delayed_work_timer_fn")
 }
@@ -164,7 +164,7 @@ fn function(text: &str) -> Function {
     }
 }
 
-/// `... count=9 w0=0xa6974736f6e w1=0x0 ...`: the beginning of what was written, eight bytes each.
+/// `... count=9 w0=0xa6974736f6e w1=0x0 ...`: the start of what was written, eight bytes a word.
 fn written(fields: &str) -> Option<Vec<u8>> {
     let count: usize = between(fields, " count=", " ")?.parse().ok()?;
     let words = (0..WORDS).filter_map(|n| address(between(fields, &format!(" w{n}="), " ")?));

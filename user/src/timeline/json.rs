@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The recording for programs. docs/schemas/timeline.json says what is in it.
+//! The recording as JSON. docs/schemas/timeline.json describes it.
 
 use serde_json::{json, Value};
 

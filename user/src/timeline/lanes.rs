@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which row of the picture each thing has: lanes for workers, rows for what waits, for marks.
+//! Where the picture shows things: lanes for workers, rows for waits and for marks.
 
 use super::names;
 use super::story::{Run, Story};
 
-/// A worker, and the runs that it had.
+/// A worker and its runs.
 pub struct Lane<'a> {
     pub pool: String,
     pub worker: String,
     pub runs: Vec<&'a Run>,
-    /// For each of `runs`, in which row its wait is drawn.
+    /// For each of `runs`, the row of its wait.
     pub rows: Vec<usize>,
     pub row_count: usize,
 }
 
-/// More waits at once than that share the last row.
+/// If more waits overlap, they share the last row.
 pub const MOST_ROWS: usize = 24;
 
-/// The lanes, those of a pool beside each other.
+/// The lanes, with those of a pool next to each other.
 pub fn lanes(story: &Story) -> Vec<Lane<'_>> {
     let mut lanes: Vec<Lane> = story
         .workers
@@ -35,14 +35,14 @@ pub fn lanes(story: &Story) -> Vec<Lane<'_>> {
     lanes
 }
 
-/// When the wait for `run` began: with its timer, or on the queue. One that nobody saw begin takes
-/// no room.
+/// When the wait for `run` began: with its timer, or on the queue. A wait whose start was not
+/// recorded takes no room.
 fn wait_begin(run: &Run) -> u64 {
     run.wait.as_ref().map_or(run.start, |wait| wait.armed.unwrap_or(wait.queued))
 }
 
-/// Gives each span a row in which none of the others is, as far as `most` rows go. Says how many
-/// it took.
+/// Gives each span a row in which it overlaps no other, up to `most` rows. Returns each span's row
+/// and the number of rows.
 pub fn rows<T: PartialOrd + Copy>(
     spans: impl Iterator<Item = (T, T)>,
     most: usize,

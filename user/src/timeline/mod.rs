@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's workqueues did while a command ran, as a picture, for Perfetto, for programs.
+//! What the kernel's workqueues did while a command ran: as a picture, for Perfetto, for programs.
 //!
-//! - [`recorder`]: runs the command with tracing on; what it returns are [`event`]s
-//! - [`story`]: what became of each work item, put together from them
-//! - [`names`]: what people call functions, workers, times
+//! - [`recorder`]: runs the command with tracing on, and returns [`event`]s
+//! - [`story`]: turns these into what happened to each work item
+//! - [`names`]: readable names for functions, workers, times
 //! - [`scale`], [`lanes`], [`svg`]: the picture
 //! - [`perfetto`], [`json`]: the other forms
 
@@ -29,22 +29,22 @@ use crate::error::Error;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Names of queues and of modules, whose items are shown.
+    /// Names of the queues and modules whose items are shown.
     pub names: Vec<String>,
     pub svg: Option<PathBuf>,
     pub perfetto: Option<PathBuf>,
     pub json: Option<PathBuf>,
-    /// What is above the picture, in place of the command.
+    /// The heading of the picture, instead of the command.
     pub title: Option<String>,
-    /// Where nothing happens for longer, the picture is folded.
+    /// The picture folds longer stretches in which nothing happens.
     pub fold_ms: u32,
     pub command: Vec<OsString>,
 }
 
-/// Of whose items there is a picture, where nobody says.
+/// Whose items the picture shows by default.
 pub const NAMES: [&str; 2] = ["wq_echo", "workqueue_demo"];
 
-/// Runs the command, and writes the files that are asked for. Returns how it ended.
+/// Runs the command and writes the requested files. Returns how the command ended.
 pub fn run(options: &Options) -> Result<ExitStatus, Error> {
     let recording = recorder::record(&options.command, &options.names)?;
     let story = Story::of(&recording.events, &options.names);

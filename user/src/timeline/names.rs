@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What people call what the kernel shows: short names for functions, workers, times.
+//! Short readable names for functions, workers and times.
 
 use super::event::Function;
 use super::story::Worker;
 
-/// Of a C function its name. Of Rust's, the type or closure of the module's that runs:
-/// `data::Item`. It is somewhere in the full name, within wrappers of the kernel's.
+/// The name of a C function. For a Rust function, the module's type or closure that runs, such as
+/// `data::Item`. The full name has it somewhere within wrappers of the kernel's.
 pub fn label(function: &Function) -> String {
     let full = full_name(function);
     let Some(module) = &function.module else { return full };
@@ -22,7 +22,7 @@ pub fn label(function: &Function) -> String {
     }
 }
 
-/// As a debugger shows it.
+/// The name as a debugger shows it.
 pub fn full_name(function: &Function) -> String {
     format!("{:#}", rustc_demangle::demangle(&function.symbol))
 }
@@ -40,7 +40,7 @@ fn last_two(path: &str) -> &str {
     }
 }
 
-/// The group of workers that this one is of: those of a CPU, of unbound queues, ...
+/// The worker's group: those of a CPU, of unbound queues, ...
 pub fn pool(worker: &Worker) -> String {
     let name = match worker {
         Worker::Softirq(cpu) => return format!("CPU {cpu}, softirq"),
@@ -64,7 +64,7 @@ pub fn worker(worker: &Worker) -> String {
     }
 }
 
-/// With three digits or a few more, in the unit that fits.
+/// With few digits, in the unit that fits.
 pub fn duration(micros: u64) -> String {
     match micros {
         0..=9_999 => format!("{micros} µs"),

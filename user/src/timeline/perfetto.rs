@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The recording as a trace that Perfetto's viewer opens: a track for each worker, one for what
-//! waits, one for what was typed, and an arrow from each queueing to its run.
+//! The recording as a trace for Perfetto's viewer: a track for each worker, one for waits, one for
+//! marks, and an arrow from each queueing to its run.
 //!
-//! The format is protobuf. The numbers here are those of Perfetto's own
+//! The format is protobuf. The field numbers here are those of Perfetto's own
 //! `protos/perfetto/trace/*.proto`, which never change.
 
 use prost::encoding::{bytes, double, fixed64, int32, string, uint32, uint64};
@@ -11,11 +11,11 @@ use prost::encoding::{bytes, double, fixed64, int32, string, uint32, uint64};
 use super::names;
 use super::story::{Run, Story, Worker};
 
-/// All that comes from one writer has a number in common.
+/// All packets of one writer carry the same number.
 const SEQUENCE: u32 = 1;
 
-/// Tracks have numbers of the writer's choice: the process, its marks, the waits, and from here
-/// on the workers.
+/// The writer chooses the numbers of tracks: the process, its marks, the waits, and from here on
+/// the workers.
 const PROCESS: u64 = 1;
 const MARKS: u64 = 2;
 const FIRST_WORKER: u64 = 1000;
@@ -27,7 +27,7 @@ enum Slice {
     Instant = 3,
 }
 
-/// The trace, in the order of its moments.
+/// The trace, in order of time.
 pub fn trace(story: &Story) -> Vec<u8> {
     let mut trace = Vec::new();
     packet(&mut trace, |packet| message(packet, 60, &process()));
@@ -108,7 +108,7 @@ fn worker_track(index: usize, worker: &Worker) -> Vec<u8> {
     track(FIRST_WORKER + index as u64, &name, PROCESS)
 }
 
-/// A TrackEvent, as it is filled in.
+/// A TrackEvent under construction.
 struct Event {
     bytes: Vec<u8>,
 }
@@ -160,7 +160,7 @@ impl Event {
     }
 }
 
-/// Decodes a trace by a second description of the format, and looks at what is in it.
+/// Decodes a trace by a second description of the format, and checks what is in it.
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Switches tracing on, runs a command, reads what tracing has seen.
+//! Switches tracing on, runs a command, reads the trace.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::raw;
 use crate::tracefs::{self, Instance};
 
-/// What has to be there, and what is taken where it is: a kernel without loadable modules has
-/// not all.
+/// The events that the kernel must have, and then those that are recorded if it has them. A kernel
+/// without loadable modules lacks some.
 const NEEDED: [&str; 3] = [
     "workqueue/workqueue_queue_work",
     "workqueue/workqueue_execute_start",
@@ -34,29 +34,29 @@ const WANTED: [&str; 6] = [
     "module/module_free",
 ];
 
-/// For a minute of a busy kernel, on each CPU.
+/// Enough for a minute of a busy kernel, on each CPU.
 const BUFFER_KB: &str = "4096";
 
-/// A reader that wakes for each event would be most of what is seen.
+/// A reader that woke up for each event would dominate the trace.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long to wait behind the command for what it has queued.
+/// How long to wait after the command for what it has queued.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub struct Recording {
     pub events: Vec<Event>,
     /// How the command ended.
     pub status: ExitStatus,
-    /// What is not in it, and why, a sentence each.
+    /// What is missing and why, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Runs `command` and records what the kernel does meanwhile, and until what concerns `names`
-/// has run.
+/// Runs `command` and records what the kernel does meanwhile, and until what concerns `names` has
+/// run.
 pub fn record(command: &[OsString], names: &[String]) -> Result<Recording, Error> {
     let instance = Instance::new("timeline")?;
     instance.set("buffer_size_kb", BUFFER_KB)?;
-    // The others begin at some moment of each CPU's own, or count ticks.
+    // Other clocks differ between CPUs, or count ticks.
     instance.set("trace_clock", "mono")?;
     instance.set("options/hash-ptr", "0")?;
     let mut notes = Vec::new();
@@ -83,8 +83,8 @@ pub fn record(command: &[OsString], names: &[String]) -> Result<Recording, Error
     Ok(Recording { events: event::parse(&stream.text()), status, notes })
 }
 
-/// What was recorded until then is wanted. The command gets the signal too, and its default action:
-/// what is caught is not inherited.
+/// Keeps what was recorded when Ctrl-C comes. The command gets the signal too, with its default
+/// action: handlers are not inherited.
 fn leave_ctrl_c_to_the_command(command: &[OsString]) -> Result<(), Error> {
     let caught =
         [Signal::SIGINT, Signal::SIGQUIT].iter().try_for_each(|&s| raw::count_signals(s, true));
@@ -96,8 +96,8 @@ fn run(command: &[OsString]) -> Result<ExitStatus, Error> {
     status.map_err(|error| Error::from_io(Path::new(&command[0]), &error))
 }
 
-/// What tracing has seen, read while it sees it: the name of a function is known only as long as
-/// its module is there.
+/// The trace, read while it is recorded: the kernel knows a function's name only while its module
+/// is loaded.
 struct Stream {
     pipe: File,
     bytes: Vec<u8>,
@@ -130,12 +130,12 @@ impl Stream {
             if Instant::now() >= deadline || !story.is_under_way() {
                 return Ok(());
             }
-            // All of it is read anew each time.
+            // Each round parses everything again.
             sleep(5 * PAUSE);
         }
     }
 
-    /// What there is now.
+    /// Reads what is there now.
     fn read(&mut self) -> Result<(), Error> {
         match self.pipe.read_to_end(&mut self.bytes) {
             Err(error) if error.kind() != ErrorKind::WouldBlock => {
@@ -146,12 +146,12 @@ impl Stream {
     }
 
     fn text(&self) -> String {
-        // The name of a task may have any bytes in it.
+        // A task's name may contain any bytes.
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 
-/// A sentence, if the buffers were too small.
+/// A sentence if the buffers were too small.
 fn lost(instance: &Instance) -> Result<Option<String>, Error> {
     let mut lost = 0;
     for cpu in 0.. {
@@ -169,7 +169,7 @@ fn overrun(stats: &str) -> u64 {
     lines.filter_map(|number| number.trim().parse::<u64>().ok()).sum()
 }
 
-/// Sees who writes what to files of some names: a probe where the kernel has probes.
+/// A kernel probe that records who writes what to files of these names, if the kernel has probes.
 struct WriteProbe<'a> {
     instance: &'a Instance,
     group: String,
@@ -179,7 +179,8 @@ impl WriteProbe<'_> {
     fn new<'a>(instance: &'a Instance, names: &[String]) -> Result<WriteProbe<'a>, String> {
         let group = format!("wqtest_{}", std::process::id());
         let write = event::WRITE;
-        // Words, for a string would end where it has a zero, and an array may not be of a user.
+        // Words, because a string would end at its first zero, and an array cannot be read from
+        // user memory.
         let words = (0..event::WORDS).map(|n| format!(" w{n}=+u{}($arg2):x64", 8 * n));
         let line = format!(
             "p:{group}/{write} vfs_write file=$arg1:%pD count=$arg3:u64{}",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a moment is on the picture's horizontal axis. Stretches in which nothing happens are
-//! folded: they take little room, however long they are.
+//! The picture's horizontal axis. Stretches in which nothing happens are folded: they take little
+//! room, however long they are.
 
-/// Microseconds become a number of points from the left.
+/// Converts microseconds to points from the left.
 pub struct Scale {
     pieces: Vec<Piece>,
 }
@@ -21,9 +21,9 @@ pub struct Piece {
 const FOLD: f64 = 44.0;
 
 impl Scale {
-    /// `moments` are those at which something happens, in order, at least one. Where none is
-    /// for longer than `fold`, the stretch is folded but for an eighth of that on each side.
-    /// All others together are as wide as `width`.
+    /// `moments` are the times at which something happens, sorted, at least one. A gap longer than
+    /// `fold` is folded, except an eighth of `fold` on each side. All other stretches together are
+    /// as wide as `width`.
     pub fn new(moments: &[u64], fold: u64, width: f64) -> Scale {
         let mut pieces: Vec<Piece> = Vec::new();
         let span = moments[moments.len() - 1] - moments[0];
@@ -57,8 +57,8 @@ impl Scale {
         self.pieces.iter().filter(|piece| piece.folded)
     }
 
-    /// Moments that are a round number of microseconds away from `zero`, for labels that are
-    /// not nearer to each other than `room`; none lies within a fold.
+    /// Times at round distances from `zero`, for labels at least `room` apart. None lies within a
+    /// fold.
     pub fn ticks(&self, zero: u64, room: f64) -> Vec<u64> {
         let step = round_up(room / self.points_a_microsecond());
         let mut ticks = Vec::new();
@@ -67,7 +67,7 @@ impl Scale {
             let last = piece.to.saturating_sub(zero) / step;
             ticks.extend((first..=last).map(|n| zero + n * step).filter(|t| *t <= piece.to));
         }
-        // A short piece between two folds brings its label near to that of another.
+        // A short piece between two folds puts its label close to another.
         let mut right = f64::NEG_INFINITY;
         ticks.retain(|&tick| {
             let fits = self.x(tick) - right >= room * 0.7;
@@ -109,7 +109,7 @@ fn place(pieces: &mut [Piece], width: f64) {
     }
 }
 
-/// To 1, 2 or 5 with zeros.
+/// Up to 1, 2 or 5 with zeros.
 fn round_up(least: f64) -> u64 {
     let mut decade = 1;
     loop {

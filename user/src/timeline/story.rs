@@ -1,58 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What became of each work item: the events of tracing, put together to runs and waits.
+//! What happened to each work item: the trace's events, joined into runs and waits.
 
 use std::collections::HashMap;
 
 use super::event::{Address, Event, Function, Task, What};
 
-/// What was recorded, told by items instead of by events. Times are microseconds since the boot.
+/// The recording by items instead of events. Times are microseconds since boot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Story {
-    /// What runs, in order of appearance. Items of a kind have a function in common.
+    /// What runs, in order of appearance. Items of a kind share a function.
     pub kinds: Vec<Function>,
-    /// Who ran something, in order of appearance.
+    /// The workers that ran something, in order of appearance.
     pub workers: Vec<Worker>,
     /// In order of their starts.
     pub runs: Vec<Run>,
-    /// What was armed or queued, and did not run.
+    /// What was armed or queued and did not run.
     pub idle: Vec<Idle>,
     pub marks: Vec<Mark>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Which of `kinds`.
+    /// Index in `kinds`.
     pub kind: usize,
-    /// Which of `workers`.
+    /// Index in `workers`.
     pub worker: usize,
     pub cpu: u32,
     pub start: u64,
-    /// None: it was still running at the end of the recording.
+    /// `None` if it was still running at the end of the recording.
     pub end: Option<u64>,
-    /// None: it was queued before the recording.
+    /// `None` if it was queued before the recording.
     pub wait: Option<Wait>,
 }
 
-/// How an item came to its run.
+/// What preceded an item's run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     /// When its timer was armed, if it had one.
     pub armed: Option<u64>,
     pub queued: u64,
     pub queue: String,
-    /// Who queued it: of a timer, whom it interrupted.
+    /// Who queued it. For a timer: the task that it interrupted.
     pub by: Task,
 }
 
-/// An item that was armed or queued, and then was not to run.
+/// An item that was armed or queued and did not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idle {
     pub kind: usize,
     pub armed: Option<u64>,
     pub queued: Option<u64>,
-    /// When its timer was cancelled. Of an item that was queued, and of one that was still
-    /// armed at the end of the recording, nothing tells.
+    /// When its timer was cancelled. `None` for an item that was queued, or that was still armed at
+    /// the end of the recording: no event shows its end.
     pub end: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ pub struct Idle {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Worker {
     Thread(Task),
-    /// What runs the items of a `WQ_BH` queue is a softirq of this CPU.
+    /// A softirq of this CPU runs the items of a `WQ_BH` queue.
     Softirq(u32),
 }
 
@@ -76,7 +76,7 @@ pub struct Mark {
 pub enum MarkKind {
     /// Somebody wrote to a node of this name.
     Write { file: String },
-    /// A module came or went.
+    /// A module was loaded or removed.
     Module,
     /// Somebody wrote to trace_marker.
     Note,
@@ -92,19 +92,19 @@ impl Story {
         teller.end()
     }
 
-    /// From the first to the last moment of it. None: it is empty.
+    /// Its first and last moment. `None` if it is empty.
     pub fn span(&self) -> Option<(u64, u64)> {
         let moments = self.moments();
         Some((*moments.first()?, *moments.last()?))
     }
 
-    /// Whether something may still come of what is in it.
+    /// Whether more may still happen to its items.
     pub fn is_under_way(&self) -> bool {
         let waits = self.idle.iter().any(|idle| idle.end.is_none() && !self.is_gone(idle));
         waits || self.runs.iter().any(|run| run.end.is_none())
     }
 
-    /// What was armed or queued does not outlive its module.
+    /// Nothing armed or queued outlives its module.
     fn is_gone(&self, idle: &Idle) -> bool {
         let Some(module) = &self.kinds[idle.kind].module else { return false };
         let removal = format!("rmmod {module}");
@@ -141,22 +141,22 @@ impl Worker {
     }
 }
 
-/// What is known while events are heard.
+/// The state while events are read.
 #[derive(Default)]
 struct Teller<'a> {
     names: &'a [String],
     story: Story,
     armed: HashMap<Address, u64>,
-    /// When a timer was armed, and when it was taken off: to fire, or for good.
+    /// When a timer was armed, and when it was removed: to fire, or for good.
     disarmed: HashMap<Address, (u64, u64)>,
-    /// Timers that were taken off for good, or never.
+    /// Timers that were removed for good, or not at all.
     unfired: Vec<(Address, u64, Option<u64>)>,
-    /// What each CPU's timer interrupt is at.
+    /// The timer whose function each CPU is running.
     fires: HashMap<u32, Fire>,
     queued: HashMap<Address, Queued>,
     /// By worker.
     running: HashMap<Worker, (Address, usize)>,
-    /// What is known of items: the kind, and which timer is whose.
+    /// What is known of items: the kind of each, and the item of each timer.
     kinds: HashMap<Address, usize>,
     items: HashMap<Address, Address>,
 }
@@ -203,7 +203,7 @@ impl Teller<'_> {
         }
     }
 
-    /// A timer that was taken off and did not fire was cancelled.
+    /// A timer that was removed and did not fire was cancelled.
     fn taken_off(&mut self, timer: Address) {
         if let Some((armed, at)) = self.disarmed.remove(&timer) {
             self.unfired.push((timer, armed, Some(at)));
@@ -235,7 +235,7 @@ impl Teller<'_> {
         }
     }
 
-    /// What was queued and is queued again without a run was cancelled between the two.
+    /// An item that is queued again without a run was cancelled in between.
     fn did_not_run(&mut self, Queued { kind, wait }: Queued) {
         self.story.idle.push(Idle {
             kind,
@@ -291,7 +291,8 @@ impl Teller<'_> {
         self.story.marks.push(Mark { time: event.time, task: event.task.clone(), kind, text });
     }
 
-    /// A function whose module went before its name was read is that which the item had before.
+    /// If a function's module was removed before its name was read, the item keeps the function
+    /// that it had before.
     fn kind(&mut self, work: Address, function: &Function) -> usize {
         let known = self.kinds.get(&work).copied().filter(|_| function.symbol.starts_with("0x"));
         let kind = known.unwrap_or_else(|| index_of(&mut self.story.kinds, function));
@@ -318,8 +319,8 @@ impl Teller<'_> {
         self.story
     }
 
-    /// A timer that has fired has shown whose it is. All are at the same place within their
-    /// items, so that one that never fires shows it too, if another has.
+    /// A timer that has fired shows its item. All timers lie at the same offset within their items,
+    /// so one timer that has fired shows the items of the others too.
     fn kind_of_timer(&self, timer: Address) -> Option<usize> {
         let known = self.items.get(&timer).copied();
         let item = known.or_else(|| {
@@ -369,7 +370,7 @@ pub mod tests {
         Story::of(events, &["m".into()])
     }
 
-    /// Two items on two workers, one with a timer, one that was cancelled, a mark.
+    /// Two items on two workers, one of them with a timer, one that was cancelled, a mark.
     pub fn example() -> Story {
         of(&[
             at(5, "insmod", What::Loaded { module: "m".into() }),
@@ -435,7 +436,7 @@ pub mod tests {
 
     #[test]
     fn knows_whose_a_timer_is_that_never_fires() {
-        // It is as far behind its item as another's.
+        // It has the same offset from its item as the other timer.
         let story = of(&[
             queued(1, 0x500),
             started(2, "kworker/0:1", 0x500),

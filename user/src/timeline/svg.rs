@@ -10,15 +10,15 @@ use super::names;
 use super::scale::Scale;
 use super::story::{Idle, Mark, MarkKind, Run, Story};
 
-/// What a picture is of, and how it is drawn.
+/// What is drawn, and how.
 pub struct Drawing<'a> {
     pub story: &'a Story,
     /// What was run, and where.
     pub title: &'a str,
     pub subtitle: &'a str,
-    /// What the reader has to know that is not to be seen.
+    /// What the reader has to know but cannot see in the picture.
     pub notes: &'a [String],
-    /// What is idle for longer is folded: microseconds.
+    /// Longer idle stretches are folded: microseconds.
     pub fold: u64,
 }
 
@@ -30,10 +30,10 @@ const WAIT: f64 = 6.0;
 const GAP: f64 = 6.0;
 const MARK: f64 = 15.0;
 const MOST_MARK_ROWS: usize = 6;
-/// About how wide a letter is.
+/// The approximate width of a letter.
 const LETTER: f64 = 6.4;
 
-/// A colour for each kind, and what tells it from others where it is printed in grey.
+/// A colour for each kind, and a pattern that distinguishes it when printed in grey.
 const FILLS: [(&str, &str); 8] = [
     ("#2f7fe0", ""),
     ("#e07b10", "M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4"),
@@ -118,11 +118,11 @@ fn patterns() -> Definitions {
     })
 }
 
-/// A picture as far as it is drawn, from the top to the bottom.
+/// A picture under construction, from top to bottom.
 struct Sheet<'a> {
     drawing: &'a Drawing<'a>,
     scale: Scale,
-    /// What the axis counts from.
+    /// The axis counts from here.
     zero: u64,
     body: Group,
     y: f64,
@@ -140,7 +140,7 @@ impl<'a> Sheet<'a> {
         let bottom = self.y;
         self.axis(top, bottom);
         self.folds(top, bottom);
-        // Below all else: it hides no bar.
+        // Below everything else, so that it hides no bar.
         let lines = marks.into_iter().map(|(x, y)| line(x, y, x, bottom, "mark"));
         let lines = lines.fold(Group::new(), Group::add);
         self.body = Group::new().add(lines).add(std::mem::take(&mut self.body));
@@ -157,12 +157,12 @@ impl<'a> Sheet<'a> {
         LEFT + self.scale.x(time)
     }
 
-    /// Moments as the axis counts them.
+    /// A time as the axis counts it.
     fn at(&self, time: u64) -> String {
         format!("{:.3} s", (time - self.zero) as f64 / 1_000_000.0)
     }
 
-    /// What was typed, above the lanes; says where each line to them begins.
+    /// Draws what was typed, above the lanes. Returns where the line of each label begins.
     fn mark_labels(&mut self) -> Vec<(f64, f64)> {
         let right = LEFT + self.scale.width() + RIGHT;
         let mut labels = Vec::new();
@@ -181,7 +181,7 @@ impl<'a> Sheet<'a> {
         let mut lines = Vec::new();
         for ((burst, text, left, _), row) in labels.into_iter().zip(rows) {
             let y = top + row.min(MOST_MARK_ROWS) as f64 * MARK;
-            // Where there is no room for it, the line alone is drawn.
+            // If there is no room for the label, only the line is drawn.
             if row < MOST_MARK_ROWS {
                 let numbers: Vec<String> = burst.iter().map(|m| self.mark_numbers(m)).collect();
                 let title = Title::new(clean(&numbers.join("\n")));
@@ -192,7 +192,7 @@ impl<'a> Sheet<'a> {
         lines
     }
 
-    /// Marks so near to each other that each would hide the next have a label in common.
+    /// Marks so close together that they would hide each other share a label.
     fn bursts(&self) -> Vec<&'a [Mark]> {
         let near = |a: &Mark, b: &Mark| {
             a.kind == b.kind
@@ -200,7 +200,7 @@ impl<'a> Sheet<'a> {
                 && self.x(b.time) - self.x(a.time) < MARK
         };
         let chunks = self.drawing.story.marks.chunk_by(near);
-        // Two or three are rather read one by one.
+        // Two or three are easier to read one by one.
         chunks
             .flat_map(|chunk| chunk.chunks(if chunk.len() < 4 { 1 } else { chunk.len() }))
             .collect()
@@ -300,7 +300,7 @@ impl<'a> Sheet<'a> {
         self.add(bar.add(Title::new(clean(numbers))));
     }
 
-    /// What did not run has a lane of its own.
+    /// What did not run has its own lane.
     fn idle(&mut self) {
         let story = self.drawing.story;
         if story.idle.is_empty() {
@@ -361,7 +361,7 @@ impl<'a> Sheet<'a> {
         self.y = bottom + 26.0;
     }
 
-    /// Across all lanes, so that nobody takes a bar for as short as it looks.
+    /// Across all lanes, so that no bar seems shorter than it is.
     fn folds(&mut self, top: f64, bottom: f64) {
         let folds: Vec<(f64, f64, u64)> = self
             .scale
@@ -487,12 +487,12 @@ fn zigzag(x: f64, top: f64, bottom: f64) -> String {
     path
 }
 
-/// Nobody sees a smaller part of a point.
+/// A smaller part of a point is invisible.
 fn tenth(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-/// What XML cannot hold is shown by a sign for it.
+/// Replaces what XML cannot hold with a sign for it.
 fn clean(text: &str) -> String {
     let in_xml = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
     text.chars().map(|c| if in_xml(c) { c } else { '\u{fffd}' }).collect()
@@ -529,8 +529,7 @@ mod tests {
         assert!(picture.contains("f\nqueued on q at 0.000 s by sh [7]\nwaited 20 µs\nstarted at 0.000 s on CPU 0\nran 100 µs"), "{picture}");
         assert!(picture.contains("armed at 0.000 s for 201 µs"), "{picture}");
         assert!(picture.contains("cancelled at 0.000 s"), "{picture}");
-        // Two runs, each with its wait, one with its timer, one timer that was cancelled, two
-        // marks.
+        // Two runs with a wait each, one of them with a timer, one cancelled timer, two marks.
         assert_eq!(elements(&picture).iter().filter(|name| *name == "title").count(), 9);
     }
 
