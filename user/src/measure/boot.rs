@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long it took to get here from the start of the kernel.
+//! How long the kernel took to boot and come this far.
 
 use std::fs;
 

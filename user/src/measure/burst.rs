@@ -13,19 +13,20 @@ use super::writers::{open, write_all};
 use super::Options;
 use crate::harness::Outcome;
 
-/// Fewer than may be pending: nobody waits at the bound.
+/// Fewer than may be pending, so nobody waits at the bound.
 const MESSAGES: usize = 1000;
 
 /// How many bursts are written for one figure.
 const BURSTS: usize = 20;
 
-/// A burst, from its first write or from the end of its last one until all is counted.
+/// The time per message from the burst's first write, and the time from the end of its last write,
+/// until all are counted.
 struct Took {
     each: f64,
     tail: f64,
 }
 
-/// Of many bursts, one figure.
+/// Reduces many bursts to one figure.
 type Choice = fn(&[Took]) -> f64;
 
 const FIGURES: [(&str, Choice); 3] = [

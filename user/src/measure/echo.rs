@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a message costs, from write(2) to its being counted.
+//! What a message costs, from write(2) until it is counted.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,19 +12,19 @@ use super::writers::{open, realtime, write_all, write_from, write_one};
 use super::Options;
 use crate::harness::Outcome;
 
-/// As long as the shortest, an ordinary and the longest message.
+/// The lengths of the shortest, an ordinary and the longest message.
 pub const LENGTHS: [usize; 3] = [1, 15, 255];
 
 /// How many write at once.
 const WRITERS: [usize; 2] = [1, 8];
 
-/// Of messages that are printed there are fewer: each takes long.
+/// Divides the number of messages that are printed: each takes long.
 const FEWER: usize = 4;
 
 /// How many messages are written one at a time.
 const LONE: usize = 500;
 
-/// How many are written before any is taken: fewer than may be pending.
+/// How many are written before the worker takes any: fewer than may be pending.
 const BURST: usize = 1000;
 
 pub fn text(length: usize) -> Vec<u8> {
@@ -65,7 +65,7 @@ pub fn measure(options: &Options) -> Outcome {
     Ok(())
 }
 
-/// Takes a figure of one twin and the other in turn, `rounds` times each.
+/// Takes a figure of each twin in turn, `rounds` times each.
 pub fn in_turn(
     twins: &[Loaded<'_>; 2],
     rounds: usize,
@@ -85,7 +85,7 @@ pub fn in_turn(
     Ok(())
 }
 
-/// From the first write until the last message is counted, for each message.
+/// From the first write until the last message is counted, per message.
 pub fn end_to_end(twin: &Loaded<'_>, writers: usize, bytes: &[u8], count: usize) -> Outcome<f64> {
     let before = twin.printed()?;
     let count = count - count % writers;
@@ -94,7 +94,7 @@ pub fn end_to_end(twin: &Loaded<'_>, writers: usize, bytes: &[u8], count: usize)
     Ok(nanoseconds_each(start.elapsed(), count))
 }
 
-/// One write after all before it have been counted, until it returns: the median.
+/// How long one write takes after all earlier messages have been counted: the median.
 fn write_lone(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
     let file = open(&twin.device())?;
     let before = twin.printed()?;
@@ -108,7 +108,7 @@ fn write_lone(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
     Ok(median(&samples))
 }
 
-/// Writes of which none waits and none lets the worker run, for each.
+/// Time per write when no write waits or lets the worker run.
 fn write_burst(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
     let before = twin.printed()?;
     let each = undisturbed(&twin.device(), bytes, BURST)?;
@@ -116,7 +116,7 @@ fn write_burst(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
     Ok(each)
 }
 
-/// Writes from a thread of real-time priority, which gives way to nobody.
+/// Writes from a thread of real-time priority, which nobody interrupts.
 pub fn undisturbed(path: &Path, bytes: &[u8], count: usize) -> Outcome<f64> {
     let file = open(path)?;
     realtime(|| {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a write costs where nothing is done with it, and where the kernel's own
-//! device prints it.
+//! What a write costs if nothing happens to it, and if the kernel's own device prints it.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How cost grows with what there is to handle: writers, lengths, messages that wait, items.
+//! How cost grows with the load: writers, lengths, pending messages, items.
 
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -21,10 +21,10 @@ const LENGTHS: [usize; 8] = [1, 2, 4, 8, 16, 64, 128, 255];
 const PENDING: [usize; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 const OUTSTANDING: [usize; 5] = [1, 8, 64, 512, 4_096];
 
-/// More messages where the clock is that of a busy machine.
+/// More messages when the clock is a busy machine's.
 const MORE: usize = 4;
 
-/// C's twin allocates 512 bytes for each: a million are more than the machine has.
+/// C's twin allocates 512 bytes for each: the machine has no memory for a million.
 const C_HOLDS: usize = 100_000;
 
 pub fn measure(options: &Options) -> Outcome {
@@ -75,8 +75,8 @@ fn print(series: &str, language: &str, of: usize, nanoseconds: f64) -> Outcome {
     Row::new("growth", language).with("series", series).with("x", of).print("ns", nanoseconds)
 }
 
-/// So many messages are written before any is handled: what each write took, and what it took
-/// to handle each.
+/// Writes `count` messages before any is handled. Returns how long each write took, and how long it
+/// took to handle each message.
 fn pile_up(twin: &Loaded<'_>, count: usize) -> Outcome<[f64; 2]> {
     let file = open(&twin.device())?;
     let bytes = text(15);
@@ -94,7 +94,8 @@ fn pile_up(twin: &Loaded<'_>, count: usize) -> Outcome<[f64; 2]> {
     Ok([write, nanoseconds_each(start.elapsed(), count)])
 }
 
-/// What things take while so many items wait: and, divided by them, to remove the module.
+/// How long things take while `count` items are outstanding. The removal of the module is divided
+/// by `count`.
 fn outstanding_items(module: &Module, count: usize) -> Outcome<[(&'static str, Duration); 3]> {
     /// As many lines as one write holds.
     const LINES: usize = 512;

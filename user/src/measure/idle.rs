@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A machine that has nothing else to do.
+//! Waits until the machine has nothing else to do.
 //!
-//! When the first command runs, the console's thread still writes what the kernel
-//! logged as it booted, and takes more of the processor than what is measured. What is
-//! logged after that goes to the log's buffer alone.
+//! When the first command runs, the console's thread still writes the boot log, and takes more of
+//! the processor than what is measured. Later lines go to the log's buffer only.
 
 use std::fs;
 use std::thread;
@@ -18,19 +17,19 @@ use crate::harness::{fail, Outcome};
 /// How long the machine has to be idle.
 const SPAN: Duration = Duration::from_millis(500);
 
-/// In percent of that time. The kernel's own timers go on; one of its units on one
-/// processor is 2 percent.
+/// In percent of that time. The kernel's own timers go on. One unit of 10 ms on one processor is 2
+/// percent.
 const ENOUGH: u64 = 98;
 
-/// How long all processors together have been idle, and how long they have been there, in
-/// units of 10 ms (`USER_HZ`).
+/// How long all processors together have been idle, and how long they have run, in units of 10 ms
+/// (`USER_HZ`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Times {
     idle: u64,
     all: u64,
 }
 
-/// Waits for it, and keeps the console silent until the result is dropped.
+/// Waits until the machine is idle, and silences the console until the result is dropped.
 pub fn machine() -> Outcome<Setting> {
     wait_until_idle()?;
     Setting::change("/proc/sys/kernel/printk", "1")
@@ -46,7 +45,7 @@ fn wait_until_idle() -> Outcome {
 }
 
 fn percent_idle(before: Times, after: Times) -> u64 {
-    // The kernel may put a little of one on the other's account later on.
+    // The kernel may later correct one in favour of the other.
     let idle = after.idle.saturating_sub(before.idle);
     let all = after.all.saturating_sub(before.all);
     idle * 100 / all.max(1)
@@ -61,8 +60,8 @@ fn times() -> Outcome<Times> {
     }
 }
 
-/// Of the first line: user, nice, system, idle, and so on. The last two, of guests, are in
-/// user and nice too.
+/// Parses the first line: user, nice, system, idle, and so on. The last two, of guests, are part of
+/// user and nice.
 fn times_in(stat: &str) -> Option<Times> {
     let numbers = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
     let times: Vec<u64> = numbers.take(8).map_while(|word| word.parse().ok()).collect();

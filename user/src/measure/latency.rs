@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long it takes from write(2) until the message is worked on.
+//! How long it takes from write(2) until the message is handled.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ use crate::harness::{fail, Outcome};
 use crate::kmsg::{Log, Record};
 use crate::raw;
 
-/// How many lone messages a round writes, and how long nothing happens before
-/// each: longer than anybody could still be waiting for more.
+/// How many lone messages a round writes, and how long nothing happens before each: longer than a
+/// worker could still wait for more.
 const LONE: usize = 200;
 const IDLE: Duration = Duration::from_millis(50);
 
@@ -34,7 +34,7 @@ pub fn measure(options: &Options) -> Outcome {
     in_turn(&twins, "quiet=0", options.rounds, "latency_flood", under_flood)
 }
 
-/// All samples of all rounds together make the figures.
+/// The samples of all rounds together make the figures.
 fn in_turn(
     twins: &[Twin; 2],
     parameters: &str,
@@ -58,8 +58,7 @@ fn in_turn(
     Ok(())
 }
 
-/// From before write(2) to the next start of the twin's handler, nothing having
-/// happened for a while.
+/// From before write(2) to the next start of the twin's handler, after an idle while.
 fn after_idle(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
     let file = open(&twin.device())?;
     let bytes = text(15);
@@ -70,7 +69,7 @@ fn after_idle(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
         thread::sleep(IDLE);
         writes.push(raw::ticks());
         write_one(&file, &bytes)?;
-        // At once: what it takes to read the counter is no part of it.
+        // Yield at once, so that reading the counter is not measured.
         sched_yield()?;
         twin.wait_until_printed(before + written as u64)?;
     }
@@ -84,7 +83,7 @@ fn after_idle(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
     }
 }
 
-/// From each write to the first start behind it; both in order.
+/// From each write to the first start after it. Both lists are in order.
 pub fn ticks_until_start(writes: &[u64], starts: &[u64]) -> Option<Vec<u64>> {
     let until_start = |&write: &u64| {
         let next = starts.partition_point(|&start| start < write);
@@ -93,8 +92,7 @@ pub fn ticks_until_start(writes: &[u64], starts: &[u64]) -> Option<Vec<u64>> {
     writes.iter().map(until_start).collect()
 }
 
-/// From before write(2) to the message's line in the log, everybody writing as
-/// fast as can be.
+/// From before write(2) to the message's line in the log, while all write as fast as possible.
 fn under_flood(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
     let mut log = Log::from_now()?;
     let epoch = Instant::now();
@@ -144,7 +142,7 @@ fn boot_to_epoch(log: &mut Log, epoch: Instant) -> Outcome<Duration> {
     let kmsg = std::fs::OpenOptions::new().write(true).open("/dev/kmsg");
     let mut kmsg = kmsg.map_err(|error| Error::from_io("/dev/kmsg", &error))?;
     let before = epoch.elapsed();
-    // Without the line end the kernel would wait for more of the line.
+    // Without the line end the kernel would wait for the rest of the line.
     std::io::Write::write_all(&mut kmsg, format!("{mark}\n").as_bytes())?;
     let written = (before + epoch.elapsed()) / 2;
     match log.drain()?.iter().find(|record| record.text == mark.as_bytes()) {

@@ -11,7 +11,7 @@ use super::Options;
 use crate::harness::loaded;
 use crate::harness::Outcome;
 
-/// More rounds than of other figures: each is short.
+/// More rounds than for other figures: each is short.
 const MORE: usize = 4;
 
 pub fn measure(options: &Options) -> Outcome {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a pending message holds of the machine's memory. Needs a second CPU, to
-//! keep the worker from running.
+//! How much memory a pending message holds. Needs a second CPU, to keep the worker from running.
 
 use std::fs;
 
@@ -14,8 +13,8 @@ use crate::error::Error;
 use crate::harness::held_queue::HeldQueue;
 use crate::harness::{fail, Outcome};
 
-/// So many that what else goes on in the machine does not matter, nor that free
-/// objects which a CPU keeps for itself count as being in use.
+/// So many that neither other activity of the machine matters, nor the free objects that a CPU
+/// keeps and that count as being in use.
 const PENDING: usize = 400_000;
 
 pub fn measure(options: &Options) -> Outcome {
@@ -40,7 +39,7 @@ pub fn measure(options: &Options) -> Outcome {
     Ok(())
 }
 
-/// The growth of the slabs and the loss of free memory while messages wait.
+/// The growth of the slabs and the loss of free memory while messages are pending.
 fn pending(twin: &Twin) -> Outcome<[f64; 2]> {
     let loaded = twin.load("quiet=1")?;
     let file = open(&loaded.device())?;
@@ -70,7 +69,7 @@ fn slab_bytes() -> Outcome<f64> {
     }
 }
 
-/// Objects in use times their size, of all the caches of kmalloc():
+/// Objects in use times their size, over all kmalloc() caches:
 /// `name <active_objs> <num_objs> <objsize> ...`
 fn slab_bytes_of(text: &str) -> Option<f64> {
     let caches = text.lines().filter(|line| line.starts_with("kmalloc-"));

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What things cost: the modules and their twins in C, measured in turn in one
-//! and the same machine.
+//! What things cost: the modules and their twins in C, measured in turn on the same machine.
 //!
-//! Time is that of the guest's clock. Where the emulator counts instructions
-//! (`scripts/qemu-run.sh --icount`) a nanosecond is an instruction. Nothing here
-//! sleeps while the clock is read, for that time would be counted too.
+//! Times are the guest clock's. If the emulator counts instructions
+//! (`scripts/qemu-run.sh --icount`), a nanosecond is an instruction. Nothing here sleeps while the
+//! clock runs, because that time would count too.
 //!
-//! - [`statistics`]: what is made of many samples
-//! - [`report`]: the lines that are printed, one a figure
+//! - [`statistics`]: reduces many samples to one figure
+//! - [`report`]: the printed lines, one a figure
 //! - [`twin`]: a module and its twin, loaded in the same way
 //! - [`writers`]: one process or many threads that write
 //! - [`trace`]: when work items start
 //! - [`idle`]: a machine that has nothing else to do
-//! - [`boot`], [`burst`], [`echo`], [`floor`], [`growth`], [`latency`], [`loading`],
-//!   [`memory`], [`scaling`], [`timers`], [`ways`]: the figures, one file a group
+//! - [`boot`], [`burst`], [`echo`], [`floor`], [`growth`], [`latency`], [`loading`], [`memory`],
+//!   [`scaling`], [`timers`], [`ways`]: the figures, one file a group
 
 pub mod boot;
 pub mod burst;
@@ -47,7 +46,7 @@ pub struct Options {
     pub rounds: usize,
     /// How many messages a round writes.
     pub messages: usize,
-    /// Where the modules are, and where their twins.
+    /// The folders of the modules and of their twins.
     pub modules: PathBuf,
     pub twins: PathBuf,
 }
@@ -55,7 +54,7 @@ pub struct Options {
 /// Figures that are taken together.
 pub struct Group {
     pub name: &'static str,
-    /// Measured on a machine that has nothing else to do.
+    /// Measured on an idle machine.
     pub idle: bool,
     pub measure: fn(&Options) -> Outcome,
 }

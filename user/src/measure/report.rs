@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is printed: a line of JSON for each figure.
+//! The output: one line of JSON for each figure.
 
 use std::io::{self, Write};
 
@@ -10,14 +10,14 @@ use super::statistics::median;
 use crate::error::Error;
 use crate::harness::Outcome;
 
-/// What a figure is of.
+/// What is printed of a figure besides its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     fields: Map<String, Value>,
 }
 
 impl Row {
-    /// `of` is what was measured: `rust`, `c`, or the name of something else.
+    /// `of` is what was measured: `rust`, `c`, or another name.
     pub fn new(row: &str, of: &str) -> Row {
         let mut fields = Map::new();
         fields.insert("row".into(), json!(row));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How many messages a second several CPUs get done.
+//! How many messages a second several CPUs handle.
 
 use super::echo::{end_to_end, in_turn, text};
 use super::report::Row;
@@ -10,10 +10,10 @@ use crate::harness::Outcome;
 
 const WRITERS: usize = 4;
 
-/// More messages than of other figures: here the clock is that of a busy machine.
+/// More messages than for other figures: here the clock is a busy machine's.
 const MORE: usize = 4;
 
-/// C's twin has no bound, and so nobody who waits at it.
+/// C's twin has no bound, so nobody waits there.
 const BOUNDS: [(&str, &str); 2] = [("default", ""), ("distant", "max_pending=1000000")];
 
 pub fn measure(options: &Options) -> Outcome {

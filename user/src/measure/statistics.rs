@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is made of many samples.
+//! Reduces many samples to one figure.
 
 use std::time::Duration;
 
-/// The sample that so many percent of all do not exceed (nearest rank). There
-/// has to be one.
+/// The sample that `percent` percent of all do not exceed (nearest rank). Needs a sample.
 pub fn percentile(samples: &[f64], percent: usize) -> f64 {
     assert!(!samples.is_empty() && percent <= 100);
     let mut sorted = samples.to_vec();
@@ -14,7 +13,7 @@ pub fn percentile(samples: &[f64], percent: usize) -> f64 {
     sorted[rank.max(1) - 1]
 }
 
-/// The sample in the middle, or what lies halfway between the two.
+/// The middle sample, or the mean of the two middle ones.
 pub fn median(samples: &[f64]) -> f64 {
     assert!(!samples.is_empty());
     let mut sorted = samples.to_vec();
@@ -26,13 +25,13 @@ pub fn median(samples: &[f64]) -> f64 {
     }
 }
 
-/// There has to be a sample.
+/// Needs a sample.
 pub fn mean(samples: &[f64]) -> f64 {
     assert!(!samples.is_empty());
     samples.iter().sum::<f64>() / samples.len() as f64
 }
 
-/// A share of a span of time, in nanoseconds.
+/// One share of a time, in nanoseconds.
 pub fn nanoseconds_each(span: Duration, count: usize) -> f64 {
     span.as_nanos() as f64 / count as f64
 }

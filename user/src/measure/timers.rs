@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How exact timers are: the ticks that come in a while, and how late a delayed item is.
+//! How exact timers are: how many ticks come in a while, and how late a delayed item is.
 
 use std::fs;
 use std::thread;
@@ -20,10 +20,10 @@ use crate::raw;
 /// How long ticks are counted.
 const WHILE: Duration = Duration::from_secs(5);
 
-/// Of these periods, in milliseconds.
+/// The periods, in milliseconds.
 const PERIODS: [u64; 3] = [10, 11, 100];
 
-/// How many delayed items a round arms, each for the shortest time there is.
+/// How many delayed items a round arms, each for the shortest possible time.
 const DELAYS: usize = 200;
 
 pub fn measure(options: &Options) -> Outcome {
@@ -45,11 +45,11 @@ pub fn measure(options: &Options) -> Outcome {
     Ok(())
 }
 
-/// How many ticks of a period come in the while.
+/// How many ticks of a period come in that time.
 fn ticks(twin: &Loaded<'_>, period_ms: u64) -> Outcome<u64> {
     let before = executed(twin, "periodic")?;
     send(twin, &format!("start {period_ms}"))?;
-    // Half a period more, for the last tick to be a little late.
+    // Half a period more, because the last tick may be a little late.
     thread::sleep(WHILE + Duration::from_millis(period_ms) / 2);
     let after = executed(twin, "periodic")?;
     send(twin, "stop")?;
@@ -62,7 +62,7 @@ fn delays(twin: &Loaded<'_>) -> Outcome<Vec<f64>> {
     let trace = Trace::start()?;
     let mut writes = Vec::new();
     for armed in 1..=DELAYS {
-        // At another place within the jiffy each time.
+        // At a different place within the jiffy each time.
         thread::sleep(Duration::from_micros(97 * armed as u64 % 4000));
         writes.push(raw::ticks());
         send(twin, "delayed 1")?;
@@ -91,7 +91,7 @@ fn send(twin: &Loaded<'_>, command: &str) -> Outcome {
     Ok(fs::write(&node, command).map_err(|error| Error::from_io(&node, &error))?)
 }
 
-/// How many items of a kind have run, as the twin's node says.
+/// How many items of a kind have run, according to the twin's node.
 fn executed(twin: &Loaded<'_>, kind: &str) -> Outcome<u64> {
     let node = node(twin);
     let table = fs::read_to_string(&node).map_err(|error| Error::from_io(&node, &error))?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! When work items start, as the kernel's tracing sees it, on a clock that this program can
-//! read too: where tracing knows it, the processor's own.
+//! When work items start, according to the kernel's tracing. Its clock is one that this program can
+//! read too: the processor's own, if tracing knows it.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::raw;
 const TRACEFS: &str = "/sys/kernel/tracing";
 const EVENT: &str = "workqueue_execute_start";
 
-/// Tracing that is on; off again when this goes.
+/// Tracing that is on. Dropping it turns tracing off.
 pub struct Trace {
     begun: Instant,
     begun_ticks: u64,
@@ -47,8 +47,7 @@ impl Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        // Were it to stay on, the next figures would be larger; they are taken of
-        // both twins.
+        // If it stayed on, the next figures would be larger, though for both twins.
         let _ = set(&format!("events/workqueue/{EVENT}/enable"), "0");
         let _ = set("trace_clock", "local");
     }
@@ -59,7 +58,7 @@ fn set(file: &str, value: &str) -> Outcome {
     Ok(fs::write(&path, value).map_err(|error| Error::from_io(&path, &error))?)
 }
 
-/// Lines look like this, with the module behind what it is of:
+/// Lines look like this, with the module at the end:
 /// `kworker/0:1-23 [000] d..1. 123456: workqueue_execute_start: [...] [c_echo]`
 fn starts_of(text: &str, module: &str) -> Vec<u64> {
     let event = format!(": {EVENT}: ");
@@ -72,7 +71,7 @@ fn starts_of(text: &str, module: &str) -> Vec<u64> {
     text.lines().filter_map(start).collect()
 }
 
-/// A counter is shown as it is, a clock as seconds with six digits behind the point.
+/// Tracing shows a counter as a number, a clock as seconds with six decimals.
 fn ticks_shown(time: &str) -> Option<u64> {
     match time.split_once('.') {
         None => time.parse().ok(),

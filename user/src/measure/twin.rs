@@ -24,7 +24,7 @@ pub struct Twin {
     /// `rust` or `c`.
     pub language: &'static str,
     pub module: Module,
-    /// Parameters beside those that both know.
+    /// Parameters that the other twin does not have.
     pub parameters: &'static str,
 }
 
@@ -39,7 +39,7 @@ impl Twin {
         Twin::pair(options, ["workqueue_demo", "c_demo"])
     }
 
-    /// Those that measure themselves.
+    /// The modules that measure themselves.
     pub fn ways(options: &Options) -> [Twin; 2] {
         let [mut rust, c] = Twin::pair(options, ["rust_ways", "c_ways"]);
         rust.module = Module::new("rust_ways", &options.twins);
@@ -55,7 +55,7 @@ impl Twin {
         [twin("rust", rust, &options.modules), twin("c", c, &options.twins)]
     }
 
-    /// Loads it anew; it is removed when the result goes.
+    /// Loads it again. It is removed when the result is dropped.
     pub fn load(&self, parameters: &str) -> Outcome<Loaded<'_>> {
         loaded::remove(&self.module)?;
         self.module.load(&format!("{} {parameters}", self.parameters))?;
@@ -73,7 +73,7 @@ impl Loaded<'_> {
         Path::new("/dev").join(self.twin.module.name())
     }
 
-    /// How many messages have been printed, or counted where it is quiet.
+    /// How many messages have been printed, or with `quiet` counted.
     pub fn printed(&self) -> Outcome<u64> {
         let path = format!("/sys/kernel/debug/{}/printed", self.twin.module.name());
         let text = fs::read_to_string(&path).map_err(|error| Error::from_io(&path, &error))?;
@@ -83,7 +83,7 @@ impl Loaded<'_> {
         }
     }
 
-    /// Gives way to the worker until so many have been printed.
+    /// Yields to the worker until `count` messages have been printed.
     pub fn wait_until_printed(&self, count: u64) -> Outcome {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -104,7 +104,7 @@ impl Loaded<'_> {
 
 impl Drop for Loaded<'_> {
     fn drop(&mut self) {
-        // What is left loaded is in the way of the next load, which says so.
+        // If the module stays loaded, the next load fails and says so.
         let _ = loaded::remove(&self.twin.module);
     }
 }

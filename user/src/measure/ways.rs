@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each way of queueing costs: the modules `rust_ways` and `c_ways` measure
-//! it where it happens, and log it.
+//! What each way of queueing costs: the modules `rust_ways` and `c_ways` measure it themselves, and
+//! log it.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -14,18 +14,18 @@ use super::Options;
 use crate::harness::{fail, Outcome};
 use crate::kmsg::Log;
 
-/// How long to look at ticks, one every jiffy or two.
+/// How long to watch ticks, which come every jiffy or two.
 const TICKING: Duration = Duration::from_millis(200);
 
-/// Before that.
+/// How long to wait before that.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// How often each twin is loaded in a round. All ticks of a load take the same time, but that is
-/// one of two, some 400 instructions apart, of Rust's and of C's: a median could compare the one
-/// with the other, so that here it is the mean which counts.
+/// How often each twin is loaded in a round. All ticks of one load take the same time, but it is
+/// one of two times, some 400 instructions apart, for Rust and for C. Medians could compare one
+/// with the other, so here the mean counts.
 const LOADS: usize = 2;
 
-/// A longer one than this between two looks at the clock is an interruption.
+/// Two looks at the clock that are further apart mean an interruption.
 const INTERRUPTION: Duration = Duration::from_micros(1);
 
 pub fn measure(options: &Options) -> Outcome {
@@ -70,7 +70,7 @@ fn logged(log: &mut Log, twin: &Twin) -> Outcome<Vec<(String, f64)>> {
     }
 }
 
-/// `way name=1 other=2`, or without a way; nothing of other lines.
+/// Parses `way name=1 other=2`, with or without a way. Other lines give nothing.
 fn figures_of(line: &str) -> Vec<(String, f64)> {
     let (way, words) = match line.split_once(' ') {
         Some((way, words)) if !way.contains('=') => (way, words),
@@ -83,7 +83,7 @@ fn figures_of(line: &str) -> Vec<(String, f64)> {
     words.split(' ').filter_map(figure).collect()
 }
 
-/// What a tick takes from everybody else, less what the clock takes anyway.
+/// What a tick takes from everybody else, minus what the clock takes anyway.
 fn ticking(twins: &[Twin; 2], rounds: usize) -> Outcome {
     let mut samples = [Vec::new(), Vec::new()];
     for _ in 0..rounds * LOADS {
@@ -114,16 +114,15 @@ fn ticking(twins: &[Twin; 2], rounds: usize) -> Outcome {
     Ok(())
 }
 
-/// Of the interruptions by the clock some have a tick in them: as many as there
-/// were ticks, and longer than the rest.
+/// Some of the clock's interruptions include a tick. They are the longest, and there are `count` of
+/// them.
 fn median_of_longest(mut samples: Vec<f64>, count: usize) -> Option<f64> {
     samples.sort_by(|one, other| other.total_cmp(one));
     let longest = samples.get(..count)?;
     (!longest.is_empty()).then(|| median(longest))
 }
 
-/// How long each of the times was, in [`TICKING`], when this process did not get
-/// to run.
+/// How long each interruption of this process was, within [`TICKING`].
 fn interruptions() -> Vec<f64> {
     // Loading and removing modules leaves work behind.
     thread::sleep(SETTLING);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Those that write: the process itself, or several threads at once.
+//! The writers: the process itself, or several threads at once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,11 +18,11 @@ pub fn open(path: &Path) -> Outcome<File> {
     Ok(file.map_err(|error| Error::from_io(path, &error))?)
 }
 
-/// So many writes of `bytes`, each taken whole.
+/// Makes `count` writes of `bytes`. Each has to take all of it.
 pub fn write_all(file: &File, bytes: &[u8], count: usize) -> io::Result<()> {
     let mut written = 0;
-    // Plain steps: the program is compiled without optimisation, and an iterator
-    // would cost as much as the system call.
+    // A plain loop: the program is compiled without optimisation, and an iterator would cost as
+    // much as the system call.
     while written < count {
         write_one(file, bytes)?;
         written += 1;
@@ -30,7 +30,7 @@ pub fn write_all(file: &File, bytes: &[u8], count: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// One write of `bytes`, which is taken whole.
+/// Makes one write of `bytes`, which has to take all of it.
 pub fn write_one(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     match file.write(bytes) {
         Ok(taken) if taken == bytes.len() => Ok(()),
@@ -39,9 +39,8 @@ pub fn write_one(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Has `writers` write `count` times `bytes` to `path`, in equal parts: one in this
-/// very process, which has no other thread, several in a thread each. Returns
-/// when the first began.
+/// Has `writers` write `bytes` to `path` `count` times, in equal parts. A single writer is this
+/// process, which has no other thread. Several have a thread each. Returns when the first began.
 pub fn write_from(path: &Path, writers: usize, bytes: &[u8], count: usize) -> Outcome<Instant> {
     if writers == 1 {
         let file = open(path)?;
@@ -56,8 +55,8 @@ pub fn write_from(path: &Path, writers: usize, bytes: &[u8], count: usize) -> Ou
     begun.into_iter().min().map_or_else(|| fail("no writer"), Ok)
 }
 
-/// Runs `job` in so many threads, which begin at the same time, each with its
-/// number and an open file of its own. Returns what they return, in order.
+/// Runs `job` in `writers` threads that begin at the same time, each with its number and its own
+/// open file. Returns their results in order.
 pub fn at_once<T: Send>(
     path: &Path,
     threads: usize,
@@ -85,8 +84,8 @@ pub fn at_once<T: Send>(
         .collect()
 }
 
-/// Does `job` in a thread of real-time priority, which gives way to nobody of its CPU until it sleeps
-/// or ends.
+/// Does `job` in a thread of real-time priority, which yields its CPU to nobody until it sleeps or
+/// ends.
 pub fn realtime<T: Send>(job: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
     let done = thread::scope(|scope| {
         let thread = scope.spawn(|| -> Outcome<T> {
