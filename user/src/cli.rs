@@ -38,21 +38,20 @@ pub enum Action {
     ChildWrite { signals: Signals, path: PathBuf, text: OsString },
 }
 
-/// Takes the program's arguments apart; explains and ends where they make no
-/// sense.
+/// Parses the program's arguments. If they make no sense, explains why and exits.
 pub fn parse() -> Action {
     action(&command().get_matches())
 }
 
-/// The shells that there are completions for.
+/// The shells that have completions.
 pub const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
 
-/// All that the program takes.
+/// All commands, the hidden ones included.
 fn command() -> Command {
     public().subcommand(child_spin()).subcommand(child_write()).subcommand(fire_child())
 }
 
-/// What of it is for users.
+/// The commands for users.
 pub fn public() -> Command {
     let command = driving().subcommand(completions());
     let mut pages = names(&command);
@@ -60,7 +59,7 @@ pub fn public() -> Command {
     command.subcommand(man(pages))
 }
 
-/// The names of what a command has below it.
+/// The names of a command's subcommands.
 pub fn names(command: &Command) -> Vec<String> {
     command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `workqueue_demo` ought to do with the text of a write, told a second
-//! time.
+//! A second implementation of what `workqueue_demo` does with the text of a write.
 //!
-//! Written from the documents and not from the module, so that a mistake in
-//! one of the two is a difference between them.
+//! It follows the documents and not the module's source, so a mistake in either shows as a
+//! difference.
 
 use std::ops::RangeInclusive;
 
 /// The most bytes one write may have.
 pub const WRITE_MAX: usize = 4096;
 
-/// A command with its number, the default where none is given.
+/// A command with its number, or the default number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Immediate,
@@ -25,11 +24,11 @@ pub enum Command {
     Reset,
 }
 
-/// A kind of queue, by its place among the words for them.
+/// A kind of queue: its index in [`KIND_WORDS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind(pub usize);
 
-/// What `custom` takes for KIND; the first is what it takes where none is given.
+/// What `custom` takes for KIND. The first is the default.
 pub const KIND_WORDS: [&str; 6] =
     ["unbound", "percpu", "highpri", "cpu_intensive", "freezable", "ordered"];
 
@@ -46,7 +45,7 @@ impl Kind {
     }
 }
 
-/// What a command may have behind it.
+/// What may follow a command.
 enum Number {
     None,
     Optional {
@@ -58,7 +57,7 @@ enum Number {
         from: i64,
         to: i64,
     },
-    /// And a kind of queue, which may be left out as well.
+    /// A number and a kind of queue, both optional.
     OptionalAndKind {
         default: i64,
         from: i64,
@@ -113,7 +112,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<Command>, String> {
     Ok(commands)
 }
 
-/// What is logged about a write of `len` bytes, whatever they are.
+/// What the module logs about a write of `len` bytes, whatever they are.
 pub fn too_long(len: usize) -> String {
     format!("write of {len} bytes refused: at most {WRITE_MAX}")
 }
@@ -151,7 +150,7 @@ fn parse_line(line: &[u8]) -> Result<Option<Command>, String> {
     }
 }
 
-/// A number, a kind, both in this order, or neither; and what comes behind them.
+/// A number, a kind, both in this order, or neither, and the remaining words.
 fn count_and_kind<'a>(
     words: &'a [&'a [u8]],
     default: i64,
@@ -182,7 +181,7 @@ fn kind(word: &[u8]) -> Option<Kind> {
     KIND_WORDS.iter().position(|known| known.as_bytes() == word).map(Kind)
 }
 
-/// A sign or none, and digits; what is too large for this is for every command.
+/// Parses an optional sign and digits. A number too large for this is too large for every command.
 fn decimal(word: &[u8]) -> Option<i64> {
     let (negative, digits) = match word {
         [b'-', digits @ ..] => (true, digits),
@@ -198,7 +197,7 @@ fn decimal(word: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// The word in quotes, cut to 64 bytes, with all but printable ASCII escaped.
+/// The word in quotes, cut to 64 bytes, with everything but printable ASCII escaped.
 fn quoted(word: &[u8]) -> String {
     const SHOWN: usize = 64;
     let shown: String = word.iter().take(SHOWN).map(|&byte| ascii(byte)).collect();
@@ -217,7 +216,7 @@ fn ascii(byte: u8) -> String {
     }
 }
 
-/// The counts of a row that do not depend on when things happen.
+/// The counts of a row that do not depend on timing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     pub queued: u64,
@@ -225,15 +224,15 @@ pub struct Counts {
     pub cancelled: u64,
 }
 
-/// What the table shows when nothing of `immediate`, `custom` and `data` is
-/// outstanding, as long as no timer that is armed fires.
+/// What the table shows when nothing of `immediate`, `custom` and `data` is outstanding, as long as
+/// no armed timer fires.
 #[derive(Debug, Clone, Default)]
 pub struct DemoModel {
-    /// Queued and coalesced together: that depends on the moment.
+    /// Queued plus coalesced: the split depends on timing.
     pub immediate: u64,
     pub custom: u64,
     pub data: u64,
-    /// The kinds of queues that were used: those that are there, with the first, which always is.
+    /// The kinds of queues that have been used. Their queues exist, and so does the first.
     pub used: [bool; KIND_WORDS.len()],
     pub delayed: Counts,
     pub periodic: Counts,
@@ -241,12 +240,12 @@ pub struct DemoModel {
     pub armed: bool,
     /// The periodic work ticks with this period.
     pub ticking: Option<i64>,
-    /// Something may be outstanding besides these two.
+    /// Something else may be outstanding.
     pub busy: bool,
 }
 
 impl DemoModel {
-    /// The names of the queues that are there.
+    /// The names of the queues that exist.
     pub fn queue_names(&self) -> Vec<String> {
         let is_there = |kind: &Kind| *kind == Kind(0) || self.used[kind.0];
         Kind::ALL.into_iter().filter(is_there).map(Kind::queue_name).collect()

@@ -18,7 +18,7 @@ pub fn read_table() -> Result<Table, Error> {
     read_text()?.parse().map_err(|reason: String| Error::new(DEMO_NODE, reason))
 }
 
-/// What a read shows, as the kernel prints it.
+/// The text of a read.
 pub fn read_text() -> Result<String, Error> {
     fs::read_to_string(DEMO_NODE).map_err(|error| Error::from_io(DEMO_NODE, &error))
 }
@@ -31,19 +31,18 @@ pub fn open() -> Result<File, Error> {
         .map_err(|error| Error::from_io(DEMO_NODE, &error))
 }
 
-/// Opens, and gives `lines` to one write(2). Says how many bytes were taken,
-/// which is less than all where a later line failed when it ran.
+/// Opens, and gives `lines` to one write(2). Returns how many bytes were taken: fewer than all if a
+/// later line failed when it ran.
 pub fn write_once(lines: impl AsRef<[u8]>) -> Result<usize, Error> {
     write(&open()?, lines.as_ref()).map_err(|errno| Error::from_errno(DEMO_NODE, errno))
 }
 
-/// Makes command lines of words.
+/// Joins words into command lines.
 ///
-/// A word that begins with a letter begins a command, any other belongs to
-/// the command before it, and so does a kind of queue: no command begins with
-/// a digit or a sign, nor is called like a kind, and no command takes another's
-/// name. `custom 4 percpu flush` and `'custom 4 percpu' flush` so mean the
-/// same two lines.
+/// A word that begins with a letter begins a command. Any other word belongs to the command before
+/// it, and so does a kind of queue. This is unambiguous: no command begins with a digit or a sign,
+/// is named like a kind, or takes another's name. So `custom 4 percpu flush` and
+/// `'custom 4 percpu' flush` mean the same two lines.
 pub fn command_lines(words: &[OsString]) -> Vec<Vec<u8>> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     for word in words.iter().map(|word| word.as_bytes()) {

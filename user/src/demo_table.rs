@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a read of `/proc/workqueue_demo` shows, taken apart.
+//! Parses what a read of `/proc/workqueue_demo` shows.
 
 use std::str::FromStr;
 
@@ -12,7 +12,7 @@ pub const COLUMNS: [&str; 8] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     pub rows: Vec<Row>,
-    /// The first one is there from the start, the others once they were used.
+    /// The first one exists from the start, each other one from its first use.
     pub queues: Vec<Queue>,
     pub periodic: Periodic,
     pub commands: String,
@@ -28,11 +28,11 @@ pub struct Row {
     pub executed: u64,
     pub pending: u64,
     pub running: u64,
-    /// The last item's time from due to start.
+    /// The time from due to start of the last item.
     pub wait_us: u64,
 }
 
-/// The line on one of the module's own queues.
+/// The line of one of the module's own queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
     pub name: String,
@@ -41,7 +41,7 @@ pub struct Queue {
     pub peak_running: u64,
 }
 
-/// The line on the periodic work.
+/// The line of the periodic work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Periodic {
     pub started: bool,
@@ -49,7 +49,7 @@ pub struct Periodic {
 }
 
 impl Table {
-    /// The row of a kind; the parser has seen to it that it is there.
+    /// The row of a kind, which the parser guarantees.
     pub fn row(&self, kind: &str) -> &Row {
         self.rows
             .iter()
@@ -57,12 +57,12 @@ impl Table {
             .unwrap_or_else(|| panic!("no row {kind:?} in the table"))
     }
 
-    /// A queue by its name, if there is one.
+    /// A queue by its name, if it exists.
     pub fn queue(&self, name: &str) -> Option<&Queue> {
         self.queues.iter().find(|queue| queue.name == name)
     }
 
-    /// The most items that have run at once on a queue; none have where there is none.
+    /// The most items that have run at once on a queue: 0 if it does not exist.
     pub fn peak_running(&self, name: &str) -> u64 {
         self.queue(name).map_or(0, |queue| queue.peak_running)
     }
@@ -104,7 +104,7 @@ const COMMANDS: &str = "commands: ";
 impl FromStr for Table {
     type Err = String;
 
-    /// Takes nothing but the documented lines in the documented order.
+    /// Takes only the documented lines in the documented order.
     fn from_str(text: &str) -> Result<Table, String> {
         if !text.ends_with('\n') {
             return Err(format!("the last line does not end: {text:?}"));

@@ -8,8 +8,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::paths::ECHO_COUNTERS;
 
-/// All counters, read one after the other: while writers are at work they
-/// need not agree with each other.
+/// All counters, read one after the other: while writers are active they need not agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EchoCounters {
     pub accepted: u64,
@@ -17,7 +16,7 @@ pub struct EchoCounters {
     pub pending: u64,
     /// Messages that were accepted after their write had to wait for room.
     pub blocked: u64,
-    /// Writers that wait for room now.
+    /// Writers that are waiting for room now.
     pub waiting: u64,
     /// Writes that got EAGAIN.
     pub refused: u64,
@@ -36,8 +35,8 @@ impl EchoCounters {
 
     fn read_from(folder: &Path) -> Result<EchoCounters, Error> {
         let read = |name: &str| read_number(&folder.join(name));
-        // `printed` before `accepted`: a message that arrives in between must
-        // not make it look as if more was printed than accepted.
+        // `printed` before `accepted`: otherwise a message that arrives in between would make it
+        // look as if more was printed than accepted.
         let printed = read("printed")?;
         Ok(EchoCounters {
             accepted: read("accepted")?,
@@ -64,7 +63,7 @@ impl EchoCounters {
         std::array::from_fn(|i| (Self::NAMES[i], values[i]))
     }
 
-    /// Nothing is under way.
+    /// Nothing is pending.
     pub fn at_rest(&self) -> bool {
         self.accepted == self.printed && self.pending == 0
     }
@@ -75,7 +74,7 @@ fn read_number(path: &Path) -> Result<u64, Error> {
     parse_number(&text).ok_or_else(|| Error::new(path, format!("not one number: {text:?}")))
 }
 
-/// A file holds one number and a newline, nothing else.
+/// Parses a file of one number and a newline, and nothing else.
 pub fn parse_number(text: &str) -> Option<u64> {
     let digits = text.strip_suffix('\n')?;
     (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))

@@ -21,7 +21,7 @@ pub struct EchoDevice {
 }
 
 impl EchoDevice {
-    /// Opens for writing; writers wait while the queue is full.
+    /// Opens for writing. Writers wait while the bound is reached.
     pub fn open() -> Result<EchoDevice, Error> {
         EchoDevice::open_with(OFlag::empty())
     }
@@ -36,7 +36,7 @@ impl EchoDevice {
             .map_err(|error| Error::from_io(ECHO_DEVICE, &error))
     }
 
-    /// One write(2): the number of bytes taken may be less than asked for.
+    /// One write(2). It may take fewer bytes than it was given.
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         write(&self.file, bytes)
     }
@@ -52,7 +52,7 @@ impl EchoDevice {
         raw::write_nowait(&self.file, bytes)
     }
 
-    /// Writes until all is taken, and tells `taken` of each part.
+    /// Writes until all is taken, and passes each taken part to `taken`.
     pub fn write_all(&self, bytes: &[u8], mut taken: impl FnMut(&[u8])) -> Result<(), Error> {
         let mut rest = bytes;
         loop {
@@ -69,7 +69,7 @@ impl EchoDevice {
         }
     }
 
-    /// Turns `O_NONBLOCK` on or off in a file that is open already.
+    /// Turns `O_NONBLOCK` on or off on an open file.
     pub fn set_nonblocking(&self, on: bool) -> Result<(), Errno> {
         let mut flags = OFlag::from_bits_retain(fcntl(&self.file, FcntlArg::F_GETFL)?);
         flags.set(OFlag::O_NONBLOCK, on);

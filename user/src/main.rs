@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `wqtest`: drives the modules `wq_echo` and `workqueue_demo`, shows what
-//! they do, and tests them end to end.
+//! `wqtest`: drives the modules `wq_echo` and `workqueue_demo`, shows what they do, and tests them
+//! end to end.
 //!
-//! - [`cli`]: the command line; [`commands`]: one file a command
-//! - [`echo_device`], [`echo_counters`], [`demo_node`], [`demo_table`],
-//!   [`kmsg`], [`modules`]: what the program sees of the kernel
-//! - [`model`]: what `wq_echo` ought to do, told a second time
+//! - [`cli`]: the command line; [`commands`]: one file for each command
+//! - [`echo_device`], [`echo_counters`], [`demo_node`], [`demo_table`], [`kmsg`], [`modules`]: what
+//!   the program sees of the kernel
+//! - [`model`], [`demo_model`]: a second implementation of what the modules do
 //! - [`cases`], [`fire`], [`harness`], [`runner`], [`ktap`]: the tests
 //! - [`measure`]: what things cost
-//! - [`timeline`]: a picture of what work items did; [`tracefs`]: where it is seen
+//! - [`timeline`]: a picture of what work items did; [`tracefs`]: the trace that it is drawn from
 //! - [`raw`]: all `unsafe`
 
 mod cases;

@@ -11,7 +11,7 @@ use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags}
 
 use crate::error::Error;
 
-/// Where the .ko files are, unless the command line says otherwise.
+/// The folder of the .ko files, unless the command line names another.
 pub const DEFAULT_FOLDER: &str = "/lib/modules";
 
 /// One of the two modules.
@@ -43,13 +43,13 @@ impl Module {
             .map_err(|errno| Error::from_errno(&self.file, errno))
     }
 
-    /// rmmod(8), which asks not to wait for users of the module.
+    /// rmmod(8), which does not wait for users of the module.
     pub fn remove(&self) -> Result<(), Errno> {
         let name = CString::new(self.name).expect("a module's name holds no NUL");
         delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
     }
 
-    /// `live`, `coming` or `going`; `None` where it is not loaded.
+    /// `live`, `coming` or `going`; `None` if it is not loaded.
     pub fn state(&self) -> Option<String> {
         let state = fs::read_to_string(format!("/sys/module/{}/initstate", self.name)).ok()?;
         Some(state.trim_end().to_owned())
@@ -59,7 +59,7 @@ impl Module {
         self.state().as_deref() == Some("live")
     }
 
-    /// Whether it is a part of the kernel, which nobody loads or removes.
+    /// Whether it is built into the kernel, so that nobody loads or removes it.
     pub fn is_built_in(&self) -> bool {
         Path::new(&format!("/sys/module/{}", self.name)).exists() && self.state().is_none()
     }
@@ -69,7 +69,7 @@ impl Module {
         PathBuf::from(format!("/sys/module/{}/parameters/{name}", self.name))
     }
 
-    /// Who holds it, as lsmod(8) shows it.
+    /// How many references to it exist, as lsmod(8) shows.
     pub fn reference_count(&self) -> Option<u64> {
         let count = fs::read_to_string(format!("/sys/module/{}/refcnt", self.name)).ok()?;
         count.trim_end().parse().ok()

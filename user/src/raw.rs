@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The few system calls that no crate offers safely. All `unsafe` of the
-//! program is here.
+//! The few system calls that no crate offers safely, and all `unsafe` of the program.
 
 #![allow(unsafe_code)]
 
@@ -19,14 +18,14 @@ use nix::libc;
 use nix::sys::mman::{madvise, mmap_anonymous, mprotect, munmap, MapFlags, MmapAdvise, ProtFlags};
 use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 
-/// How large the kernel's pages are: there are kernels for arm64 with 16 and 64 KB.
+/// The kernel's page size: on arm64 it may be 16 or 64 KB.
 pub fn page_size() -> usize {
-    // SAFETY: It reads what the kernel told the process when it began.
+    // SAFETY: It only reads what the kernel told the process at its start.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).expect("every kernel has pages")
 }
 
-/// How many bytes the kernel's log holds: syslog(2), SYSLOG_ACTION_SIZE_BUFFER.
+/// How many bytes the kernel's log holds: syslog(2), `SYSLOG_ACTION_SIZE_BUFFER`.
 pub fn log_size() -> u64 {
     const SIZE_BUFFER: libc::c_int = 10;
     // SAFETY: With this action it takes no buffer.
@@ -39,14 +38,14 @@ pub fn log_size() -> u64 {
 pub enum Part {
     /// Bytes that can be read.
     Good(Vec<u8>),
-    /// Bytes laid against the edge, and so many behind it that cannot be read.
-    /// One of them fits a call.
+    /// Bytes right before the edge, and this many after it that cannot be read. A call may have one
+    /// of these.
     Edge(Vec<u8>, usize),
-    /// So many bytes that cannot be read.
+    /// This many bytes that cannot be read.
     Bad(usize),
-    /// So many bytes at address 0.
+    /// This many bytes at address 0.
     Null(usize),
-    /// So many bytes of the kernel's memory.
+    /// This many bytes of the kernel's memory.
     Kernel(usize),
 }
 
@@ -61,10 +60,10 @@ impl Part {
     }
 }
 
-/// Within the half of the address space that no process has.
+/// In the half of the address space that no process has.
 const KERNEL_ADDRESS: usize = 0xffff_8880_0000_0000;
 
-/// A page that can be read, and behind it one that cannot.
+/// A page that can be read, followed by one that cannot.
 ///
 /// # Invariants
 ///
@@ -89,8 +88,8 @@ impl PageEdge {
         Ok(edge)
     }
 
-    /// write(2) of `readable`, laid against the edge, and of `beyond` bytes
-    /// behind it that cannot be read.
+    /// write(2) of `readable`, which ends at the edge, and of `beyond` bytes after it that cannot
+    /// be read.
     pub fn write(&self, file: &File, readable: &[u8], beyond: usize) -> Result<usize, Errno> {
         assert!(beyond <= page_size(), "more than a page");
         let from = self.lay(readable);
@@ -101,7 +100,7 @@ impl PageEdge {
         Errno::result(count).map(|count| count as usize)
     }
 
-    /// write(2) of one part, or writev(2) of any other number of them.
+    /// write(2) of one part, or writev(2) of any other number.
     pub fn write_parts(&self, file: &File, parts: &[Part]) -> Result<usize, Errno> {
         let iovecs: Vec<libc::iovec> = parts.iter().map(|part| self.iovec(part)).collect();
         let count = match &iovecs[..] {
@@ -127,7 +126,7 @@ impl PageEdge {
         libc::iovec { iov_base: start, iov_len: part.claims() }
     }
 
-    /// Copies `readable` to where the page ends.
+    /// Copies `readable` to the end of the page.
     fn lay(&self, readable: &[u8]) -> NonNull<c_void> {
         let page = page_size();
         assert!(readable.len() <= page, "more than a page");
@@ -153,19 +152,19 @@ impl Drop for PageEdge {
     }
 }
 
-/// Memory that the kernel may take back when it has too little, with all that is in it.
+/// Memory that the kernel may reclaim, together with its content.
 ///
 /// # Invariants
 ///
-/// `start` is that of a private, writable mapping of [`Disposable::LENGTH`] bytes that this
-/// owns, and to which nobody has a reference.
+/// `start` is the start of a private, writable mapping of [`Disposable::LENGTH`] bytes that this
+/// owns and to which nobody has a reference.
 pub struct Disposable {
     start: NonNull<c_void>,
 }
 
 impl Disposable {
     pub const LENGTH: usize = 16 << 20;
-    /// So much is written before it is given out of hand.
+    /// How much is written before the kernel may reclaim it.
     const PIECE: usize = 256 << 10;
 
     pub fn new() -> Result<Disposable, Errno> {
@@ -177,7 +176,7 @@ impl Disposable {
         Ok(Disposable { start })
     }
 
-    /// Writes to each page, and lets the kernel have it from then on.
+    /// Writes to each page, and lets the kernel reclaim it from then on.
     pub fn use_all(&mut self) -> Result<(), Errno> {
         for from in (0..Disposable::LENGTH).step_by(Disposable::PIECE) {
             for page in (from..from + Disposable::PIECE).step_by(page_size()) {
@@ -210,8 +209,8 @@ extern "C" fn count_signal(_: libc::c_int) {
     SIGNALS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Catches `signal` from now on. With `restart` the kernel takes interrupted
-/// system calls up again, without it they fail with EINTR.
+/// Catches `signal` from now on. With `restart` the kernel restarts interrupted system calls.
+/// Without it they fail with EINTR.
 pub fn count_signals(signal: Signal, restart: bool) -> Result<(), Errno> {
     let flags = if restart { SaFlags::SA_RESTART } else { SaFlags::empty() };
     let action = SigAction::new(SigHandler::Handler(count_signal), flags, SigSet::empty());
@@ -225,9 +224,9 @@ pub fn signals_seen() -> usize {
     SIGNALS.load(Ordering::Relaxed)
 }
 
-/// Gives the calling thread the lowest priority of SCHED_RR: all ordinary threads
-/// of its CPU wait until it sleeps or ends. Those of the kernel that have this
-/// priority too take turns with it: with PREEMPT_RT they run the timers.
+/// Gives the calling thread the lowest priority of SCHED_RR. All ordinary threads of its CPU wait
+/// until it sleeps or ends. Kernel threads of the same priority take turns with it: with PREEMPT_RT
+/// they run the timers.
 pub fn become_realtime() -> Result<(), Errno> {
     let parameters = libc::sched_param { sched_priority: 1 };
     // SAFETY: 0 is the calling thread; the parameters are read during the
@@ -236,7 +235,7 @@ pub fn become_realtime() -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// pwritev2(2) of one part, which waits for nothing (`RWF_NOWAIT`).
+/// pwritev2(2) of one part, without waiting (`RWF_NOWAIT`).
 pub fn write_nowait(file: &File, bytes: &[u8]) -> Result<usize, Errno> {
     let part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: The part is valid for the call, which only reads it. -1 is the file's own position.
@@ -244,21 +243,21 @@ pub fn write_nowait(file: &File, bytes: &[u8]) -> Result<usize, Errno> {
     Errno::result(count).map(|count| count as usize)
 }
 
-/// An io_uring, through which one write is under way.
+/// An io_uring with one write at a time.
 pub struct Ring {
-    // Dropped first: that takes the write back, which reads the bytes.
+    // Dropped first: that cancels the write, which reads `bytes`.
     ring: IoUring,
     bytes: Vec<u8>,
 }
 
 impl Ring {
-    /// Fails where the kernel has none, or is told to give nobody one.
+    /// Fails if the kernel has no io_uring, or is configured to refuse it.
     pub fn new() -> io::Result<Ring> {
         Ok(Ring { ring: IoUring::new(1)?, bytes: Vec::new() })
     }
 
-    /// Has the kernel write `bytes` to a file that stays open meanwhile, when the file takes them,
-    /// or with `nowait` at once or never (`RWF_NOWAIT`). Waits for nothing itself.
+    /// Starts a write of `bytes` to a file that has to stay open meanwhile. The kernel does it when
+    /// the file takes them, or with `nowait` at once or never (`RWF_NOWAIT`). Does not wait itself.
     pub fn begin(&mut self, file: &File, bytes: &[u8], nowait: bool) -> io::Result<()> {
         assert!(self.bytes.is_empty(), "a write is under way");
         self.bytes = bytes.to_vec();
@@ -273,7 +272,7 @@ impl Ring {
         Ok(())
     }
 
-    /// What has come of it, if it is over.
+    /// The result of the write, if it is over.
     pub fn result(&mut self) -> Option<Result<usize, Errno>> {
         let result = self.ring.completion().next()?.result();
         self.bytes.clear();
@@ -281,18 +280,18 @@ impl Ring {
     }
 }
 
-/// The name that tracing has for the clock of [`ticks`].
+/// Tracing's name for the clock of [`ticks`].
 pub const TRACE_CLOCK: &str = if cfg!(target_arch = "x86_64") { "x86-tsc" } else { "mono_raw" };
 
-/// What a clock shows that tracing can use too: the processor's time stamp counter.
+/// Reads a clock that tracing can use too: the processor's time stamp counter.
 #[cfg(target_arch = "x86_64")]
 pub fn ticks() -> u64 {
     // SAFETY: It reads a register that every x86-64 processor has.
     unsafe { std::arch::x86_64::_rdtsc() }
 }
 
-/// What a clock shows that tracing can use too: the kernel's, which nobody sets. Of other
-/// processors tracing does not show the counter itself.
+/// Reads a clock that tracing can use too: the kernel's monotonic raw clock, which nobody sets. On
+/// other processors tracing cannot show the counter itself.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn ticks() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -355,7 +354,7 @@ mod tests {
         let before = signals_seen();
         nix::sys::signal::raise(Signal::SIGUSR2).unwrap();
         assert_eq!(signals_seen(), before + 1);
-        // The process goes on as it did.
+        // The process carries on as before.
         OpenOptions::new().read(true).open("/dev/null").unwrap();
     }
 }

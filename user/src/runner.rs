@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs cases one after the other, and survives all they do.
+//! Runs cases one after the other, and survives whatever they do.
 
 use std::any::Any;
 use std::io::{self, Write};
@@ -16,8 +16,7 @@ use crate::harness::loaded::{prepare, why_not_testable};
 use crate::harness::{Harness, Outcome, Stop};
 use crate::ktap::{Ktap, Totals, Verdict};
 
-/// How long a case may go on without a sign of progress. No case comes near it
-/// unless it hangs.
+/// How long a case may go on without a sign of progress. Only a case that hangs comes near it.
 const CASE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `cases` and prints KTAP to `out`.
@@ -57,8 +56,8 @@ pub fn run(cases: &[Case], harness: &Harness, out: impl Write) -> io::Result<Tot
     Ok(totals)
 }
 
-/// Runs `cases` again and again, each time in another order, until `time` is
-/// over or one of them fails. Prints a result for each at the end.
+/// Runs `cases` again and again, each time in a different order, until `time` is over or a case
+/// fails. Prints a result for each at the end.
 pub fn soak(
     cases: &[Case],
     harness: &Harness,
@@ -81,7 +80,7 @@ pub fn soak(
         let harness = Harness { load: harness.load.of_round(round), ..harness.clone() };
         for number in order.into_iter().chain(last) {
             let case = &cases[number];
-            // What others have left is looked at in the last round too.
+            // The last round, too, checks what other cases have left.
             let is_over = started.elapsed() >= time && !fire::is_last(case);
             if is_over || reason_to_skip.is_some() {
                 continue;
@@ -108,7 +107,7 @@ pub fn soak(
     Ok(ktap.totals())
 }
 
-/// What a case has said.
+/// Prints what a case has reported.
 fn tell_notes(ktap: &mut Ktap<impl Write>, case: &Case, harness: &Harness) -> io::Result<()> {
     for note in harness.progress.take_notes() {
         ktap.diagnostic(&format!("{}: {note}", case.name))?;
@@ -116,7 +115,7 @@ fn tell_notes(ktap: &mut Ktap<impl Write>, case: &Case, harness: &Harness) -> io
     Ok(())
 }
 
-/// Runs a case in a thread of its own, which can be left behind if it hangs.
+/// Runs a case in its own thread, which is left behind if it hangs.
 fn run_one(case: &Case, harness: &Harness) -> Verdict {
     let (report, reported) = mpsc::channel();
     let (run, harness, progress) = (case.run, harness.clone(), harness.progress.clone());
@@ -155,8 +154,8 @@ fn verdict(outcome: thread::Result<Outcome>) -> Verdict {
 /// The last panic with its place, as the hook saw it.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Keeps what a panic says for the verdict: on stderr it would stand beside
-/// the results, without a name.
+/// Keeps a panic's message for the verdict. On stderr it would stand beside the results, without a
+/// name.
 fn keep_panics() {
     panic::set_hook(Box::new(|info| {
         if let Ok(mut last) = LAST_PANIC.lock() {

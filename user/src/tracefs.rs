@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's tracing: a buffer of one's own, in which others do not look.
+//! The kernel's tracing: a private buffer, which others do not see.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,10 +13,10 @@ use crate::error::Error;
 
 pub const PATH: &str = "/sys/kernel/tracing";
 
-/// A buffer. What it has seen goes with it.
+/// A buffer. Dropping it discards what it has recorded.
 pub struct Instance {
     path: PathBuf,
-    // Comes down behind what is in it.
+    // Dropped after everything in it.
     _mount: Option<Mount>,
 }
 
@@ -29,7 +29,7 @@ impl Instance {
         Ok(Instance { path, _mount: mount })
     }
 
-    /// Whether this kernel has `file`, an event for example.
+    /// Whether this kernel has `file`, such as an event.
     pub fn has(&self, file: &str) -> bool {
         self.path.join(file).exists()
     }
@@ -39,7 +39,7 @@ impl Instance {
         fs::write(&path, value).map_err(|error| Error::from_io(&path, &error))
     }
 
-    /// For `trace_pipe`, whose reader otherwise waits for the next event.
+    /// For `trace_pipe`: a blocking read would wait for the next event.
     pub fn open_nonblocking(&self, file: &str) -> Result<File, Error> {
         let path = self.path.join(file);
         let mut options = OpenOptions::new();
@@ -49,7 +49,7 @@ impl Instance {
 
     pub fn read(&self, file: &str) -> Result<String, Error> {
         let path = self.path.join(file);
-        // What was traced may have any bytes in it.
+        // The trace may contain any bytes.
         fs::read(&path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .map_err(|error| Error::from_io(&path, &error))
@@ -62,7 +62,7 @@ impl Drop for Instance {
     }
 }
 
-/// The file system of the tracing, for as long as it is needed.
+/// The mount of tracefs, for as long as it is needed.
 struct Mount;
 
 impl Mount {
@@ -79,7 +79,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Where somebody uses it by now it stays.
+        // If somebody else uses it by now, it stays.
         let _ = umount(PATH);
     }
 }

@@ -15,7 +15,7 @@ pub fn run(texts: &[OsString]) -> Done {
     for text in texts {
         let mut lines = String::new();
         let result = device.write_all(text.as_bytes(), |taken| lines.push_str(&line(taken)));
-        // What has been taken is told even if the rest was not.
+        // Report what has been taken even if the rest was not.
         print(&lines)?;
         result?;
     }

@@ -19,7 +19,7 @@ use crate::runner;
 pub struct Options {
     pub filter: Option<String>,
     pub load: Load,
-    /// Repeat the cases for so long.
+    /// Repeat the cases for this long.
     pub minutes: Option<u64>,
 }
 

@@ -20,7 +20,7 @@ pub fn run(command: Option<&str>) -> Done {
 /// The page of the program, or of one of its commands.
 fn page(command: Option<&str>) -> io::Result<String> {
     let mut program = cli::public().disable_help_subcommand(true);
-    // Tells the commands what their names are in full.
+    // Gives the commands their full names.
     program.build();
     let source = format!("wqtest {}", program.get_version().unwrap_or_default());
     let of = match command {
@@ -28,7 +28,7 @@ fn page(command: Option<&str>) -> io::Result<String> {
         None => program,
     };
     let mut text = Vec::new();
-    // A date that is empty would be left out of the title, and what follows taken for it.
+    // With an empty date, the title would take the next field for it.
     let page = Man::new(of).date(" ").source(source).manual("Workqueues in Rust");
     page.render(&mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())

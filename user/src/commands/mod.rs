@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One file a command of the program.
+//! One file for each command of the program.
 
 pub mod bench;
 pub mod completions;
@@ -24,18 +24,17 @@ use nix::sys::signal::Signal;
 
 use crate::error::Error;
 
-/// How a command ends: with a status of its choice, or an error to be told.
+/// How a command ends: with a status of its choice, or an error to report.
 pub type Done = Result<ExitCode, Error>;
 
-/// What an error of the standard output names.
+/// The name of the standard output in errors.
 const OUTPUT: &str = "stdout";
 
-/// The status of a program that SIGPIPE has ended, for a command that could not
-/// come to its end because nobody reads what it prints.
+/// The status of a program that SIGPIPE has ended: for a command that could not finish because
+/// nobody reads its output.
 const READER_IS_GONE: u8 = 128 + Signal::SIGPIPE as u8;
 
-/// Ends a command that an error has ended, and tells of that. Who has gone away
-/// is told nothing.
+/// Ends a command after an error, and reports it. A reader that has gone away gets no report.
 pub fn give_up(error: &Error) -> ExitCode {
     if error.is_of(OUTPUT, Errno::EPIPE) {
         return ExitCode::from(READER_IS_GONE);
@@ -44,7 +43,7 @@ pub fn give_up(error: &Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Tells of an error. Unlike `eprintln!` it survives that nobody listens.
+/// Reports an error. Unlike `eprintln!` it survives a closed standard error.
 fn complain(error: &Error) {
     let _ = writeln!(io::stderr(), "wqtest: {error}");
 }
@@ -57,8 +56,8 @@ fn reader_is_gone() -> bool {
         && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
 }
 
-/// Prints to the standard output. A reader that has gone away (`| head`) has
-/// seen enough, which is no error.
+/// Prints to the standard output. A reader that has gone away (`| head`) has seen enough: that is
+/// no error.
 fn print(text: &str) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -28,7 +28,7 @@ pub fn run(device: &Path, ms: u16) -> Done {
     }
 }
 
-/// An error alone is no invitation to write.
+/// An error alone does not make it writable.
 fn is_writable(fd: &PollFd) -> bool {
     fd.revents().is_some_and(|events| events.contains(PollFlags::POLLOUT))
 }

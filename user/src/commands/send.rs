@@ -28,7 +28,7 @@ pub fn run(words: &[OsString]) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sends all lines of a text, as many whole ones in a write as there may be.
+/// Sends all lines of a text, with as many whole lines in a write as fit.
 fn send_lines(node: &File, text: impl BufRead) -> Result<(), Error> {
     let mut piece = Vec::new();
     for line in text.split(b'\n') {
@@ -43,12 +43,12 @@ fn send_lines(node: &File, text: impl BufRead) -> Result<(), Error> {
     send(node, &piece)
 }
 
-/// Sends the commands of a text, and says which were carried out.
+/// Sends the commands of a text, and reports which were carried out.
 fn send(node: &File, text: &[u8]) -> Result<(), Error> {
     let mut rest = text;
     while !rest.is_empty() {
-        // A short count means that the next line failed when it ran. Writing
-        // it again runs it again, or says why it cannot.
+        // A short count means that the next line failed when it ran. Writing it again runs it
+        // again, or returns the error.
         let taken = write(node, rest).map_err(|errno| Error::from_errno(DEMO_NODE, errno))?;
         if taken == 0 {
             return Err(Error::new(DEMO_NODE, "write(2) took nothing"));
@@ -60,7 +60,7 @@ fn send(node: &File, text: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// A line for each command that was carried out.
+/// One line for each command that was carried out.
 fn report(done: &[u8]) -> String {
     let lines = done.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let lines = lines.map(|line| format!("sent \"{}\"\n", model::escape(line)));

@@ -12,8 +12,8 @@ use crate::demo_table::Table;
 use crate::echo_counters::EchoCounters;
 use crate::error::Error;
 
-/// Shows what there is; a module that is missing is told of, and fails the
-/// command, without hiding the other.
+/// Shows what there is. A missing module is reported and fails the command, but does not hide the
+/// other.
 pub fn run(json: bool) -> Done {
     let echo = EchoCounters::read();
     let demo = demo_node::read_table();
@@ -49,7 +49,7 @@ pub fn as_text(echo: Option<&EchoCounters>, demo: Option<&str>) -> String {
     text
 }
 
-/// `null` for a module that is not there.
+/// `null` for a module that is not loaded.
 fn as_json(echo: Option<&EchoCounters>, demo: Option<&Table>) -> Value {
     json!({
         "wq_echo": echo.map(|counters| numbers(&counters.named())),

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use super::Done;
 use crate::timeline::{self, Options};
 
-/// Ends as COMMAND did, as a shell says it.
+/// Exits with COMMAND's status, as a shell reports it.
 pub fn run(options: &Options) -> Done {
     let status = timeline::run(options)?;
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));

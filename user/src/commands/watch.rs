@@ -18,12 +18,12 @@ use crate::demo_node;
 use crate::echo_counters::EchoCounters;
 use crate::error::Error;
 
-/// Milliseconds from one view to the next.
+/// Milliseconds between views.
 const PERIOD: u16 = 1000;
 
 pub fn run() -> Done {
-    // A file that becomes readable instead of a handler: waiting for it and
-    // for the time is one poll(2), and there is nothing to race with.
+    // A file descriptor instead of a handler: one poll(2) waits for the signal and for the time, so
+    // there is no race.
     let signals = ending_signals().map_err(|errno| Error::from_errno("signalfd", errno))?;
     let is_drawn = io::stdout().is_terminal()
         && may_draw(env::var_os("NO_COLOR").as_deref(), env::var_os("TERM").as_deref());
@@ -52,7 +52,7 @@ fn ending_signals() -> Result<SignalFd, Errno> {
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC)
 }
 
-/// Waits for the time of the next view; true if a signal came instead.
+/// Waits for the time of the next view. Returns true if a signal came first.
 fn wait(signals: &SignalFd) -> Result<bool, Error> {
     let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::from(PERIOD)) {
@@ -62,8 +62,8 @@ fn wait(signals: &SignalFd) -> Result<bool, Error> {
     }
 }
 
-/// What there is to see now. A module that is not there is told of in its
-/// place, so that a view survives a module that is removed and loaded anew.
+/// The current view. A missing module is reported in its place, so that the view survives while a
+/// module is removed and loaded again.
 fn view(echo: &Result<EchoCounters, Error>, before: Option<&EchoCounters>) -> String {
     let demo = demo_node::read_text();
     let mut text = String::from("wqtest watch: anew each second, Ctrl-C ends\n\n");
@@ -84,20 +84,19 @@ fn view(echo: &Result<EchoCounters, Error>, before: Option<&EchoCounters>) -> St
     text
 }
 
-/// Whether a terminal takes escape sequences, and its user wants any.
+/// Whether the terminal supports escape sequences, and its user wants them.
 fn may_draw(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
     no_color.is_none_or(OsStr::is_empty) && term.is_some_and(|term| term != "dumb")
 }
 
-/// Where views are shown: drawn over each other on a terminal, else one below
-/// the other.
+/// Shows the views: drawn over each other on a terminal, otherwise one below the other.
 struct Screen<W: Write> {
     out: W,
     is_drawn: bool,
     is_open: bool,
 }
 
-/// The other screen, so that what was on this one comes back; no cursor.
+/// Switches to the alternate screen, so that the old content comes back, and hides the cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 const HOME: &str = "\x1b[H";
@@ -127,7 +126,7 @@ impl<W: Write> Screen<W> {
             frame.push_str(view);
         }
         self.is_open = true;
-        // One write a view: no half of one is ever seen.
+        // One write for each view, so that nobody sees half of one.
         self.out.write_all(frame.as_bytes())?;
         self.out.flush()
     }
@@ -143,7 +142,7 @@ impl<W: Write> Screen<W> {
 
 impl<W: Write> Drop for Screen<W> {
     fn drop(&mut self) {
-        // The terminal is given back on every way out.
+        // Every way out restores the terminal.
         let _ = self.close();
     }
 }
