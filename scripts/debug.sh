@@ -52,6 +52,8 @@ main() {
 	kdir | gdb | drgn | guest-tools) ;;
 	*) usage >&2; exit 2 ;;
 	esac
+	[[ $host_arch == amd64 && $arch == amd64 ]] ||
+		die "the debuggers were tried on x86-64 and for x86-64 alone"
 	cd "$top"
 	cache_init
 	run_dir_init

@@ -268,6 +268,7 @@ what_there_is_not_for_an_architecture_is_refused() {
 	refused "--kernel uml-kasan: $others" make --no-print-directory soak ARCH=arm64
 	refused "--kernel uml-kasan: $others" make --no-print-directory kunit ARCH=arm64
 	refused "--kernel plain: $others" make --no-print-directory bench ARCH=arm64
+	refused 'for x86-64 alone' env ARCH=arm64 scripts/debug.sh kdir
 	on_machine x86_64 refused '--kernel debian-16k: there are debian ' $boot --arch amd64 \
 		--kernel debian-16k
 	refused '--arch arm64: not while KDIR names a kernel' env KDIR=/ $boot --arch arm64
