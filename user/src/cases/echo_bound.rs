@@ -49,9 +49,17 @@ impl<'a> FullQueue<'a> {
     }
 
     fn fill(max_pending: u64, reload: Reload<'a>) -> Outcome<FullQueue<'a>> {
-        // Open it before the queue is held, while nothing is pending.
-        let echo = EchoFixture::with_flags(OFlag::O_NONBLOCK)?;
-        let held = HeldQueue::hold("wq_echo")?;
+        let mut echo = None;
+        let held = HeldQueue::hold_after("wq_echo", || {
+            // A pool's first worker makes a second one before it runs an item. kthreadd needs a
+            // CPU for that, and `release_and_look` may leave it none.
+            ensure_eq!(EchoDevice::open()?.write(b"first"), Ok(5), "bytes taken");
+            counters_at_rest()?;
+            // Open it before the queue is held, while nothing is pending.
+            echo = Some(EchoFixture::with_flags(OFlag::O_NONBLOCK)?);
+            Ok(())
+        })?;
+        let echo = echo.expect("it was opened");
         let texts: Vec<String> =
             (0..max_pending).map(|number| format!("pending {number}")).collect();
         for text in &texts {
