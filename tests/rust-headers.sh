@@ -24,7 +24,7 @@ points=(
 	debians_headers_alone_are_told_what_they_lack
 	lintian_finds_nothing
 	no_file_belongs_to_another_package
-	apt_installs_it
+	install_makes_it_and_has_apt_install_it
 	another_architecture_is_refused_before_anything_is_made
 	make_builds_our_modules
 	make_builds_a_foreign_module
@@ -42,7 +42,7 @@ points=(
 work=$top/build/rust-headers
 
 # What a user needs to build modules. Adds lintian, but nothing of this project.
-machine_packages=(make gcc rustc bindgen kmod dkms debian-archive-keyring lintian)
+machine_packages=(make gcc rustc bindgen kmod mount dkms debian-archive-keyring lintian)
 
 machine_make() { # DIR RELEASE
 	local mirror packages
@@ -136,8 +136,12 @@ no_file_belongs_to_another_package() {
 	done <files
 }
 
-apt_installs_it() {
-	in_machine env DEBIAN_FRONTEND=noninteractive apt-get install -y "$deb"
+# With the compilers and the kernel that are in the cache already.
+install_makes_it_and_has_apt_install_it() {
+	in_machine env XDG_CACHE_HOME="$(dirname "$cache")" \
+		"$ours/scripts/rust-headers.sh" --install "$release"
+	in_machine test -s "$ours/build/${deb##*/}"
+	in_machine dpkg -s "$(metadata_package "$release")" | grep '^Status: .* installed$'
 	rust_headers --check "$release"
 }
 
