@@ -235,12 +235,12 @@ boot_once() { # LOG KERNEL TIMEOUT COMMAND...
 
 # run NAME COMMAND...: runs COMMAND and notes its status; a failure does not end the script
 run() {
-	local start=$SECONDS status=0 used
-	used=-$(processor_time "$BASHPID")
+	local start=$SECONDS status=0 pid=$BASHPID used
+	used=-$(processor_time "$pid")
 	say "$1"
 	"${@:2}" || status=$?
 	((status == 0)) || failed=1
-	used=$((used + $(processor_time "$BASHPID")))
+	used=$((used + $(processor_time "$pid")))
 	say "$1: status $status after $((SECONDS - start)) s, $used s of processor time"
 }
 
