@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suites of the abstractions, above all of what neither module uses. They run when this
-//! module is loaded: `scripts/kunit.sh`.
+//! KUnit suites of the abstractions, mainly for what neither module uses. They run when this module
+//! is loaded: `scripts/kunit.sh`.
 
 use kernel::prelude::*;
 
@@ -60,8 +60,8 @@ module_params! {
 struct AbstractionsKunit;
 
 impl Drop for AbstractionsKunit {
-    /// The last owner goes in a closure that nobody waits for, and that is in this module's code
-    /// for a while yet: it must not be unloaded before.
+    /// Has a closure drop the last owner. Nobody waits for this closure, and it stays in the
+    /// module's code for a while. The module must not be unloaded before the closure has left.
     fn drop(&mut self) {
         if alive::drop_an_owner_elsewhere().is_err() {
             pr_err!("BUG: nothing shows that the tail of a closure is waited for\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The account of what may still run the module's code.
+//! The count of what may still run the module's code.
 
 use core::hint::spin_loop;
 
@@ -57,13 +57,14 @@ impl misc_device::FileOperations for Nothing {
     }
 }
 
-/// Whether the log would show this.
+/// Whether the log's list of owners contains `text`.
 fn shows(text: &str) -> Result<bool> {
     let owners = CString::try_from_fmt(fmt!("{Owners}"))?;
     Ok(owners.to_str()?.contains(text))
 }
 
-/// Whether there is one owner more as long as there is this one, which goes by that name.
+/// Makes an owner and drops it. Returns whether it was counted, and listed as `shown`, for just as
+/// long as it existed.
 fn is_counted<T>(shown: &str, make: impl FnOnce() -> Result<T>) -> Result<bool> {
     let before = alive::count();
     let owner = make()?;
@@ -72,8 +73,8 @@ fn is_counted<T>(shown: &str, make: impl FnOnce() -> Result<T>) -> Result<bool> 
     Ok(while_there && alive::count() == before && !shows(shown)?)
 }
 
-/// Has a closure on a queue of the system's drop an owner, and returns when it has, and is still
-/// at work.
+/// Has a closure on a system queue drop an owner. Returns after the drop, while the closure still
+/// runs.
 pub(crate) fn drop_an_owner_elsewhere() -> Result {
     let queue = OwnedQueue::unbound(c"kunit_elsewhere").build()?;
     let dropped = Count::new_shared()?;
@@ -189,8 +190,8 @@ mod tests {
         Ok(())
     }
 
-    /// Lets a closure drop `owner` while `probe` runs, which it waits for; whether it was counted
-    /// until then.
+    /// Has a closure drop `owner` while `probe` runs. The drop waits for that run. Returns whether
+    /// `owner` was counted until then.
     fn is_counted_to_the_end<T: Send + 'static>(probe: &Probe, owner: T) -> Result<bool> {
         probe.started.wait_for(1)?;
         let dropper = OwnedQueue::unbound(c"kunit_dropper").build()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Plain items: who gets them back, and when.
+//! Plain items: who gets a cancelled item back, and when.
 
 use kernel::{
     impl_has_work,
@@ -89,7 +89,7 @@ mod tests {
     ];
     const WAITING_TAKES: [Take; 2] = [CancelWork::cancel_sync, CancelWork::disable_sync];
 
-    /// Nobody else has a reference, and with this one goes what the item owns, once.
+    /// Whether this is the last reference, and dropping it drops what the item owns, once.
     fn is_last(job: Arc<Job>, probe: &Probe) -> bool {
         probe.dropped.get() == 0
             && Arc::into_unique_or_drop(job).is_some()
@@ -105,7 +105,7 @@ mod tests {
             ensure!(blocked.queue.enqueue(job.clone()).is_ok());
             ensure!(take(&job.work).is_some_and(|taken| Arc::ptr_eq(&taken, &job)));
             ensure!(take(&job.work).is_none());
-            // Which runs what is left on it.
+            // This runs what is left on the queue.
             drop(blocked);
             ensure!(probe.started.get() == 0);
             ensure!(is_last(job, &probe));

@@ -85,7 +85,7 @@ mod tests {
     ];
     const WAITING_TAKES: [Take; 2] = [CancelWork::cancel_sync, CancelWork::disable_sync];
 
-    /// Nobody else has a reference, and with this one goes what the item owns, once.
+    /// Whether this is the last reference, and dropping it drops what the item owns, once.
     fn is_last(alarm: Arc<Alarm>, probe: &Probe) -> bool {
         probe.dropped.get() == 0
             && Arc::into_unique_or_drop(alarm).is_some()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues for items that take long. Not for User-mode Linux, where no interrupt preempts what runs
-//! in the kernel.
+//! Queues for CPU-intensive items. User-mode Linux does not build this suite: there no interrupt
+//! preempts kernel code.
 
 use kernel::prelude::*;
 
@@ -37,7 +37,7 @@ mod tests {
         }, //
     };
 
-    /// Spins until `flag` is set, but no longer than `most`; whether it was.
+    /// Spins until `flag` is set, for `most` at most. Returns whether it was set.
     fn spin_until(flag: &Atomic<bool>, most: Delta) -> bool {
         let begin = Instant::<Monotonic>::now();
         while begin.elapsed() < most {
@@ -48,8 +48,8 @@ mod tests {
         false
     }
 
-    /// Queues an item on `spinning` that spins, and on the same CPU another one behind it, on
-    /// another queue. Whether that one ran while the first spun.
+    /// Queues an item on `spinning` that spins, then a second item on another queue, both on the
+    /// same CPU. Returns whether the second ran while the first spun.
     fn runs_meanwhile(spinning: OwnedQueue, most: Delta) -> Result<bool> {
         let other = OwnedQueue::percpu(c"kunit_other").build()?;
         let lock: Pin<KBox<SpinLock<()>>> = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
@@ -71,8 +71,8 @@ mod tests {
         Ok(seen.get() == 1)
     }
 
-    // By default C takes any item for such a one that has run for 10 ms. scripts/kunit.sh boots
-    // with workqueue.cpu_intensive_thresh_us= of more than the five seconds above.
+    // By default C treats any item as CPU-intensive once it has run for 10 ms. scripts/kunit.sh
+    // boots with a workqueue.cpu_intensive_thresh_us= of more than these five seconds.
     #[test]
     fn a_cpu_intensive_item_does_not_hold_up_others_of_its_cpu() -> Result {
         let intensive = OwnedQueue::percpu(c"kunit_intensive")

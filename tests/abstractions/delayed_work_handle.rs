@@ -43,7 +43,7 @@ mod tests {
         }, //
     };
 
-    /// Has itself armed again, and again.
+    /// A handler whose item is armed again after each run.
     #[pin_data]
     struct Restless {
         subject: Subject,
@@ -91,7 +91,7 @@ mod tests {
         // Armed.
         ensure!(item.enqueue_delayed(AN_HOUR));
         ensure!(item.cancel_sync());
-        // Queued, its timer expired.
+        // Queued: its timer has expired.
         ensure!(on_blocked.enqueue_delayed(JIFFY));
         while on_blocked.is_armed() {
             fsleep(Delta::from_millis(1));
@@ -189,7 +189,7 @@ mod tests {
         let probe = Probe::opened()?;
         let blocked = BlockedQueue::new()?;
         let item = new_delayed_work_handle!(blocked.queue.clone(), Subject::new(&probe))?;
-        // Of an armed one C would wait for the timer, and a queued one it would forget.
+        // C would wait for the timer of an armed item, and would forget a queued one.
         ensure!(item.enqueue_delayed(AN_HOUR));
         ensure!(!item.enable());
         ensure!(item.is_armed());
@@ -233,7 +233,7 @@ mod tests {
             canceller.cancel_sync();
             of_canceller.increment();
         })?;
-        // As long as the other has not come so far it is accepted, and then taken back.
+        // Until the canceller has begun, the item can be armed. The canceller then takes it back.
         while item.enqueue_delayed(AN_HOUR) || item.is_armed() {
             fsleep(Delta::from_millis(1));
         }
@@ -249,14 +249,14 @@ mod tests {
     fn dropping_the_handle_takes_an_armed_timer_back_before_the_queue_goes() -> Result {
         for delay in [AN_HOUR, JIFFY * 2, JIFFY, Delta::ZERO, JIFFY, JIFFY * 2] {
             let probe = Probe::opened()?;
-            // The handle's is the only share in the queue.
+            // Only the handle has a share in the queue.
             let item = new_delayed_work_handle!(own_queue()?, Subject::new(&probe))?;
             ensure!(item.enqueue_delayed(delay));
             drop(item);
             ensure!(probe.started.get() == probe.finished.get());
             ensure!(probe.dropped.get() == 1);
         }
-        // A timer that was left would fire by now, on a queue that is gone.
+        // A timer left behind would fire by now, on a destroyed queue.
         fsleep(Delta::from_millis(50));
         Ok(())
     }
@@ -318,7 +318,7 @@ mod tests {
         item.refusals.wait_for(1)?;
         ensure!(item.cancel_sync());
         ensure!(probe.finished.get() == 1);
-        // Nobody refuses it.
+        // Now each run arms it again.
         ensure!(item.enqueue_delayed(Delta::ZERO));
         probe.finished.wait_for(3)?;
         ensure!(item.refusals.get() == 1);

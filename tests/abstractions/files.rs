@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in /proc and misc devices: what they may be called, and what their callbacks may say.
+//! Files in /proc and misc devices: which names they may have, and what their callbacks may return.
 
 use kernel::{
     prelude::*,
@@ -25,7 +25,7 @@ use crate::{
 
 struct Nothing;
 
-/// What open(2) of a device said that was there before the module's init had returned.
+/// What open(2) of a device returned before the module's init had returned.
 static OPENED_EARLY: Atomic<i32> = Atomic::new(1);
 
 fn device(name: &'static CStr) -> Result<Pin<KBox<misc_device::Device<Nothing>>>> {
@@ -33,7 +33,7 @@ fn device(name: &'static CStr) -> Result<Pin<KBox<misc_device::Device<Nothing>>>
     KBox::pin_init(misc_device::Device::register(name, state), GFP_KERNEL)
 }
 
-/// Part of the module's init.
+/// The module's init calls this.
 pub(crate) fn open_a_device_while_the_module_is_loaded() -> Result {
     let device = device(c"abstractions_kunit_early")?;
     let opened = probe::open(c"/dev/abstractions_kunit_early");
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_device_cannot_be_opened_before_its_module_is_there_to_stay() -> Result {
-        // What is built in is there to stay, but nothing is in /dev as yet when it begins.
+        // A built-in module is there to stay from the start, but /dev is still empty then.
         let error = if cfg!(MODULE) { ENODEV } else { ENOENT };
         ensure!(OPENED_EARLY.load(Relaxed) == error.to_errno());
         Ok(())
@@ -156,7 +156,7 @@ mod tests {
         for error in [EPERM, EAGAIN, code::EHWPOISON] {
             ensure!(error_for_user(error) == error);
         }
-        // No signal is pending here, for whose sake the call were to be taken up again.
+        // No signal is pending here, so nothing would restart the call.
         ensure!(error_for_user(code::ERESTARTSYS) == EINTR);
         for error in [
             code::EIOCBQUEUED,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Items that wait for other items, rightly: lockdep must tell them apart.
+//! Items that rightly wait for other items: lockdep must tell them apart.
 
 use kernel::{
     prelude::*,
@@ -66,7 +66,8 @@ mod tests {
         }, //
     };
 
-    /// Lets a handler that waits for `probe`'s item do so while that runs.
+    /// Runs a handler that calls `wait`, and opens `probe` meanwhile. Returns whether `wait`
+    /// returned `true`.
     fn wait_while_it_runs(
         probe: &Probe,
         wait: impl Fn() -> bool + Send + Sync + 'static,
@@ -110,7 +111,7 @@ mod tests {
         Ok(())
     }
 
-    /// Stops what another delayed item does.
+    /// A handler that stops another delayed item.
     struct Stopper<F>(F);
 
     impl<F: Fn() + Send + Sync + 'static> DelayedHandler for Stopper<F> {

@@ -14,7 +14,7 @@ use crate::abstractions::module_param::{
     Value, //
 };
 
-/// A type of a driver's own.
+/// A driver's own type.
 #[derive(Clone, Copy, PartialEq)]
 enum Speed {
     Slow,
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn names_are_joined_when_they_are_compiled() -> Result {
         const NAME: &[u8] = joined!(prefix(c"driver")[0], prefix(c"driver")[1], "depth");
-        // Of what is built in, the kernel's command line has to say whose parameter it is.
+        // For built-in code the kernel's command line has to name the module too.
         let name = if cfg!(MODULE) {
             &b"depth\0"[..]
         } else {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A KUnit suite for which the kernel's clock is moved by months: the timers of the longest delays.
+//! A KUnit suite of the timers with the longest delays. It moves the kernel's clock by months.
 //!
-//! It is a module of its own, loaded last and with one CPU online: what else goes by that clock
-//! has to be quiet (`scripts/kunit.sh` sees to it). The clock is moved while it is loaded. KUnit's
-//! own time limit would be over if its thread did that.
+//! It is a module of its own. `scripts/kunit.sh` loads it last and with one CPU online: nothing
+//! else that uses this clock may be active. The module's init moves the clock. In KUnit's thread
+//! that would take longer than KUnit's time limit.
 
 use core::ptr;
 
@@ -57,17 +57,17 @@ module! {
     license: "GPL",
 }
 
-/// The grid of the longest timers: C's `LVL_GRAN()` of the last level of the timer wheel, of which
-/// they are more than 32 points away, and fewer than 64.
+/// The grid of the longest timers: C's `LVL_GRAN()` of the timer wheel's last level. They fire more
+/// than 32 grid points ahead, and fewer than 64.
 const GRANULE: Jiffies = 1 << (WHEEL_HOLDS.ilog2() - 5);
 
 /// More than the wheel holds.
 const TOO_LONG: Jiffies = WHEEL_HOLDS + GRANULE;
 
-/// How long after it was armed an item ran that has not run.
+/// The `ran_after` of an item that has not run.
 const NEVER: Jiffies = Jiffies::MAX;
 
-/// An item, and how long after it was armed it ran.
+/// An item that notes how long after it was armed it ran.
 #[pin_data]
 struct Item {
     #[pin]
@@ -103,7 +103,7 @@ impl Item {
         Ok(item)
     }
 
-    /// `None`: it has not run.
+    /// `None` if it has not run.
     fn ran_after(&self) -> Option<Jiffies> {
         match self.ran_after.load(Relaxed) {
             NEVER => None,
@@ -111,7 +111,7 @@ impl Item {
         }
     }
 
-    /// Until it has run. Sleeps, and not by the clock that is moved.
+    /// Waits until it has run. Sleeps, by a clock that is not moved.
     fn wait(&self) {
         while self.ran_after().is_none() {
             fsleep(Delta::from_micros(500));
@@ -120,12 +120,13 @@ impl Item {
 }
 
 extern "C" {
-    /// What C's `rcu_gp_in_progress()` looks at: the lowest two bits are not 0.
+    /// C's `rcu_gp_in_progress()` looks at this: a grace period is in progress if the lowest two
+    /// bits are not 0.
     fn rcu_get_gp_seq() -> c_ulong;
 }
 
-/// Moves the clock, if a grace period of RCU is under way: one that is asked for, and that the
-/// clock tells to have been asked for months ago, is worth a warning to RCU.
+/// Moves the clock if an RCU grace period is in progress. Returns whether it did. If one were only
+/// requested, RCU would take the request for months old and warn.
 fn moved(jiffies: Jiffies) -> bool {
     let _no_interrupt = local_interrupt_disable();
     // SAFETY: It may be called anywhere.
@@ -144,14 +145,15 @@ fn moved(jiffies: Jiffies) -> bool {
     true
 }
 
-/// The least that the clock is moved by: far more than passes by itself meanwhile.
+/// The shortest step of the clock. Far less time passes by itself meanwhile.
 const SHORTEST_STEP: Jiffies = GRANULE / 64;
 
-/// Moves the clock, and waits until all timers have fired that are due by then, and all their items
-/// have run. Sleeps.
+/// Moves the clock. Waits until all timers that are due by then have fired and all their items have
+/// run. Sleeps.
 fn pass(jiffies: Jiffies) -> Result {
-    // It is due once the clock is moved, and not before, wherever on its grid it lands. The timers
-    // that are due then fire in one go. So all their items wait in line when this one runs...
+    // This item is due once the clock is moved, and not before, wherever on the grid its timer
+    // lands. All timers that are due then fire in one go. So all their items are queued when this
+    // one runs...
     let fired = Item::armed(jiffies / 2)?;
     while !moved(jiffies) {
         // SAFETY: RCU is there.
@@ -159,15 +161,15 @@ fn pass(jiffies: Jiffies) -> Result {
         fsleep(Delta::from_micros(100));
     }
     fired.wait();
-    // ... and this one is behind them: there is one CPU, and none of them sleeps.
+    // ... and this one is queued behind them: there is one CPU, and none of them sleeps.
     Item::armed(0)?.wait();
     Ok(())
 }
 
-/// In steps: what comes too early comes at one of them.
+/// Moves the clock to `time` in steps. A timer that is early fires at one of them.
 fn pass_until(time: Jiffies) -> Result {
     loop {
-        // Less than nothing is left of what has passed while it was moved.
+        // Negative if the time has passed while the clock was moved.
         let left = time.wrapping_sub(jiffies::now()) as isize;
         if left <= 0 {
             return Ok(());
@@ -181,7 +183,7 @@ fn is_alone() -> bool {
     unsafe { ptr::read_volatile(&raw const bindings::__num_online_cpus.counter) == 1 }
 }
 
-/// How long after it was armed an item ran: one of each delay.
+/// How long after they were armed the items ran, one for each delay.
 struct Seen {
     longest: Atomic<Jiffies>,
     wheel_holds: Atomic<Jiffies>,
@@ -195,7 +197,7 @@ static SEEN: Seen = Seen {
 };
 
 fn observe() -> Result {
-    // The middle between two points of the grid: there it matters most.
+    // Begin halfway between two points of the grid: there it matters most.
     let now = jiffies::now();
     pass_until(now.next_multiple_of(GRANULE) + GRANULE / 2)?;
     let longest = Item::armed(jiffies::at_least(LONGEST_DELAY))?;
@@ -227,7 +229,7 @@ impl kernel::Module for MovedClockKunit {
 mod tests {
     use super::*;
 
-    /// Not early, and an eighth late at most.
+    /// Whether it was not early, and an eighth late at most.
     fn is_in_time(seen: &Atomic<Jiffies>, delay: Jiffies) -> bool {
         (delay..=delay + delay / 8).contains(&seen.load(Relaxed))
     }
@@ -247,7 +249,7 @@ mod tests {
     #[test]
     fn a_timer_of_more_than_the_wheel_holds_is_early() {
         let after = SEEN.too_long.load(Relaxed);
-        // Nor is it `NEVER`.
+        // This excludes `NEVER` too.
         assert!(after < TOO_LONG);
     }
 }

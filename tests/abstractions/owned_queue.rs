@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues of one's own, and closures on them.
+//! Queues that a module owns, and closures on them.
 
 use kernel::{
     new_mutex,
@@ -26,7 +26,7 @@ use crate::{
     }, //
 };
 
-/// Spawns a run of `probe`'s.
+/// Queues a closure that runs `probe`.
 fn spawn_run(queue: &OwnedQueue, probe: &Arc<Probe>) -> Result {
     let subject = Subject::new(probe);
     Ok(spawn!(queue, GFP_KERNEL, move || subject.run(), "run")?)
@@ -111,8 +111,8 @@ mod tests {
         Ok(())
     }
 
-    // C keeps the flags to itself: what `freezable` does only a suspend would show, and what
-    // `mem_reclaim` does `wqtest fire` shows on the demo's queue.
+    // C keeps the flags to itself. Only a suspend would show what `freezable` does. `wqtest fire`
+    // shows what `mem_reclaim` does, on the demo's queue.
     #[test]
     fn a_queue_with_every_flag_runs_its_items() -> Result {
         let all = [
@@ -152,7 +152,7 @@ mod tests {
             let ran_on = Arc::new(Atomic::new(u32::MAX), GFP_KERNEL)?;
             let by_worker = ran_on.clone();
             let note = move || by_worker.store(CpuId::current().as_u32(), Relaxed);
-            // Nobody who holds a spinlock is moved to another CPU.
+            // The holder of a spinlock is not moved to another CPU.
             let on_one_cpu = lock.lock();
             let queued_on = CpuId::current().as_u32();
             let spawned = spawn!(queue, GFP_ATOMIC, note);
@@ -207,7 +207,7 @@ mod tests {
                 spawn_run(&queue, &probe)?;
             }
             probe.started.wait_for(active)?;
-            // One more would come at once.
+            // If one more could start, it would do so at once.
             fsleep(Delta::from_millis(100));
             let started = probe.started.get();
             probe.open();
@@ -239,7 +239,7 @@ mod tests {
             spawn_run(&blocked.queue, &probe)?;
         }
         ensure!(probe.started.get() == 0);
-        // Unblocks it, and destroys it.
+        // This unblocks the queue and destroys it.
         drop(blocked);
         ensure!(probe.finished.get() == 10);
         ensure!(probe.dropped.get() == 10);

@@ -19,7 +19,7 @@ use crate::{
     probe::Count, //
 };
 
-/// What a ticker is told, counted.
+/// Counts what a ticker is told.
 #[pin_data]
 struct Told {
     #[pin]
@@ -48,7 +48,7 @@ impl Told {
         )
     }
 
-    /// What was armed has ticked or was cancelled, and nothing ticked that should not.
+    /// Whether each armed tick has run or was cancelled, and none ran while stopped.
     fn balances(&self) -> bool {
         self.armed.get() == self.ticks.get() + self.cancelled.get()
             && self.ticks_while_stopped.load(Relaxed) == 0
@@ -143,7 +143,7 @@ mod tests {
         let start = Instant::<Monotonic>::now();
         for missed in 1..20 {
             let mut grid = Grid::new(period, start);
-            // The first tick comes when so many more are overdue.
+            // When the first tick comes, `missed` more are overdue.
             let now = start + period * (1 + missed) + JIFFY;
             ensure!(grid.advance(now) == Delta::ZERO - JIFFY);
             ensure!(grid.advance(now) == JIFFY * 3);
@@ -151,8 +151,8 @@ mod tests {
         Ok(())
     }
 
-    /// When a timer of C's wheel fires that is armed for so many jiffies, both in jiffies: see
-    /// `calc_wheel_index()` in `kernel/time/timer.c`.
+    /// When a timer on C's wheel fires if it is armed at `armed` for so many `jiffies`. Both are in
+    /// jiffies. See `calc_wheel_index()` in `kernel/time/timer.c`.
     fn fires_at(armed: i64, jiffies: i64) -> i64 {
         let expires = armed + jiffies;
         let mut level = 0;
@@ -162,12 +162,12 @@ mod tests {
         ((expires >> (3 * level)) + 1) << (3 * level)
     }
 
-    /// How many ticks of a period come within five seconds, of a start so long after a jiffy's
-    /// beginning, on C's timer wheel and a worker that is more or less late.
+    /// How many ticks come within five seconds, on C's timer wheel and with a worker that is more
+    /// or less late. They are started `phase` after the beginning of a jiffy.
     fn ticks(period: Delta, phase: Delta) -> Result<i64> {
         let start = Instant::<Monotonic>::now();
         let mut grid = Grid::new(period, start + phase);
-        // Since that jiffy's beginning.
+        // The time since that jiffy began.
         let mut now = phase;
         let mut delay = period;
         let mut ticks = 0;
@@ -194,7 +194,7 @@ mod tests {
             for eighths in 0..8 {
                 let phase = Delta::from_nanos(JIFFY.as_nanos() / 8 * eighths);
                 let ticks = ticks(period, phase)?;
-                // Two jiffies are what a timer is late at most where jiffies are long.
+                // Where jiffies are long, a timer is two jiffies late at most.
                 let late = period.max(JIFFY * 2);
                 let all = Delta::from_secs(5) / period;
                 ensure!(ticks <= all && ticks >= (Delta::from_secs(5) - late) / period);
@@ -204,7 +204,7 @@ mod tests {
         Ok(())
     }
 
-    /// Ticks for 30 ms each time, and remembers the longest delay that it was told of after that.
+    /// Its ticks take 30 ms each. It remembers the longest delay that it is told after the first.
     struct Slow {
         longest: Atomic<i64>,
         ticks: Atomic<i64>,
@@ -269,7 +269,7 @@ mod tests {
         Ok(())
     }
 
-    /// Takes its time to note that its next tick is about to be armed.
+    /// Like `Clock`, but `arming` takes 100 ms once it has ticked.
     struct Hesitant(Clock);
 
     impl Ticker for Hesitant {
@@ -349,7 +349,7 @@ mod tests {
             drop(clock);
             ensure!(told.dropped.load(Relaxed) == 1);
         }
-        // A timer that was left would fire by now, on a queue that is gone.
+        // A timer left behind would fire by now, on a destroyed queue.
         fsleep(patience());
         Ok(())
     }

@@ -31,10 +31,10 @@ use crate::abstractions::{
     work::Handler, //
 };
 
-/// Fails the test if the condition does not hold, and says which.
+/// Fails the test if the condition does not hold, and logs the condition.
 ///
-/// KUnit's `assert!` ends the thread without running destructors: what is queued would stay so,
-/// and workers would wait for ever.
+/// KUnit's `assert!` ends the thread without running destructors. Items would stay queued, and
+/// workers would wait for ever.
 macro_rules! ensure {
     ($condition:expr $(,)?) => {
         if !$condition {
@@ -50,8 +50,8 @@ macro_rules! ensure {
 }
 pub(crate) use ensure;
 
-/// Opens a file for writing and closes it again: open(2), by this module. Sleeps. For the module's
-/// init alone: the threads of KUnit see no files.
+/// Opens a file for writing, as open(2) does, and closes it again. Sleeps. Only the module's init
+/// may call it: KUnit's threads see no files.
 pub(crate) fn open(path: &CStr) -> Result {
     // SAFETY: The path is a string. The flags are those of open(2).
     let file = unsafe { bindings::filp_open(path.as_char_ptr(), bindings::O_WRONLY as i32, 0) };
@@ -61,14 +61,14 @@ pub(crate) fn open(path: &CStr) -> Result {
     Ok(())
 }
 
-/// Lets the calling thread's next allocation fail that does not wait for memory (`GFP_NOWAIT`).
+/// Makes the calling thread's next allocation fail that does not wait for memory (`GFP_NOWAIT`).
 pub(crate) fn fail_next_allocation() {
     let task = Task::current_raw();
     // SAFETY: The current task is valid, and nobody else writes the field.
     unsafe { (*task).fail_nth = 1 };
 }
 
-/// How long to look for what must not happen.
+/// How long to wait for what must not happen.
 pub(crate) fn patience() -> Delta {
     Delta::from_millis(crate::parameters::patience_ms.get().into())
 }
@@ -76,7 +76,7 @@ pub(crate) fn patience() -> Delta {
 /// Longer than any test takes.
 pub(crate) const AN_HOUR: Delta = Delta::from_secs(3600);
 
-/// A number that grows, and that one can wait for.
+/// A count that one can wait for.
 #[pin_data]
 pub(crate) struct Count {
     #[pin]
@@ -113,7 +113,7 @@ impl Count {
     ///
     /// # Errors
     ///
-    /// `ETIME` after a minute, so that a test that fails does so and does not hang.
+    /// `ETIME` after a minute, so that a failing test does not hang.
     pub(crate) fn wait_for(&self, wanted: u32) -> Result {
         let mut left = msecs_to_jiffies(60_000);
         let mut value = self.value.lock();
@@ -131,7 +131,7 @@ impl Count {
     }
 }
 
-/// Tries again what a slow machine may have been too late for; whether it worked out at last.
+/// Repeats an attempt for which a slow machine may be too late. Returns whether one succeeded.
 pub(crate) fn at_last(mut attempt: impl FnMut() -> Result<bool>) -> Result<bool> {
     for _ in 0..10 {
         if attempt()? {
@@ -150,7 +150,7 @@ pub(crate) struct Probe {
     /// Runs wait until this is not 0.
     #[pin]
     opened: Count,
-    /// What a run does then.
+    /// How long a run takes after that.
     takes: Delta,
     /// How many runs are over.
     #[pin]
@@ -174,13 +174,13 @@ impl Probe {
         )
     }
 
-    /// Runs wait in the middle until [`Probe::open`] is called, and then take long enough for
-    /// somebody to be found out who claims to have waited for the end.
+    /// A probe whose runs wait until [`Probe::open`] is called. They then take long enough to
+    /// expose whoever claims to have waited for their end.
     pub(crate) fn closed() -> Result<Arc<Self>> {
         Self::new(Delta::from_millis(100))
     }
 
-    /// Runs are short.
+    /// A probe whose runs are short.
     pub(crate) fn opened() -> Result<Arc<Self>> {
         let probe = Self::new(Delta::from_millis(2))?;
         probe.open();
@@ -193,7 +193,7 @@ impl Probe {
 
     pub(crate) fn run(&self) {
         self.started.increment();
-        // A test that fails does not open it.
+        // A failed test does not open it.
         let _ = self.opened.wait_for(1);
         fsleep(self.takes);
         self.finished.increment();
@@ -262,8 +262,7 @@ impl Drop for BlockedQueue {
     }
 }
 
-/// Whether lockdep has had nothing to report since the kernel has booted: it stops at its first
-/// report.
+/// Whether lockdep has reported nothing since the kernel booted. It stops at its first report.
 pub(crate) fn lockdep_is_content() -> bool {
     // SAFETY: It is an `int` of C's, which others may write at any time; hence volatile.
     unsafe { core::ptr::read_volatile(&raw const bindings::debug_locks) != 0 }

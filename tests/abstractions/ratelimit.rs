@@ -29,12 +29,12 @@ mod tests {
         RateLimit::new(burst, RateLimit::DEFAULT_INTERVAL)
     }
 
-    /// How many of `lines` may be logged. None of it takes five seconds.
+    /// How many of `lines` lines may be logged. This takes less than five seconds.
     fn allowed(budget: &RateLimit, lines: usize) -> usize {
         (0..lines).filter(|_| budget.may_log()).count()
     }
 
-    /// Whether some five seconds hold all that `attempt` does.
+    /// Repeats `attempt` until it succeeds: an interval of five seconds may end while it runs.
     fn in_five_seconds(mut attempt: impl FnMut() -> Result<bool>) -> Result {
         ensure!(probe::at_last(&mut attempt)?);
         Ok(())
@@ -54,7 +54,7 @@ mod tests {
     fn a_budget_is_there_again_when_its_interval_is_over() -> Result {
         const HALF: Delta = Delta::from_millis(25);
         const INTERVAL: Delta = Delta::from_millis(50);
-        // Where this takes longer than the interval it tells nothing of what comes before its end.
+        // If this takes longer than the interval, it says nothing about the time before its end.
         ensure!(probe::at_last(|| {
             let budget = RateLimit::new(2, INTERVAL)?;
             let begun = Instant::<Monotonic>::now();
@@ -77,7 +77,7 @@ mod tests {
                 2
             ) == 1))?);
         }
-        // C would warn of one that is too long for it.
+        // C would warn of an interval that is too long for it.
         let for_ever = RateLimit::new(1, Delta::from_nanos(i64::MAX))?;
         ensure!(allowed(&for_ever, 2) == 1);
         ensure!(RateLimit::DEFAULT_INTERVAL.as_millis() == 5_000);

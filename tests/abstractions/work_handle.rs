@@ -57,7 +57,7 @@ mod tests {
         Ok(())
     }
 
-    /// What a driver's handler often is: not to be moved once it is there.
+    /// A handler that must not be moved, as those of drivers often are.
     #[pin_data]
     struct Log {
         #[pin]
@@ -116,7 +116,7 @@ mod tests {
         ensure!(handle.enable());
         ensure!(!handle.enable());
         ensure!(handle.enqueue());
-        // Which leaves one alone that is not disabled.
+        // An item that is not disabled is left alone.
         ensure!(!handle.enable());
         blocked.unblock();
         handle.flush();
@@ -139,7 +139,7 @@ mod tests {
                 by_disabler.increment();
             }
         })?;
-        // Until the other has disabled it there is nothing to enable.
+        // There is nothing to enable until the other thread has disabled the item.
         while !item.enable() {
             fsleep(Delta::from_millis(1));
         }
@@ -198,7 +198,7 @@ mod tests {
         let probe = Probe::opened()?;
         let handle = new_work_handle!(queue.clone(), Subject::new(&probe))?;
         ensure!(Arc::into_unique_or_drop(queue).is_none());
-        // The handle's is the only share by now.
+        // Only the handle has a share by now.
         ensure!(handle.enqueue());
         probe.started.wait_for(1)?;
         ensure!(handle.enqueue());
