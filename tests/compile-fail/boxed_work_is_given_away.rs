@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A boxed item that has been queued is C's: it can be neither queued again nor cancelled nor
+//! A boxed item belongs to C once it has been queued. It can then not be queued again, cancelled or
 //! disabled.
 
 #![allow(dead_code, unreachable_pub)]
@@ -14,7 +14,7 @@ use kernel::{
     }, //
 };
 
-// What a `module!` makes.
+// `module!` would define these.
 const __LOG_PREFIX: &[u8] = b"compile_fail\0";
 type LocalModule = abstractions::alive::Guarded<()>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A reference comes back exactly when C says so: nobody else can be asked, and nobody else has
-//! items.
+//! A reference comes back exactly when C says so. No other function can be asked, and no other type
+//! can be an item.
 
 #![allow(dead_code, unreachable_pub)]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A handle's item cannot be queued, nor its queue used, behind its back.
+//! Nobody can bypass a handle to queue its item or to use its queue.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -9,7 +9,7 @@ use kernel::{
     time::Delta, //
 };
 
-// What a `module!` makes.
+// `module!` would define these.
 const __LOG_PREFIX: &[u8] = b"compile_fail\0";
 type LocalModule = abstractions::alive::Guarded<()>;
 

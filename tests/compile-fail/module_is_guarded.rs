@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A crate with these abstractions cannot have a module that does not wait for what is alive.
+//! Every module in a crate with these abstractions must wait for what is alive.
 
 #![allow(dead_code, unreachable_pub)]
 

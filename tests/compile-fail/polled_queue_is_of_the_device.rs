@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a device tells those to who poll cannot be dropped before the file is closed.
+//! The queue that a device lends to those who poll cannot be dropped before the file is closed.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -45,7 +45,7 @@ use abstractions::misc_device::{
 
 type Answered = Pin<KBox<PollCondVar>>;
 
-/// As long as a request is under way, there is something to be told.
+/// There is a queue to wait on only while a request is under way.
 #[pin_data]
 struct Requests {
     #[pin]
@@ -54,7 +54,7 @@ struct Requests {
 
 impl FileOperations for Requests {
     fn write(&self, bytes: &mut impl Bytes, _: MayWaitFor) -> Result<usize> {
-        // It is dropped.
+        // This drops the queue.
         *self.current.lock() = None;
         Ok(bytes.len())
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What cannot be combined in a queue cannot be written.
+//! Options that a queue cannot combine do not compile.
 
 #![allow(dead_code, unreachable_pub)]
 
 use kernel::prelude::*;
 
-// What a `module!` makes.
+// `module!` would define these.
 const __LOG_PREFIX: &[u8] = b"compile_fail\0";
 type LocalModule = abstractions::alive::Guarded<()>;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Nobody adds a kind of queue, nor lets an ordered one run its items side by side.
+//! Nobody can add a kind of queue, or let an ordered queue run its items side by side.
 
 #![allow(dead_code, unreachable_pub)]
 
-// What a `module!` makes.
+// `module!` would define these.
 const __LOG_PREFIX: &[u8] = b"compile_fail\0";
 type LocalModule = abstractions::alive::Guarded<()>;
 

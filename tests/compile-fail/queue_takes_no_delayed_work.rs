@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue of one's own offers no timers: they could outlive it.
+//! A module's own queue takes no delayed items: their timers could outlive it.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -15,7 +15,7 @@ use kernel::{
     }, //
 };
 
-// What a `module!` makes.
+// `module!` would define these.
 const __LOG_PREFIX: &[u8] = b"compile_fail\0";
 type LocalModule = abstractions::alive::Guarded<()>;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What runs on a worker, and what stands behind a file, must be able to be on another thread.
+//! What runs on a worker, and the state behind a file, must be usable on another thread.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -38,7 +38,7 @@ use abstractions::{
     work::Handler, //
 };
 
-// What the abstractions log begins with its name.
+// The log lines of the abstractions begin with its name.
 module! {
     type: abstractions::alive::Guarded<Shared>,
     name: "shared",

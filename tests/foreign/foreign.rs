@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module that knows nothing of this tree: what `scripts/rust-headers.sh` makes is for any.
+//! A module that is independent of this tree: `scripts/rust-headers.sh` has to serve any module.
 //!
-//! It uses what most do: the macros, `pin_init!`, allocation, a lock, generic code of other crates.
+//! It uses what most modules use: the macros, `pin_init!`, allocation, a lock, generic code of
+//! other crates.
 
 use kernel::{
     new_mutex,
