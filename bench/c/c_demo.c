@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * c_demo: the five patterns of workqueue_demo, the way they are commonly written
- * in C, and counts of what has run in /proc/c_demo.
+ * c_demo: the five patterns of workqueue_demo, as they are commonly written in
+ * C. /proc/c_demo counts what has run.
  *
- * It lacks what workqueue_demo has besides: several commands in a write, counts
+ * It lacks these parts of workqueue_demo: several commands in a write, counts
  * that balance, a stop that a tick cannot undo, a flush, limits.
  */
 

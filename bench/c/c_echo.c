@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * c_echo: what wq_echo does, the way it is commonly taught in C.
+ * c_echo: what wq_echo does, as it is commonly taught in C.
  *
- * A message is a fixed buffer in a node of a list; write(2) allocates one, the
- * one work item takes the whole list, prints each and frees it.
+ * A message is a fixed buffer in a list node. write(2) allocates the node. The
+ * only work item takes the whole list, prints each message and frees it.
  *
- * It lacks what wq_echo has besides: a bound on what may be pending, escapes
- * (text from users goes to the log as it is), short counts for what is longer
- * than a message, a line end behind a full message that belongs to it.
+ * It lacks these parts of wq_echo:
+ *
+ * - a bound on pending messages;
+ * - escapes: text from users goes to the log as it is;
+ * - short counts for writes that are longer than a message;
+ * - a line end behind a full message that belongs to it.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -109,7 +112,7 @@ static int __init c_echo_init(void)
 {
 	int err;
 
-	/* The kind of queue that wq_echo has. */
+	/* The same kind of queue as wq_echo's. */
 	queue = alloc_workqueue("c_echo", WQ_UNBOUND | WQ_SYSFS, 0);
 	if (!queue)
 		return -ENOMEM;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * c_ways: what each way of queueing costs in C, for rust_ways to be compared
- * with. Loading it measures and logs a line for each,
+ * c_ways: what each way of queueing costs in C, to compare rust_ways with. When
+ * it is loaded, it measures each way and logs one line for it:
  *
  *	c_ways: WAY start=NS whole=NS
  *
- * from the call that queues an item to the start of its handler, the worker
- * being asleep; and for all of it (allocate, queue, run, free), of items that are
- * queued BATCH at a time. With tick=1 it does nothing but tick every jiffy, and
- * logs how long a tick took on average when it is removed.
+ * start is the time from the call that queues an item to the start of its
+ * handler; the worker is asleep before. whole is the time for each item in all
+ * (allocate, queue, run, free), with BATCH items queued at a time.
+ *
+ * With tick=1 it does nothing but tick every jiffy. When it is removed, it logs
+ * the average time between ticks.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -79,8 +81,8 @@ static int enqueue_job(unsigned int i)
 }
 
 /*
- * The same job, allocated and freed as the kernel crate's Kmalloc does it: what is
- * left of the difference is not the allocator's.
+ * The same job, allocated and freed as the kernel crate's Kmalloc does it. What is
+ * then left of the difference to Rust is not due to the allocator.
  */
 static void run_krealloc_job(struct work_struct *work)
 {
@@ -104,7 +106,7 @@ static int enqueue_krealloc_job(unsigned int i)
 	return 0;
 }
 
-/* Inlined, as the compiler does with the closures of rust_ways. */
+/* Inlined, as the compiler inlines the closures of rust_ways. */
 static __always_inline int measure(const char *way, int (*enqueue)(unsigned int i))
 {
 	s64 start = 0, whole = 0;
@@ -143,7 +145,7 @@ static int measure_all(void)
 		INIT_WORK(&works[i], note);
 		INIT_DELAYED_WORK(&delayed_works[i], note);
 	}
-	/* What rust_ways calls these, and queues in two ways. */
+	/* The names of rust_ways, which has two ways for what is one here. */
 	err = measure("arc", enqueue_work);
 	if (!err)
 		err = measure("handle", enqueue_work);
@@ -173,7 +175,7 @@ static int __init c_ways_init(void)
 {
 	int err = 0;
 
-	/* The name is copied for each run: both twins have the same one. */
+	/* C copies the name for each run, so both twins use the same one. */
 	queue = alloc_workqueue("ways", WQ_PERCPU, 0);
 	if (!queue)
 		return -ENOMEM;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rust_ways`: what each way of queueing costs through the abstractions, for comparison with
-//! `c_ways`, which says what is logged and what the parameter does.
+//! `rust_ways`: what each way of queueing costs through the abstractions, to compare with `c_ways`.
+//! `c_ways.c` says what is logged and what the parameter does.
 
 use kernel::{
     bindings,
@@ -64,7 +64,7 @@ static STARTED: Atomic<i64> = Atomic::new(0);
 /// What it was given.
 static SEEN: Atomic<u64> = Atomic::new(0);
 
-/// In nanoseconds. Not an `Instant`, of which there is no static atomic.
+/// The time in nanoseconds. It is no `Instant`: there is no static atomic of that.
 fn now() -> i64 {
     // SAFETY: This may be called in any context but an NMI's.
     unsafe { bindings::ktime_get() }
@@ -127,7 +127,7 @@ impl DelayedHandler for Noted {
     }
 }
 
-/// `BATCH` of what `make` makes.
+/// Calls `make` for `BATCH` items.
 fn batch<T>(make: impl Fn() -> Result<T>) -> Result<KVec<T>> {
     let mut items = KVec::with_capacity(BATCH, GFP_KERNEL)?;
     for _ in 0..BATCH {
@@ -231,7 +231,7 @@ struct RustWays {
 
 impl kernel::Module for RustWays {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // C copies the name for each run: both twins have the same one.
+        // C copies the name for each run, so both twins use the same one.
         let queue = Arc::new(OwnedQueue::percpu(c"ways").build()?, GFP_KERNEL)?;
         if !module_parameters::tick.value() {
             measure_all(&queue)?;
@@ -242,7 +242,7 @@ impl kernel::Module for RustWays {
             ticks: Atomic::new(0),
         };
         let ticks = new_periodic!(queue, ticker)?;
-        // As often as the twin, whose delay of a jiffy takes up to two.
+        // The twin ticks as often: its delay of one jiffy takes up to two.
         ticks.start(JIFFY * 2);
         Ok(Self { ticks: Some(ticks) })
     }
