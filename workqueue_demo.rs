@@ -10,8 +10,8 @@
 //! - [`workqueue_demo::demo`]: which pattern carries it out;
 //! - [`workqueue_demo::patterns`]: one file a pattern, the part to learn from;
 //! - [`workqueue_demo::ledger`]: the counts, which balance at any moment, and who waits for them;
-//! - [`workqueue_demo::colors`]: what of it a flush waits for;
-//! - [`workqueue_demo::table`]: how they are shown.
+//! - [`workqueue_demo::colors`]: which items a flush waits for;
+//! - [`workqueue_demo::table`]: how the counts are shown.
 
 use core::ops::RangeInclusive;
 
@@ -21,9 +21,9 @@ use kernel::{
     time::Delta, //
 };
 
-// Both modules share this as source, because two modules cannot share a Rust library. Each uses a
-// part, whose documentation may link to another. The paths are what rustc takes by default.
-// rustfmt, given this file, would look elsewhere.
+// Both modules share this as source, because two modules cannot share a Rust library. Each uses
+// some of the files, whose documentation may link to the others. The paths are what rustc takes by
+// default. rustfmt, given this file, would look elsewhere.
 #[allow(
     dead_code,
     rustdoc::broken_intra_doc_links,

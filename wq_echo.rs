@@ -18,9 +18,9 @@ use kernel::{
     sync::Arc, //
 };
 
-// Both modules share this as source, because two modules cannot share a Rust library. Each uses a
-// part, whose documentation may link to another. The paths are what rustc takes by default.
-// rustfmt, given this file, would look elsewhere.
+// Both modules share this as source, because two modules cannot share a Rust library. Each uses
+// some of the files, whose documentation may link to the others. The paths are what rustc takes by
+// default. rustfmt, given this file, would look elsewhere.
 #[allow(
     dead_code,
     rustdoc::broken_intra_doc_links,
@@ -79,7 +79,7 @@ module_params! {
 
 /// The module's state. It comes down in the order of these fields:
 ///
-/// 1. the device: no more messages come in (none does while it is open: removal is refused);
+/// 1. the device: no more messages come in (while it is open, removal is refused);
 /// 2. the statistics, which read the state below;
 /// 3. the workqueue, within `EchoDevice`: destroying it prints what is still pending;
 /// 4. the backlog, which is empty by then.

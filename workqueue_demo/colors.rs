@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a flush waits for: which of the items that are outstanding were queued before it.
+//! What a flush waits for: the outstanding items that were queued before it.
 //!
 //! As in C's `__flush_workqueue()`, an item gets the color that is current when it is queued. A
 //! flush makes the next color current. It is over when no item of its own color or an older one is
@@ -31,7 +31,7 @@ pub(crate) struct Colors {
     outstanding: [u64; COLORS as usize],
     /// No item of an older color is outstanding.
     oldest: Color,
-    /// That of items that are queued now.
+    /// The color of items that are queued now.
     current: Color,
     /// A flush wants the next color to be current, as soon as one is free.
     is_cut: bool,
@@ -53,7 +53,7 @@ impl Colors {
         self.current
     }
 
-    /// Counts an item that has run or was taken back. Whether a flush may be over with that.
+    /// Counts an item that has run or was taken back. Returns whether a flush may be over now.
     pub(crate) fn remove(&mut self, color: Color) -> bool {
         let oldest = self.oldest;
         self.outstanding[color.slot()] -= 1;
@@ -61,7 +61,7 @@ impl Colors {
         self.oldest > oldest
     }
 
-    /// Begins a flush: the color that it has, or `None` if there is nothing to wait for.
+    /// Begins a flush. Returns its color, or `None` if there is nothing to wait for.
     ///
     /// If all colors are taken, the current one stays until one is free. The flush then waits for
     /// more than was queued before it, but not for ever.
@@ -158,13 +158,13 @@ mod tests {
             flushes.push(colors.cut().ok_or(EINVAL)?, GFP_KERNEL)?;
         }
         let last = flushes[ITEMS - 1];
-        // All that was queued before the last flush ends, and as much is queued behind it.
+        // All items queued before the last flush end. As many are queued behind it.
         for item in items {
             assert!(!colors.is_flushed(last));
             let _ = colors.add(1);
             colors.remove(item);
         }
-        // Of what came behind, only what had to share its color is waited for.
+        // Of those the flush waits only for the ones that had to share its color.
         let shared: u64 = colors.outstanding[last.slot()];
         assert!(shared < ITEMS as u64);
         for _ in 0..shared {

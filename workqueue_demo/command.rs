@@ -3,8 +3,8 @@
 //! The grammar of `/proc/workqueue_demo`: text in, commands or one error out. Touches nothing.
 //!
 //! One command a line, words separated by blanks and tabs; lines without a word are skipped.
-//! Numbers are decimal, with a sign if one likes. A carriage return is not a blank. The last of
-//! several lines needs a line end too; a single line does not.
+//! Numbers are decimal; a sign is optional. A carriage return is not a blank. The last of several
+//! lines needs a line end too; a single line does not.
 
 use core::ops::RangeInclusive;
 
@@ -259,7 +259,7 @@ fn number(word: &[u8], from: i64, to: i64) -> Parsed<'_, i64> {
 fn number_or(default: u32, word: Option<&[u8]>, range: RangeInclusive<u32>) -> Parsed<'_, u32> {
     match word {
         None => Ok(default),
-        // CAST: A number between two of a type is one of that type.
+        // CAST: A number between two `u32`s is a `u32`.
         Some(word) => {
             number(word, (*range.start()).into(), (*range.end()).into()).map(|n| n as u32)
         }
@@ -269,7 +269,7 @@ fn number_or(default: u32, word: Option<&[u8]>, range: RangeInclusive<u32>) -> P
 fn value<'a>(name: &'a [u8], word: Option<&'a [u8]>) -> Parsed<'a, i32> {
     let (from, to) = (i32::MIN.into(), i32::MAX.into());
     let word = word.ok_or((name, WordError::LacksNumber { from, to }))?;
-    // CAST: As above.
+    // CAST: As above, with `i32`.
     number(word, from, to).map(|n| n as i32)
 }
 

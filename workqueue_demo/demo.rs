@@ -35,8 +35,8 @@ use crate::abstractions::{
     ratelimit::RateLimit, //
 };
 
-/// All of the module but its way in. It comes down in the order of these fields: first what queues
-/// itself, then what others queue, then the queues. By then they are empty or run their last
+/// All of the module but the node in /proc. It comes down in the order of these fields: first what
+/// queues itself, then what others queue, then the queues. By then they are empty or run their last
 /// handlers.
 pub(crate) struct Demo {
     periodic: periodic::Ticks,
@@ -48,7 +48,7 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// `refusals` is how many are logged, in which time.
+    /// `refusals` is the budget for logging refusals.
     pub(crate) fn new(refusals: RateLimit) -> Result<Arc<Self>> {
         let ledger = Ledger::new()?;
         let demo = Self {

@@ -145,10 +145,10 @@ pub(crate) struct Row {
     pub(crate) executed: u64,
     pub(crate) pending: u64,
     pub(crate) running: u64,
-    /// How long after it was due the last item started, in microseconds.
+    /// How late the last item started, in microseconds after it was due.
     pub(crate) wait_us: i64,
-    /// Of the one item of a kind. The first is to start next. The second was queued after C handed
-    /// the first to a worker, and before its handler told the ledger.
+    /// For a kind with only one item. The first is to start next. The second was queued after C
+    /// handed the first to a worker, and before its handler told the ledger.
     entries: [Entry; 2],
 }
 
@@ -177,14 +177,14 @@ impl Row {
         self.pending += items;
     }
 
-    /// Of the one item of a kind: takes the entry of the run that begins.
+    /// For a kind with only one item: takes the entry of the run that begins.
     fn take_first(&mut self) -> Entry {
         let first = self.entries[0];
         self.entries[0] = self.entries[1];
         first
     }
 
-    /// Of the one item of a kind: the entry of what was queued last.
+    /// For a kind with only one item: the entry that was queued last.
     fn last(&self) -> Entry {
         self.entries[usize::from(self.pending > 1)]
     }
@@ -194,8 +194,8 @@ impl Row {
         let now = Instant::now();
         self.pending -= 1;
         self.running += 1;
-        // Timers count jiffies, which lag behind the clock where ticks come late: a timer armed
-        // then is early by as much.
+        // Timers count jiffies. Where ticks come late, jiffies lag behind the clock, and a timer
+        // armed then is early by as much.
         self.wait_us = (now - times.due).max(Delta::ZERO).as_micros_ceil();
         now - times.queued
     }
@@ -217,10 +217,10 @@ impl Row {
 #[derive(Clone, Copy)]
 pub(crate) struct Snapshot {
     rows: [Row; Kind::ALL.len()],
-    /// Of each of the module's queues.
+    /// For each of the module's queues.
     queues: [Running; QueueKind::ALL.len()],
     pub(crate) ticking: bool,
-    /// Of the periodic work, when it ticked last if it is stopped.
+    /// The period of the periodic work. If it is stopped, the last one.
     pub(crate) period: Delta,
 }
 
@@ -271,8 +271,8 @@ impl State {
         self.shown.row_mut(kind)
     }
 
-    /// Counts items that are queued, for flushes too unless they are to run later. `queue` is which
-    /// of the module's they are queued on, or `None` for the system's.
+    /// Counts items that are queued. Flushes wait for them unless they are to run later. `queue` is
+    /// the module's queue that they are on, or `None` for the system's.
     fn queue(&mut self, kind: Kind, queue: Option<QueueKind>, items: u64, times: Times) -> Entry {
         let color = kind.is_due_when_queued().then(|| self.colors.add(items));
         let entry = Entry {
@@ -295,13 +295,13 @@ impl State {
         self.row(kind).start(entry.times)
     }
 
-    /// Counts an item that will not run. Returns whether a flush may be over with that.
+    /// Counts an item that will not run. Returns whether a flush may be over now.
     fn cancel(&mut self, kind: Kind, entry: Entry) -> bool {
         self.row(kind).cancel();
         self.end(entry)
     }
 
-    /// Counts an item that has run. Returns whether a flush may be over with that.
+    /// Counts an item that has run. Returns whether a flush may be over now.
     fn finish(&mut self, kind: Kind, entry: Entry) -> bool {
         let row = self.row(kind);
         row.running -= 1;
@@ -477,7 +477,7 @@ impl Ledger {
         self.update(|state| state.finish(run.kind, run.entry));
     }
 
-    /// Changes the counts, and wakes those that flush if `change` says that it may be over.
+    /// Changes the counts. If `change` says that a flush may be over, wakes those that flush.
     fn update(&self, change: impl FnOnce(&mut State) -> bool) {
         if change(&mut self.state.lock()) {
             self.flushed.notify_all();
@@ -563,11 +563,11 @@ mod tests {
 
     #[test]
     fn an_item_queued_again_before_its_handler_starts_keeps_the_times_of_each_queueing() {
-        // No longer ago than the kernel has been up, at the least.
+        // Less than the kernel has been up for.
         let late = Delta::from_millis(20);
         let mut row = Row::new();
         row.queue(1, entry(Times::due_in(Delta::ZERO - late)));
-        // C has taken the first off the queue, its handler has not told yet.
+        // C has taken the first off the queue. Its handler has not told the ledger yet.
         row.queue(1, entry(Times::due_now()));
         let first = row.take_first();
         row.start(first.times);
@@ -692,7 +692,8 @@ mod tests {
         Ok(())
     }
 
-    /// What nobody queues the item without. When it goes the ledger has to know what was done.
+    /// Nobody queues the item without this lock. When it is dropped, the ledger has to know what
+    /// was done.
     struct Lock<'a> {
         ledger: &'a Ledger,
         pending_when_dropped: &'a mut u64,
@@ -732,7 +733,7 @@ mod tests {
         let arm = || ledger.queue(Kind::Delayed, Times::due_now(), || true);
         arm()?;
         assert!(!is_busy(&ledger, true));
-        // Its timer has fired, it is queued.
+        // Its timer has fired, and it is queued.
         assert!(is_busy(&ledger, false));
         let run = ledger.started(Kind::Delayed, None).ok_or(EINVAL)?;
         assert!(is_busy(&ledger, false));

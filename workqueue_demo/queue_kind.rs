@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kinds of queues that the module may have of its own, and what they are called. Touches
-//! nothing.
+//! The kinds of queues that the module may own, and their names. Touches nothing.
 
 use kernel::{
     prelude::*,

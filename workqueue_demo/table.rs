@@ -40,7 +40,7 @@ pub(crate) fn print(snapshot: &Snapshot, queues: &Queues, file: &SeqFile) {
             row.wait_us
         );
     }
-    // In this order: what the snapshot counts was queued on a queue that is there by now.
+    // The snapshot was taken first: the queues of the items in it exist by now.
     for kind in QueueKind::ALL {
         if queues.made(kind).is_some() {
             seq_print!(

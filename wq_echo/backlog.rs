@@ -45,15 +45,17 @@ use crate::abstractions::{
     misc_device::MayWaitFor, //
 };
 
-/// How long a busy worker sleeps for more, and a quarter more at most: nobody waits for it longer.
+/// How long a busy worker sleeps for more messages. The sleep lasts a quarter longer at most, and
+/// nobody waits for the worker longer than that.
 const LINGER: Delta = Delta::from_micros(32);
 
-/// At least so many messages have to be expected in that time, from how many came lately. A sleep
-/// costs as much as a call.
+/// A sleep costs as much as a call. So a worker sleeps only if it expects at least so many messages
+/// in that time, by how many came lately.
 const WORTH_A_SLEEP: i64 = 2;
 
-/// With a smaller bound on pending messages no worker lingers: so many could come meanwhile. More
-/// cannot, however many writers there are, because the lock lets in one after the other.
+/// With a smaller bound on pending messages no worker lingers, because that many could come
+/// meanwhile. More cannot come, however many writers there are: the lock lets in one after the
+/// other.
 const LINGER_BOUND: u32 = 1024;
 
 /// What the statistics show.
@@ -86,7 +88,7 @@ enum Attention {
     None,
     /// The worker, which has been called.
     Called,
-    /// The worker, when it has printed what it has taken, or in a moment.
+    /// The worker, when it has printed what it has taken, or when it wakes.
     AtWork,
 }
 
@@ -98,7 +100,7 @@ struct State {
     attention: Attention,
     /// When the worker last took a batch.
     taken_at: Instant<Monotonic>,
-    /// The messages of that one came in quick succession.
+    /// Whether the messages of that batch came in quick succession.
     is_busy: bool,
     stats: Stats,
 }
@@ -156,12 +158,12 @@ impl Backlog {
         })
     }
 
-    /// Accepts a message, at the bound once there is room, and makes sure that the worker looks at
-    /// it: by `call` if nobody would. `call` queues the work item, and must not sleep. Sleeps
-    /// itself.
+    /// Accepts a message, and makes sure that the worker looks at it. At the bound it waits for
+    /// room first. If nobody would look, it uses `call`, which queues the work item and must not
+    /// sleep. Sleeps itself.
     ///
-    /// The worker is called under the lock. A writer that called it later could be preempted by
-    /// one that relies on it, and by its priority for ever.
+    /// The worker is called under the lock. If a writer called it later, another that relies on the
+    /// call could preempt that writer, and by its priority for ever.
     ///
     /// # Errors
     ///
@@ -176,7 +178,7 @@ impl Backlog {
         self.push_with(message, may_wait, call, || Memory::new(may_wait.gfp()))
     }
 
-    /// As [`Backlog::push`], with memory that `allocate` gets.
+    /// Like [`Backlog::push`], with memory from `allocate`.
     fn push_with(
         &self,
         message: Message<'_>,
@@ -280,7 +282,7 @@ impl Backlog {
         let count = messages.len() as u64;
         let mut memory = messages.into_memory();
         let mut state = self.state.lock();
-        // Nobody waits but at the bound.
+        // Writers wait only at the bound.
         let makes_room = self.is_full(&state) && count > 0;
         state.stats.printed += count;
         if state.spare.is_none() {
@@ -308,9 +310,9 @@ impl Backlog {
         true
     }
 
-    /// Not where a sleep may take longer: until the next tick, if timers are no more precise, or on
-    /// `PREEMPT_RT` until a thread runs them, which a thread of higher priority can keep from its
-    /// CPU.
+    /// Whether a worker may linger. It may not where a sleep can take longer than asked. Without
+    /// precise timers a sleep lasts until the next tick. On `PREEMPT_RT` it lasts until a thread
+    /// runs the timer, and a thread of higher priority can keep that one from its CPU.
     fn may_linger(&self, resolution: Delta) -> bool {
         let sleeps_briefly = resolution < self.linger && !cfg!(CONFIG_PREEMPT_RT);
         self.max_pending >= LINGER_BOUND && sleeps_briefly
@@ -377,7 +379,7 @@ mod tests {
             push(&backlog, b"one")?;
             backlog.printed(backlog.take());
             assert_eq!(backlog.state.lock().is_busy, is_busy);
-            // Nothing came in no time at all.
+            // No message has come since.
             backlog.printed(backlog.take());
             assert!(!backlog.state.lock().is_busy);
         }
@@ -471,7 +473,7 @@ mod tests {
         Ok(())
     }
 
-    /// A closure that has a worker push `text`, and wait for room.
+    /// Has a worker push `text`, and wait for room.
     fn wait_in_worker(queue: &OwnedQueue, backlog: &Arc<Backlog>, text: &'static [u8]) -> Result {
         let backlog = backlog.clone();
         spawn!(queue, GFP_KERNEL, move || {
@@ -497,7 +499,7 @@ mod tests {
         }
         assert_eq!(backlog.stats().blocked, 0);
         backlog.printed(backlog.take());
-        // Nobody else wakes one who sleeps on: ten seconds are as good as for ever.
+        // Nobody else wakes a writer that sleeps on: ten seconds are as good as for ever.
         let mut patience = 10_000;
         while backlog.stats().waiting > 0 && patience > 0 {
             fsleep(Delta::from_millis(1));

@@ -68,8 +68,8 @@ impl Page {
     }
 }
 
-/// Pages in a row. They are freed one by one, however many they are. A box in a box would be freed
-/// by one call within the other, and a kernel's stack is too small for that.
+/// A list of pages. A loop frees them one by one, however many they are. Freeing a box in a box
+/// would nest the calls, and a kernel's stack is too small for that.
 #[derive(Default)]
 struct Pages(Option<KBox<Page>>);
 

@@ -57,7 +57,7 @@ impl FileOperations for EchoDevice {
 
         let (message, taken) = message::split(bytes);
         self.echo.backlog.push(message, may_wait, || {
-            // It is not pending, or it would not have to be called.
+            // It is not pending: otherwise it would not be called.
             let _ = self.queue.enqueue(self.echo.clone());
         })?;
         Ok(taken)

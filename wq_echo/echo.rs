@@ -27,7 +27,7 @@ use crate::abstractions::module_param::Param;
 pub(crate) struct Echo {
     #[pin]
     pub(crate) backlog: Backlog,
-    /// Which may be switched at any time.
+    /// It may be switched at any time.
     quiet: &'static Param<bool>,
     #[pin]
     work: Work<Echo>,

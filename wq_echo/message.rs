@@ -7,8 +7,8 @@ use kernel::prelude::*;
 /// The most bytes that a message holds.
 pub(crate) const MAX_LEN: usize = 255;
 
-/// So many bytes of a write decide what its message is: the message and the longest line end behind
-/// it.
+/// How many bytes of a write decide what its message is: those of the message and of the longest
+/// line end behind it.
 pub(crate) const LOOKAHEAD: usize = MAX_LEN + 2;
 
 /// A message: the text of one write, without its line end. At most [`MAX_LEN`] bytes.
@@ -27,8 +27,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Splits the first message off a write of which `bytes` are the first [`LOOKAHEAD`] (or all, if
-/// it is shorter): the message, and how many bytes of the write it takes up.
+/// Splits the first message off a write. `bytes` are the first [`LOOKAHEAD`] bytes of the write, or
+/// all if it is shorter. Returns the message, and how many bytes of the write it takes up.
 ///
 /// A line end right behind a message of full length belongs to it. A shorter message is the whole
 /// write.

@@ -29,8 +29,8 @@ use crate::abstractions::{
 /// end take together.
 const FRAME: usize = "wq_echo: + \"\" (len=255)\n".len();
 
-/// How much escaped text goes into one record: readers of `/dev/kmsg` get it with a header, and get
-/// all of it too.
+/// How much escaped text goes into one record. Readers of `/dev/kmsg` get a header too, and must
+/// still get all of it.
 const ROOM: Length = Length {
     record: RECORD_MAX - FRAME - LEVEL.len(),
     kmsg: KMSG_MAX - KMSG_HEADER_MAX - FRAME,
@@ -79,7 +79,7 @@ impl Printer {
     ) -> &LogLine {
         let line = &mut self.0;
         line.clear();
-        // It fits: what would not has been split.
+        // It fits: longer text has been split.
         let _ = line
             .write_str(begin)
             .and_then(|()| part.write_to(line))
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_split_leaves_room_for_what_dev_kmsg_escapes_again() {
-        // Four bytes a byte of the character, `\x5cn`.
+        // The character takes four bytes for each of its own, the newline is `\x5cn`.
         let text = "ab中\n".as_bytes();
         for (kmsg, source) in [(1, 1), (13, 2), (14, 5), (18, 5), (19, 6), (99, 6)] {
             let (head, tail) = Escaped(text).split(Length { record: 99, kmsg });
@@ -185,7 +185,7 @@ mod tests {
         record.trim_end().bytes().map(len).sum::<usize>() + KMSG_HEADER_MAX
     }
 
-    /// All records of a message are whole, and fit both ways of reading them.
+    /// Whether all records of a message are whole, and fit both ways of reading them.
     fn fits_the_log(printer: &mut Printer, text: &[u8]) -> bool {
         let mut records = 0;
         let mut all_fit = true;
@@ -202,8 +202,8 @@ mod tests {
     #[test]
     fn each_record_fits_both_ways_of_reading_it() {
         let mut printer = Printer::new();
-        // Where the bounds are, of records by the first and of /dev/kmsg by the second. Few: this
-        // runs whenever the module is loaded.
+        // Lengths near the bounds: the first byte reaches that of records, the second that of
+        // /dev/kmsg. They are few, because this runs whenever the module is loaded.
         for escaped in [0xff, b'\\'] {
             for len in 240..=255 {
                 for plain in 0..3 {

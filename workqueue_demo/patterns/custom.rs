@@ -105,8 +105,8 @@ impl WorkItem for Item {
     }
 }
 
-/// Uses the CPU as long as others sleep. It is for the CPU-intensive queue: on another per-CPU
-/// queue it would hold up what is queued on its CPU. Ends early when the module goes.
+/// Uses the CPU for as long as other items sleep. It is for the CPU-intensive queue: on another
+/// per-CPU queue it would hold up what is queued on its CPU. Ends early when the module goes.
 fn compute(ledger: &Ledger) {
     const STEP: Delta = Delta::from_millis(1);
     let begin = Instant::<Monotonic>::now();

@@ -35,7 +35,7 @@ pub(crate) type Delayed = DelayedWorkHandle<DelayedOnce>;
 #[pin_data]
 pub(crate) struct DelayedOnce {
     /// Held by whoever arms the item or takes it back. C refuses an item that is being taken back,
-    /// and returns the same as for an armed one: no second run is needed.
+    /// and returns the same as for an armed one, as if no second run were needed.
     #[pin]
     commands: Mutex<()>,
     ledger: Arc<Ledger>,
@@ -83,8 +83,8 @@ mod tests {
 
     const AN_HOUR: u32 = 3_600_000;
 
-    /// Does something to the item while somebody else is about to arm it or take it back. Returns
-    /// how many are pending then, and after that.
+    /// Runs `command` on a worker while this thread holds the lock. Returns how many items are
+    /// pending then, and how many after that.
     fn meanwhile(item: Arc<Delayed>, command: fn(&Delayed)) -> Result<(u64, u64)> {
         let pending = |item: &Delayed| item.ledger.snapshot().row(Kind::Delayed).pending;
         let queue = OwnedQueue::unbound(c"kunit_commands").build()?;

@@ -68,8 +68,8 @@ pub(crate) fn max_active(kind: QueueKind) -> u32 {
     }
 }
 
-/// The queues of the module's own. They come down in the order of [`QueueKind::ALL`]: what is
-/// queued on each is waited for, then it is destroyed.
+/// The module's own queues. They come down in the order of [`QueueKind::ALL`]: each waits for what
+/// is queued on it, then it is destroyed.
 #[pin_data]
 pub(crate) struct Queues {
     made: [SetOnce<OwnedQueue>; QueueKind::ALL.len()],
@@ -124,7 +124,7 @@ impl Queues {
 mod tests {
     use super::*;
 
-    /// Whether the name of a flag is among those that are shown of a kind.
+    /// Whether `flag` is among the flags that are shown for a kind.
     fn is_shown(kind: QueueKind, flag: &[u8]) -> bool {
         let mut flags = flags(kind).as_bytes().split(|&byte| byte == b',');
         flags.any(|shown| shown == flag)
