@@ -113,7 +113,7 @@ impl Slot {
             .is_ok()
     }
 
-    /// For the one who has claimed it.
+    /// Only whoever has claimed the slot may call this.
     fn free(&self) {
         // INVARIANT: It is null.
         self.0.store(ptr::null(), Relaxed);
@@ -155,7 +155,7 @@ static DROPPED_ELSEWHERE: Atomic<bool> = Atomic::new(false);
 /// # Ok::<(), Error>(())
 /// ```
 pub(crate) fn count() -> usize {
-    // Who sees that one has gone sees all that it did: see `Alive::drop`.
+    // Whoever sees that an owner has gone sees all that it did: see `Alive::drop`.
     COUNT.load(Acquire)
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn count() -> usize {
 /// disabled and its run over, the file removed. A token that is forgotten with its owner keeps the
 /// module for ever.
 ///
-/// Any context may make or drop one. Queueing and running items costs no more by it.
+/// Any context may make or drop one. It costs nothing when items are queued and run.
 ///
 /// # Examples
 ///
@@ -194,11 +194,11 @@ impl Drop for Alive {
         if let Some(slot) = self.0 {
             slot.free();
         }
-        // Before the count, by which it is seen.
+        // Before the count: whoever reads the count sees this too.
         if REMOVER.load(Relaxed) != Task::current_raw() {
             DROPPED_ELSEWHERE.store(true, Relaxed);
         }
-        // Behind all that the owner's destructor has done.
+        // After all that the owner's destructor has done.
         COUNT.fetch_sub(1, Release);
     }
 }
@@ -215,7 +215,7 @@ impl Drop for Alive {
 pub(crate) struct Owners;
 
 impl Owners {
-    /// How many are named. As many with a name of the usual length fit a record of the log.
+    /// How many are named. So many names of the usual length fit one record of the log.
     const NAMED: usize = 16;
 
     fn named() -> impl Iterator<Item = (Kind, &'static CStr)> {
@@ -256,7 +256,7 @@ impl fmt::Display for Owners {
 ///
 /// # Examples
 ///
-/// In `module!` stands `type: Guarded<MyDriver>`. What it wraps is a module like any other:
+/// `module!` gets `type: Guarded<MyDriver>`. What it wraps is a module like any other:
 ///
 /// ```
 /// use kernel::{InPlaceModule, ThisModule};

@@ -172,8 +172,9 @@ pub(crate) trait CancelWork: RawItem {
         unsafe { take_back(self, Self::C.disable_sync) }
     }
 
-    /// Waits until the item has run; `false` if there was nothing left to wait for. An armed item
-    /// runs now: its timer is stopped, and it is queued where it was to be queued. Sleeps.
+    /// Waits until the item has run. Returns `false` if there was nothing left to wait for. An
+    /// armed item runs now: its timer is stopped, and it is queued where it was to be queued.
+    /// Sleeps.
     ///
     /// C: `flush_work()`, `flush_delayed_work()`.
     fn flush(&self) -> bool {
@@ -188,7 +189,7 @@ pub(crate) trait CancelWork: RawItem {
 impl<W: RawItem> CancelWork for W {}
 
 /// How often an item is disabled at most. C counts to 65,535, and warns of more. It also counts
-/// each canceller while that waits: the other half is for them, and there are never so many.
+/// each canceller while that one waits. The other half is for them, and there are never so many.
 const MAX_DISABLED: usize = 1 << 15;
 
 /// What is behind [`CancelWork`]. Nobody else implements it.
@@ -237,8 +238,8 @@ mod raw_item {
         ///
         /// # Safety
         ///
-        /// C must have said that it took this item off, and nobody else must take that answer for
-        /// leave to call this.
+        /// C must have said that it took this item off, and nobody else may call this for the same
+        /// answer.
         unsafe fn pointer(&self) -> Self::Pointer;
     }
 }
@@ -260,7 +261,7 @@ unsafe fn take_back<W: RawItem>(item: &W, function: Function<W::Raw>) -> Option<
 /// How often C has been told to refuse the item. Cancellers that wait count too.
 fn times_disabled(item: &impl RawItem) -> usize {
     // SAFETY: By the contract of `RawItem` the item is valid. C writes this as one word, whenever
-    // it likes, and so is it read.
+    // it likes, and it is read as one.
     let data = unsafe { ptr::read_volatile(&raw const (*item.as_work()).data.counter) };
     // CAST: To C too it is a word of flags and numbers without a sign.
     let data = data as usize;
@@ -368,8 +369,8 @@ impl Disabled {
         })
     }
 
-    /// Disables the item, takes it back if it is armed or queued, and waits for it if it runs;
-    /// whether it was taken back. Sleeps.
+    /// Disables the item, takes it back if it is armed or queued, and waits for it if it runs.
+    /// Returns whether it was taken back. Sleeps.
     ///
     /// C: `disable_work_sync()`, `disable_delayed_work_sync()`.
     pub(super) fn disable_sync<W: RawItem>(&self, item: &W) -> bool {
@@ -391,8 +392,8 @@ impl Disabled {
         unsafe { take_back(item, W::C.disable) }
     }
 
-    /// Takes back what [`disable_sync`](Self::disable_sync) did once; whether the item can be
-    /// queued again by that. Process context.
+    /// Undoes one [`disable_sync`](Self::disable_sync). Returns whether the item can be queued
+    /// again because of that. Process context.
     ///
     /// C: `enable_work()`, `enable_delayed_work()`.
     pub(super) fn enable<W: RawItem>(&self, item: &W) -> bool {

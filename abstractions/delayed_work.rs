@@ -130,8 +130,8 @@ impl<H: DelayedHandler> Item<H> {
     ///
     /// The handle must exist, or the item be running.
     unsafe fn arm(this: Arc<Self>, delay: Delta) -> Result<(), Arc<Self>> {
-        // SAFETY: By the type invariants the queue is valid, be it that the handle exists or that
-        // the item runs.
+        // SAFETY: By the type invariants the queue is valid, because the handle exists or the item
+        // runs.
         let queue = unsafe { Queue::from_raw(this.queue.0) };
         queue.enqueue_delayed(this, jiffies::at_least(delay))
     }
@@ -232,7 +232,7 @@ pub(crate) use new_delayed_work_handle;
 /// [`WorkHandle`]: super::work::WorkHandle
 pub(crate) struct DelayedWorkHandle<H: DelayedHandler, Q: QueueOwner = SystemQueue> {
     item: Arc<Item<H>>,
-    // Declared last and dropped last: the item is not on it any more by then.
+    // Declared after the item and dropped after it: the item is not on the queue any more by then.
     _queue: Q,
     // Declared last and dropped last: the item has been stopped by then.
     _alive: Alive,
@@ -277,8 +277,8 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
         })
     }
 
-    /// Arms the item to run after `delay`, [`LONGEST_DELAY`] at most; `false` if it is disabled, or
-    /// armed or queued already: then it keeps its time. Any context.
+    /// Arms the item to run after `delay`, [`LONGEST_DELAY`] at most. Returns `false` if it is
+    /// disabled, or if it is armed or queued already: then it keeps its time. Any context.
     ///
     /// C: `queue_delayed_work()`.
     ///
@@ -288,13 +288,13 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
         unsafe { Item::arm(self.item.clone(), delay) }.is_ok()
     }
 
-    /// Takes the item back if it is armed or queued, and waits for it if it runs; whether it was
-    /// taken back. Sleeps.
+    /// Takes the item back if it is armed or queued, and waits for it if it runs. Returns whether
+    /// it was taken back. Sleeps.
     ///
     /// [`enqueue_delayed`](Self::enqueue_delayed) returns `false` meanwhile, as for an armed item.
     /// If nothing may be lost, keep the two apart, by a mutex for example.
     ///
-    /// C: `cancel_delayed_work_sync()`; [`CancelWork::cancel_sync`] says what it returns when.
+    /// C: `cancel_delayed_work_sync()`. [`CancelWork::cancel_sync`] has a table of what it returns.
     pub(crate) fn cancel_sync(&self) -> bool {
         self.item.work.cancel_sync().is_some()
     }
@@ -309,15 +309,15 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     }
 
     /// Undoes one [`disable_sync`](Self::disable_sync), and returns whether the item can be armed
-    /// again. Nothing is armed that was refused meanwhile. Process context.
+    /// again. It does not arm what was refused meanwhile. Process context.
     ///
     /// C: `enable_delayed_work()`.
     pub(crate) fn enable(&self) -> bool {
         self.item.disabled.enable(&self.item.work)
     }
 
-    /// Waits until the item has run; an armed item runs now. `false` if there was nothing left to
-    /// wait for. Sleeps.
+    /// Waits until the item has run. An armed item runs now. Returns `false` if there was nothing
+    /// left to wait for. Sleeps.
     ///
     /// C: `flush_delayed_work()`.
     pub(crate) fn flush(&self) -> bool {
@@ -330,8 +330,8 @@ impl<H: DelayedHandler, Q: QueueOwner> DelayedWorkHandle<H, Q> {
     /// C: `timer_pending()` on the item's timer.
     pub(crate) fn is_armed(&self) -> bool {
         // SAFETY: By the contract of `RawItem` the item is valid, and so is its timer, which C
-        // initialised with it. C writes the pointer as one word, whenever it likes, and so is it
-        // read: `timer_pending()` does the same.
+        // initialised with it. C writes the pointer as one word, whenever it likes, and it is read
+        // as one: `timer_pending()` does the same.
         let link =
             unsafe { ptr::read_volatile(&raw const (*self.item.work.as_raw()).timer.entry.pprev) };
         !link.is_null()

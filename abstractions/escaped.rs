@@ -23,8 +23,9 @@ use kernel::fmt::{
 /// Bytes that are printed escaped. Any context.
 ///
 /// Quotes and backslashes are printed as `\"` and `\\`, newline, carriage return and tab as `\n`,
-/// `\r` and `\t`; the bytes of other control characters, of characters that end a line or change
-/// the direction of writing, and those that are not UTF-8 as `\x` and two hex digits each.
+/// `\r` and `\t`. Bytes that are not UTF-8 are printed as `\x` and two hex digits each. So are
+/// those of other control characters, and of characters that end a line or change the direction of
+/// writing.
 ///
 /// # Examples
 ///
@@ -62,7 +63,7 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// What of the text this stands for.
+    /// The part of the text that this stands for.
     fn source(&self) -> &'a [u8] {
         match self {
             Self::Plain(text) => text.as_bytes(),
@@ -70,7 +71,7 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// How long it is as it is printed.
+    /// How long it is when printed.
     fn printed(&self) -> Length {
         match self {
             Self::Plain(text) if text.is_ascii() => Length::of_plain(text.len()),
@@ -81,7 +82,7 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// How many bytes of the text fit where there is so much room.
+    /// How many bytes of the text fit in `room`.
     fn fitting(&self, room: Length) -> usize {
         match self {
             _ if self.printed().fits(room) => self.source().len(),
@@ -116,7 +117,7 @@ pub(crate) struct Length {
 impl Length {
     const ZERO: Self = Self::of_plain(0);
 
-    /// That of printable ASCII other than backslashes.
+    /// The length of printable ASCII other than backslashes.
     const fn of_plain(bytes: usize) -> Self {
         Self {
             record: bytes,
@@ -124,7 +125,7 @@ impl Length {
         }
     }
 
-    /// That of anything else.
+    /// The length of anything else.
     const fn of_other(bytes: usize) -> Self {
         Self {
             record: bytes,
@@ -134,7 +135,8 @@ impl Length {
 
     /// How many bytes of any text are sure to fit.
     const fn sure_bytes(self) -> usize {
-        // A byte that is printed as `\xff`; a backslash, which is printed as two.
+        // The longest by record is a byte that is printed as `\xff`. The longest by kmsg is a
+        // backslash, which is printed as two.
         let (by_record, by_kmsg) = (self.record / 4, self.kmsg / 8);
         if by_record < by_kmsg {
             by_record
@@ -204,20 +206,21 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// Whether each of eight bytes is plain, looked at all at once: `PLAIN` of each says the same.
+/// Whether eight bytes are all plain, tested at once. `PLAIN` of each says the same.
 fn are_plain(bytes: [u8; 8]) -> bool {
     /// 1 in each byte, and the highest bit of each.
     const ONES: u64 = u64::MAX / 255;
     const HIGHEST: u64 = ONES << 7;
     let word = u64::from_ne_bytes(bytes);
-    // Of the lowest byte that is less the highest bit is set, and none if no byte is.
+    // The highest bit is set of the lowest byte that is less. No highest bit is set if no byte is
+    // less.
     let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word;
     let is = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
     let control = less(word, u64::from(b' ')) | is(0x7f);
     (word | control | is(b'"') | is(b'\\')) & HIGHEST == 0
 }
 
-/// How many bytes in front are plain.
+/// How many bytes there are before the first that is not plain.
 fn plain_len(bytes: &[u8]) -> usize {
     let eights = bytes.chunks_exact(8);
     let are_plain = |eight: &[u8]| eight.try_into().is_ok_and(are_plain);
@@ -231,7 +234,7 @@ fn plain_len(bytes: &[u8]) -> usize {
 struct Pieces<'a>(&'a [u8]);
 
 impl<'a> Pieces<'a> {
-    /// As much as is plain at first sight: nearly always that is all there is.
+    /// The plain bytes in front: nearly always that is all there is.
     fn plain_run(&self) -> Option<Piece<'a>> {
         let run = &self.0[..plain_len(self.0)];
         // SAFETY: Each byte is ASCII, by `plain_len`, and so they are UTF-8.
@@ -262,7 +265,7 @@ impl<'a> Iterator for Pieces<'a> {
 }
 
 impl<'a> Escaped<'a> {
-    /// Splits off as much as takes no more than `limit` when printed, never within a character.
+    /// Splits off as much text as takes at most `limit` when printed, never within a character.
     pub(crate) fn split(&self, limit: Length) -> (Escaped<'a>, Escaped<'a>) {
         if self.0.len() <= limit.sure_bytes() {
             return (Escaped(self.0), Escaped(&[]));

@@ -6,8 +6,9 @@
 
 use kernel::time::Delta;
 
-/// The distance of the moments at which a sleep can end: a nanosecond with high-resolution timers,
-/// a jiffy without, as with `highres=off`, and for a while at boot. Any context.
+/// The distance between the moments at which a sleep can end. It is a nanosecond with
+/// high-resolution timers, and a jiffy without: with `highres=off`, and for a while at boot. Any
+/// context.
 ///
 /// C: `hrtimer_resolution`.
 ///
@@ -25,7 +26,7 @@ use kernel::time::Delta;
 /// ```
 #[cfg(CONFIG_HIGH_RES_TIMERS)]
 pub(crate) fn resolution() -> Delta {
-    // SAFETY: It is valid for ever. C writes it as one word, and so is it read.
+    // SAFETY: It is valid for ever. C writes it as one word, and it is read as one.
     let nanoseconds =
         unsafe { core::ptr::read_volatile(&raw const kernel::bindings::hrtimer_resolution) };
     Delta::from_nanos(nanoseconds.into())

@@ -61,7 +61,7 @@ pub(crate) const LONGEST_DELAY: Delta = {
 /// ```
 pub(crate) fn now() -> Jiffies {
     // SAFETY: `jiffies` is valid for ever. The timer interrupt writes it as one word, whenever it
-    // likes, and so is it read, anew each time.
+    // likes. It is read as one, anew each time.
     unsafe { ptr::read_volatile(&raw const bindings::jiffies) }
 }
 

@@ -16,12 +16,12 @@ use kernel::{
     prelude::*, //
 };
 
-/// How many bytes a record of the log holds (C's `PRINTKRB_RECORD_MAX`), but for the NUL that
+/// How many bytes a record of the log holds (C's `PRINTKRB_RECORD_MAX`), without the NUL that
 /// printk puts behind what it formats.
 pub(crate) const RECORD_MAX: usize = 1024 - 1;
 
 /// The most bytes of a record that readers of `/dev/kmsg` get, escapes included (C's
-/// `PRINTK_MESSAGE_MAX`), but for the NUL.
+/// `PRINTK_MESSAGE_MAX`), without the NUL.
 pub(crate) const KMSG_MAX: usize = 2048 - 1;
 
 /// How many of those the longest header of a record takes (C's `info_print_ext_header()`) and the
@@ -29,7 +29,7 @@ pub(crate) const KMSG_MAX: usize = 2048 - 1;
 pub(crate) const KMSG_HEADER_MAX: usize =
     "191,18446744073709551615,18446744073709551,-,caller=T2147483647;\n".len();
 
-/// What says in front of a record how important it is (C's `KERN_INFO`).
+/// The prefix that says how important a record is (C's `KERN_INFO`).
 pub(crate) const LEVEL: &str = text_of(bindings::KERN_INFO);
 
 /// The text of a string of C's: evaluated when it is compiled, which fails if there is none.
@@ -160,7 +160,7 @@ impl LogLine {
     }
 }
 
-/// Text that does not look whether it is to be padded, as `str` does.
+/// Text that is printed without padding. `str` would look whether it is to be padded.
 struct AsItIs<'a>(&'a str);
 
 impl fmt::Display for AsItIs<'_> {

@@ -77,8 +77,8 @@ pub(crate) trait Bytes {
     /// How many there are. Not all of them need be readable. Any context.
     fn len(&self) -> usize;
 
-    /// Copies the next bytes, as many as there is room for; fewer if there are no more, or no more
-    /// that can be read. Returns those. Process context: it may sleep.
+    /// Copies the next bytes, as many as there is room for. Copies fewer if there are no more, or
+    /// no more that can be read. Returns the copied bytes. Process context: it may sleep.
     fn copy_into<'a>(&'a mut self, to: &'a mut [MaybeUninit<u8>]) -> &'a mut [u8];
 }
 
@@ -109,8 +109,8 @@ impl Bytes for UserBytes {
     fn copy_into<'a>(&'a mut self, to: &'a mut [MaybeUninit<u8>]) -> &'a mut [u8] {
         let to_copy = self.len.min(to.len());
         let from = self.from.as_const_ptr();
-        // SAFETY: So many bytes may be written, to a slice that is at least as long; whatever
-        // `from` is, C looks whether it is the caller's.
+        // SAFETY: `to_copy` bytes may be written: `to` is at least as long. C checks that `from` is
+        // the caller's, whatever it is.
         let left = unsafe { bindings::copy_from_user(to.as_mut_ptr().cast(), from, to_copy) };
         let copied = to_copy - left as usize;
         self.from = self.from.wrapping_byte_add(copied);
@@ -170,7 +170,7 @@ impl MayWaitFor {
     /// The file is open for the call.
     unsafe fn of_file(file: *mut bindings::file) -> Self {
         // SAFETY: Callers keep the file open. C writes the flags as one word, whenever it likes,
-        // and so are they read.
+        // and they are read as one.
         let flags = unsafe { ptr::read_volatile(&raw const (*file).f_flags) };
         match flags & O_NONBLOCK {
             0 => Self::Anything,
@@ -257,7 +257,8 @@ pub(crate) trait FileOperations: Send + Sync + 'static {
     }
 
     /// It is notified each time that `is_writable` may have become true. Those who poll enter its
-    /// queue before they ask `is_writable`, so they miss nothing. Always the same.
+    /// queue before they ask `is_writable`, so they miss nothing. Each call must return the same
+    /// one.
     fn writable(&self) -> Option<&PollCondVar> {
         None
     }
@@ -347,7 +348,7 @@ fn is_live() -> bool {
         return true;
     }
     // SAFETY: The module's code runs, so it is there. C writes its state as one word, whenever it
-    // likes, and so is it read.
+    // likes, and it is read as one.
     let state = unsafe { ptr::read_volatile(&raw const (*module).state) };
     state == bindings::module_state_MODULE_STATE_LIVE
 }
@@ -356,8 +357,8 @@ fn is_live() -> bool {
 ///
 /// # Invariants
 ///
-/// Private to this file, so that each `MiscDeviceRegistration<OpenDevice<T>>` there is, is the
-/// `registration` field of a [`Device<T>`].
+/// Private to this file, so each `MiscDeviceRegistration<OpenDevice<T>>` is the `registration`
+/// field of a [`Device<T>`].
 struct OpenDevice<T>(PhantomData<T>);
 
 #[vtable]
@@ -372,9 +373,9 @@ impl<T: FileOperations> MiscDevice for OpenDevice<T> {
         // lives for as long as the registration that it owns.
         let device =
             unsafe { &*container_of!(ptr::from_ref(registration), Device<T>, registration) };
-        // SAFETY: It is being opened, so nobody else has it. C looks at the operations when this
-        // has returned, for it has `replace_fops()` to do the same. Their module is that of the
-        // ones before, to which the file has a reference.
+        // SAFETY: It is being opened, so nobody else has it. C looks at the operations after this
+        // has returned: its own `replace_fops()` does the same. Their module is that of the ones
+        // before, to which the file has a reference.
         unsafe {
             (*file.as_ptr()).f_op = Self::FILE_OPERATIONS;
             (*file.as_ptr()).f_mode |= bindings::ABSTRACTIONS_FMODE_NOWAIT;
@@ -425,7 +426,7 @@ impl<T: FileOperations> OpenDevice<T> {
         // SAFETY: As above.
         let may_wait = unsafe { MayWaitFor::of_file(file) };
         let result = state.write(&mut bytes, may_wait);
-        // CAST: It is at most `len`, of which C sees to it that it is no more than `MAX_RW_COUNT`.
+        // CAST: It is at most `len`, which C keeps to `MAX_RW_COUNT`.
         from_result(|| count_for_user(result, len).map(|taken| taken as isize))
     }
 

@@ -382,7 +382,7 @@ macro_rules! module_params {
 }
 pub(crate) use module_params;
 
-/// Puts a line where modinfo(8) finds it, put together of texts.
+/// Puts a line where modinfo(8) finds it. The line is joined from texts.
 ///
 /// C: `MODULE_INFO()`.
 ///
@@ -410,7 +410,7 @@ macro_rules! module_info {
 }
 pub(crate) use module_info;
 
-/// Texts, joined when this is compiled, and a NUL behind them: a `&'static [u8]`.
+/// Joins texts at compile time, with a NUL behind them: a `&'static [u8]`.
 ///
 /// # Examples
 ///

@@ -4,7 +4,7 @@
 //!
 //! The `kernel` crate can put work on the system's queues. It cannot create a queue, wait for one
 //! or destroy one. [`OwnedQueue`] does, and [`Builder`] makes the choices that C leaves to flag
-//! words: what cannot be combined cannot be written.
+//! words: what cannot be combined does not compile.
 //!
 //! *Any context* is any but NMI, here and in the other files. Queueing takes raw spinlocks with
 //! interrupts off, and an NMI may interrupt their holder.
@@ -108,7 +108,7 @@ pub(crate) fn system_percpu() -> SystemQueue {
     // INVARIANT: It is not one of the bottom-half queues.
     SystemQueue {
         queue,
-        // So in `workqueue_init_early()`.
+        // As in `workqueue_init_early()`.
         name: c"events",
     }
 }
@@ -476,8 +476,8 @@ impl<F> From<NotSpawned<F>> for Error {
 /// ```
 pub(crate) type LockClass = (&'static CStr, Pin<&'static LockClassKey>);
 
-/// A newly-created [`LockClass`], whose name is the one given or, without one, the place in the
-/// source; and a suffix.
+/// A newly-created [`LockClass`]. Its name is the one given or, without one, the place in the
+/// source, with a suffix.
 ///
 /// # Examples
 ///
@@ -593,8 +593,8 @@ unsafe impl Sync for OwnedQueue {}
 
 impl OwnedQueue {
     /// Starts to describe a queue whose workers are bound to no CPU. Unless
-    /// [`max_active`](Builder::max_active) says otherwise as many items run at once as C allows
-    /// by default (`WQ_DFL_ACTIVE`, 1024). Of the name 31 bytes are kept, C warns of more.
+    /// [`max_active`](Builder::max_active) says otherwise, as many items run at once as C allows by
+    /// default (`WQ_DFL_ACTIVE`, 1024). C keeps 31 bytes of the name, and warns of more.
     pub(crate) fn unbound(name: &'static CStr) -> Builder<Unbound> {
         Builder::new(name, bindings::wq_consts_WQ_DFL_ACTIVE)
     }
@@ -605,8 +605,8 @@ impl OwnedQueue {
         Builder::new(name, bindings::wq_consts_WQ_DFL_ACTIVE)
     }
 
-    /// Starts to describe a queue that runs one item at a time, in the order of queueing. Of the
-    /// name 31 bytes are kept, C warns of more.
+    /// Starts to describe a queue that runs one item at a time, in the order of queueing. C keeps
+    /// 31 bytes of the name, and warns of more.
     ///
     /// In 7.3 a wait for an item of such a queue may be too short. Somebody may change on which
     /// CPUs unbound queues run while the item runs. If it is then queued again, cancelling,
@@ -638,8 +638,8 @@ impl OwnedQueue {
     ///
     /// Each kind of closure needs its own `class`: lockdep assumes that what one closure of a class
     /// waits for, any other may wait for. So it comes from the place that knows what the closure
-    /// does. A static in here would be one for all of them, like that of `Queue::try_spawn()`. That
-    /// one two modules even share, under a name in each.
+    /// does. A static in here would be one for all of them, as the one in `Queue::try_spawn()` is.
+    /// Two modules even share that one, under a name in each.
     ///
     /// The queue can neither refuse nor discard it, which would leak the closure, or worse. C
     /// refuses an item that is pending or disabled: this one is new and known to nobody. C discards

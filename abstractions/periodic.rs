@@ -110,7 +110,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// A grid whose first tick is due a period from `now`. The period is longer than no time.
+    /// A grid whose first tick is due a period from `now`. The period must be more than zero.
     pub(crate) fn new(period: Delta, now: Instant<Monotonic>) -> Self {
         Self {
             period,
@@ -126,7 +126,7 @@ impl Grid {
         self.due = self.due + self.period;
         let overdue = now - self.due;
         if overdue >= self.period.max(LATEST) {
-            // No period is shorter: so the division cannot fail.
+            // No period is shorter, so the division cannot fail.
             let missed = overdue / self.period.max(SHORTEST_PERIOD);
             self.due = self.due + self.period * missed;
         }
@@ -163,7 +163,7 @@ impl<T: Ticker> Loop<T> {
     /// How long it is until the next tick, unless it is stopped.
     fn advance(&self) -> Option<Delta> {
         let mut grid = self.grid.lock();
-        // Under the lock: the wait for it may take time.
+        // The time is read under the lock, because the wait for the lock may take time.
         (*grid).as_mut().map(|grid| grid.advance(Instant::now()))
     }
 }
@@ -229,7 +229,7 @@ pub(crate) use new_periodic;
 ///
 /// When [`stop`](Self::stop) returns no tick runs, and none will before the next
 /// [`start`](Self::start): the item is disabled, and nobody can arm it, not even a tick that was
-/// just running. Dropping the whole stops it too.
+/// just running. Dropping this stops it too.
 ///
 /// # Locking and context
 ///
@@ -308,7 +308,7 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
         self.item.ticker.started(period);
         // Before it is armed, for it may tick at once.
         self.item.ticker.arming(period);
-        // It is disabled, once, unless it has never been stopped; and idle.
+        // The item is idle. It is disabled once, unless it has never been stopped.
         self.item.enable();
         self.item.enqueue_delayed(period);
     }
@@ -339,7 +339,7 @@ impl<T: Ticker, Q: QueueOwner> Periodic<T, Q> {
         self.item.grid.lock().as_ref().map(|at| at.period)
     }
 
-    /// The ticker, whose state it is. Any context.
+    /// The ticker. Any context.
     pub(crate) fn ticker(&self) -> &T {
         &self.item.ticker
     }

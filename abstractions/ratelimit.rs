@@ -83,7 +83,7 @@ impl RateLimit {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(burst: u32, interval: Delta) -> Result<Self> {
-        // To C none is for no limit.
+        // To C an interval of 0 means no limit.
         let interval = jiffies::at_least(interval).max(1);
         let state = Opaque::ffi_init(move |state: *mut bindings::ratelimit_state| {
             // SAFETY: `state` is memory for one, which is pinned; all zeroes are a value of its
@@ -135,8 +135,8 @@ unsafe fn init_lock(lock: *mut bindings::raw_spinlock_t) {
     }
 }
 
-/// As above. Where C does not debug them, such a lock is the architecture's and nothing else, and
-/// unlocked it is all zeroes on all that know Rust (`__ARCH_SPIN_LOCK_UNLOCKED`).
+/// As above. Where C does not debug such locks, one is only the architecture's lock. Unlocked, that
+/// is all zeroes on all architectures that support Rust (`__ARCH_SPIN_LOCK_UNLOCKED`).
 ///
 /// # Safety
 ///

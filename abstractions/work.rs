@@ -198,7 +198,7 @@ pub(crate) use new_work_handle;
 /// being dropped.
 pub(crate) struct WorkHandle<H: Handler, Q: QueueOwner = SystemQueue> {
     item: Arc<Item<H>>,
-    // Declared behind the item and dropped behind it, which is not on it any more by then.
+    // Declared after the item and dropped after it: the item is not on the queue any more by then.
     queue: Q,
     // Declared last and dropped last: the item has been stopped by then.
     _alive: Alive,
@@ -235,8 +235,8 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
         })
     }
 
-    /// Queues the item; `false` if it is disabled, or pending already: then one run does for both.
-    /// Any context.
+    /// Queues the item. Returns `false` if it is disabled, or if it is pending already: then one
+    /// run does for both. Any context.
     ///
     /// C: `queue_work()`.
     pub(crate) fn enqueue(&self) -> bool {
@@ -245,8 +245,8 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
         queue.enqueue(self.item.clone()).is_ok()
     }
 
-    /// Takes the item back if it is pending, and waits for it if it runs; whether it was taken
-    /// back. Sleeps.
+    /// Takes the item back if it is pending, and waits for it if it runs. Returns whether it was
+    /// taken back. Sleeps.
     ///
     /// [`enqueue`](Self::enqueue) returns `false` meanwhile, as for a pending item. If nothing may
     /// be lost, keep the two apart, by a mutex for example.
@@ -265,14 +265,14 @@ impl<H: Handler, Q: QueueOwner> WorkHandle<H, Q> {
     }
 
     /// Undoes one [`disable_sync`](Self::disable_sync), and returns whether the item can be queued
-    /// again. Nothing is queued that was refused meanwhile. Process context.
+    /// again. It does not queue what was refused meanwhile. Process context.
     ///
     /// C: `enable_work()`.
     pub(crate) fn enable(&self) -> bool {
         self.item.disabled.enable(&self.item.work)
     }
 
-    /// Waits until a queued or running item has run; `false` if it was idle. Sleeps.
+    /// Waits until a queued or running item has run. Returns `false` if it was idle. Sleeps.
     ///
     /// C: `flush_work()`.
     pub(crate) fn flush(&self) -> bool {
