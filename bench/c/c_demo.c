@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * c_demo: the five patterns of workqueue_demo, as they are commonly written in
- * C. /proc/c_demo counts what has run.
+ * C. /proc/c_demo counts what was queued and what has run.
  *
  * It lacks these parts of workqueue_demo: several commands in a write, counts
  * that balance, a stop that a tick cannot undo, a flush, limits.

@@ -9,7 +9,7 @@
  * handler; the worker is asleep before. whole is the time for each item in all
  * (allocate, queue, run, free), with BATCH items queued at a time.
  *
- * With tick=1 it does nothing but tick every jiffy. When it is removed, it logs
+ * With tick=1 it does nothing but tick every other jiffy. When it is removed, it logs
  * the average time between ticks.
  */
 

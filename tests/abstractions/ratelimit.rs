@@ -29,7 +29,7 @@ mod tests {
         RateLimit::new(burst, RateLimit::DEFAULT_INTERVAL)
     }
 
-    /// How many of `lines` lines may be logged. This takes less than five seconds.
+    /// How many of `lines` lines may be logged.
     fn allowed(budget: &RateLimit, lines: usize) -> usize {
         (0..lines).filter(|_| budget.may_log()).count()
     }

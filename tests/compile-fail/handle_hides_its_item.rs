@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Nobody can bypass a handle to queue its item or to use its queue.
+//! A handle shares its item with nobody, and takes only a queue that it owns or that always stays.
 
 #![allow(dead_code, unreachable_pub)]
 
