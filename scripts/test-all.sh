@@ -39,7 +39,7 @@ Environment:
   CYCLES            removals in each state; 50 by default, 2 in short
   STEPS             at how many of the steps of loading a module there is a fault, and of the
                     first use of a queue; of a module's init at ten times as many; by default
-                    at each, in short at 5
+                    at each, in short at 2
   INPUTS            byte strings thrown at each node; 1,000,000 by default, 50,000 on kasan
                     and rt; in short 2,000
   SEED              draws what is random from this, to repeat a run
@@ -160,7 +160,7 @@ kernel_is_there() { # KERNEL
 
 test_kernel() { # KERNEL
 	local fire=(wqtest fire --cycles "$(amount "$1" "${CYCLES:-}" 50 2)")
-	fire+=(--steps "$(amount "$1" "${STEPS:-}" 1000000 5)")
+	fire+=(--steps "$(amount "$1" "${STEPS:-}" 1000000 2)")
 	fire+=(--inputs "$(amount "$1" "${INPUTS:-}" "$(inputs "$1")" 2000)")
 	fire+=(${SEED:+--seed "$SEED"})
 	[[ $1 == debian && -n ${TESTED:-} ]] || guest "$1" test 3000 wqtest test

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # in-tree.sh: builds this tree as samples/rust/workqueue/ of the kernel's, the place its files are
-# meant for. Builds it into User-mode Linux, as modules of it, and for x86-64. Looks for warnings,
-# and tries configurations that lack something. Prints KTAP. Leaves the builds' output in
+# meant for. Builds it into User-mode Linux, and as modules of it. Looks for warnings, and tries
+# configurations that lack something. Prints KTAP. Leaves the builds' output in
 # build/in-tree/tests/.
 #
-# Environment: FULL, not empty: also looks for warnings in a kernel with all options, built in and
-# as modules. Otherwise only in the minimal configuration, built in, and as modules for x86-64.
+# Environment: FULL, not empty: looks for warnings with all options too, built in, as modules, and
+# as modules for x86-64. Otherwise only in the minimal configuration, built in.
 
 set -euo pipefail
 
@@ -31,9 +31,12 @@ points=(
 	as_modules_modprobe_finds_what_was_installed
 	kconfig_refuses_what_the_kernel_lacks
 	with_as_little_as_they_want_nothing_warns
+)
+[[ -z ${FULL:-} ]] || points+=(
+	with_all_built_in_nothing_warns
+	with_all_as_modules_nothing_warns
 	as_modules_for_x86_64_nothing_warns
 )
-[[ -z ${FULL:-} ]] || points+=(with_all_built_in_nothing_warns with_all_as_modules_nothing_warns)
 points+=(the_cached_kernels_stay_as_they_are)
 
 # use KERNEL: selects the kernel that the functions of in-tree.sh use
