@@ -91,6 +91,10 @@ checks=(rustfmt warnings clippy built_in_compiles examples_compile bench_compile
 	abstractions_table quotations commands doc licences shellcheck cargo_fmt cargo_clippy)
 
 main() {
+	local name
+	for name; do
+		[[ " ${checks[*]} " == *" $name "* ]] || die "$name: there are ${checks[*]}"
+	done
 	(($# == 0)) || checks=("$@")
 	check_begin "$top" "$top/build/check"
 	prepare_kernel "$(default_kernel)"

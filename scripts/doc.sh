@@ -12,6 +12,7 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 # shellcheck source=scripts/lib/doc.sh
 . "$top/scripts/lib/doc.sh"
 
+(($# == 0)) || die "it takes nothing"
 cd "$top"
 cache_init
 run_dir_init

@@ -12,6 +12,7 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 pictures=$top/docs/pictures
 
 main() {
+	(($# == 0)) || die "it takes nothing"
 	cache_init
 	run_dir_init
 	root_find

@@ -26,6 +26,7 @@ cases=(
 	a_full_disk_is_named
 	what_could_not_be_made_leaves_nothing_behind
 	no_network_is_named
+	what_a_script_does_not_know_is_refused
 	what_there_is_not_for_an_architecture_is_refused
 	a_machine_of_another_architecture_is_understood
 	a_build_folder_says_its_architecture
@@ -254,6 +255,12 @@ refused() {
 	shift
 	said=$(timeout 10 "$@" 2>&1 </dev/null) && fail "it did not fail: $*"
 	[[ ${said%%$'\n'*} =~ $pattern ]] || fail "$*:" "expected: $pattern" "found: $said"
+}
+
+what_a_script_does_not_know_is_refused() {
+	refused 'nonsense: there are rustfmt ' scripts/check.sh rustfmt nonsense
+	refused 'it takes nothing$' scripts/doc.sh nonsense
+	refused 'it takes nothing$' scripts/pictures.sh --help
 }
 
 what_there_is_not_for_an_architecture_is_refused() {
