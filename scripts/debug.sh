@@ -20,17 +20,16 @@ Usage: scripts/debug.sh kdir [KERNEL]
        scripts/debug.sh guest-tools
 
 kdir         makes KERNEL (uml by default, or plain, kasan, rt, uml-kasan) with debugging
-             information: of the workqueue code, modules, the scheduler and the log, and of
-             each module that is built for it. Prints its folder, for
+             information for the workqueue code, modules, the scheduler, the log, and each
+             module that is built for it. Prints its folder, for
              KDIR="$(scripts/debug.sh kdir)" scripts/qemu-run.sh
-gdb          attaches gdb to the guest that runs such a uml, with the kernel's own commands
-             (lx-...) and the modules' symbols; ARGs are gdb's
-drgn         attaches drgn to it. A SCRIPT of the kernel's tools/workqueue/ is found there
+gdb          attaches gdb to a running uml of that kind, with the kernel's own commands
+             (lx-...) and the modules' symbols; gdb gets ARGs
+drgn         attaches drgn to it. It finds a SCRIPT of the kernel's tools/workqueue/ by name
 guest-tools  prints a folder with bpftrace and perf, for
              qemu-run.sh --add "$(scripts/debug.sh guest-tools)/.:/"
 
-The programs are Debian's, and are taken from it the first time: 790 MB on disk. Nothing is
-installed on this machine.
+The first use takes the programs from Debian: 790 MB on disk. It installs nothing on this machine.
 END
 }
 

@@ -19,23 +19,23 @@ usage() {
 	cat <<'EOF'
 Usage: scripts/doctor.sh [--json] [RELEASE]
 
-Says what this machine and a kernel are fit for, by default the kernel that runs: for
-scripts/qemu-run.sh, and to build both modules for that kernel and load them. Each line is
-good, bad with what mends it, or not needed. It changes nothing and asks no network.
+Says whether this machine can run scripts/qemu-run.sh, and whether it can build both modules for
+a kernel and load them. The kernel is RELEASE, by default the running one. Each line is good, bad
+with the command that mends it, or not needed. It changes nothing and needs no network.
 
-The exit status is 0 where one of the two is possible, 1 where neither is.
+The exit status is 0 if one of the two is possible, 1 if neither is.
 
   --json      the same as one object:
                 release   of that kernel
-                running   whether it is the one that runs
+                running   whether it is the running one
                 kernel    debian: whether it is one of Debian's with Rust; config: the file that
-                          says how it was configured; rust: CONFIG_RUST; built_by: its rustc;
-                          folder: its build folder. What is not known is null
+                          with its configuration; rust: CONFIG_RUST; built_by: its rustc;
+                          folder: its build folder. Whatever is unknown is null
                 checks    a list of {name, group, state, found, mend}: group is "qemu" or
                           "kernel", state "good", "bad" or "not needed", mend null if not bad
                 works     qemu: scripts/qemu-run.sh; make: `make`; headers: `make -C` with
                           that kernel's headers, and DKMS; load: whether it loads what was
-                          built, null where it does not run
+                          built, null if it is not running
 EOF
 }
 

@@ -26,24 +26,23 @@ Usage: scripts/lab.sh list
        scripts/lab.sh prepare
 
   list      the steps; docs/lab/ has a page for each
-  start     makes DIR, with a module that lacks what STEP is about. STEP is its number
-            or its name
-  check     builds what is in DIR (by default the current folder), boots, runs the
-            step's cases, prints KTAP, with a hint for each case that failed. 0: all passed
+  start     makes DIR, with a module that lacks what STEP teaches. STEP is a number or a name
+  check     builds the module in DIR (by default the current folder), boots, runs the step's
+            cases and prints KTAP, with a hint for each case that failed. 0: all passed
   show      prints a solution of STEP
-  grade     does that for each DIR, several at a time, and prints CSV, a row a DIR, in their
-            order: what failed, or why nothing could be tried. A module that does not
-            build, hangs or panics costs nobody but itself. 0: all rows are there.
-            --step STEP   a folder of another step is none
-            --json        prints JSON instead (docs/schemas/lab.json)
-            --jobs N      so many at a time, by default one a processor
-            --timeout S   stop a guest after S seconds: by default 120, of an emulated
+  grade     checks each DIR, several at a time, and prints CSV, one row for each DIR in their
+            order: what failed, or why nothing could be tried. A module that does not build,
+            hangs or panics costs only its own row. 0: all rows are there.
+            --step STEP   reject folders of another step
+            --json        print JSON instead (docs/schemas/lab.json)
+            --jobs N      check N at a time, by default one for each processor
+            --timeout S   stop a guest after S seconds: by default 120, for an emulated
                           machine 400
-  prepare   builds the kernel uml, once, in some minutes: from then on check and grade take
-            it. It is a program, and needs no emulator. Without it they take Debian's
+  prepare   builds the kernel uml, once, in some minutes. check and grade use it from then on:
+            it is a program and needs no emulator. Without it they use Debian's
 
-What check and grade build is lab.rs, and other .rs files beside it, with the abstractions of
-this tree; unsafe code is refused.
+check and grade build lab.rs, and other .rs files beside it, with the abstractions of this tree.
+They refuse unsafe code.
 
 Environment:
   KERNEL    another kernel, one that scripts/qemu-run.sh knows: uml-kasan, kasan

@@ -14,20 +14,20 @@ usage() {
 	cat <<END
 Usage: scripts/new-module.sh NAME [DIR] [--with OPTION,...]
 
-Makes DIR (by default NAME beside this tree) and in it a module NAME to go on from: a misc
-device, each write to which is a work item on a queue of the module's own; the abstractions
-that it uses; what \`make run\` shows of it and \`make test\` tests.
+Makes DIR (by default NAME beside this tree) with a module NAME to start from: a misc device,
+where each write becomes a work item on the module's own queue; the abstractions it uses; what
+\`make run\` shows and \`make test\` tests.
 
   --with OPTION,...   adds
-                        delayed   a delayed work item, which a write arms
-                        periodic  a tick, again and again
-                        procfs    a file in /proc, which shows counts
+                        delayed   a delayed work item, armed by a write
+                        periodic  a periodic work item
+                        procfs    a file in /proc that shows counts
                         poll      poll(2) on the device
                         params    a module parameter
   --help
 
-Nothing is built, and nothing needed for that: \`make -C DIR run\` makes what is missing, or
-scripts/module.sh run DIR where there is no make.
+It builds nothing and needs nothing. \`make -C DIR run\` makes what is missing; without make, use
+scripts/module.sh run DIR.
 END
 }
 

@@ -24,45 +24,44 @@ usage() {
 	cat <<'EOF'
 Usage: scripts/qemu-run.sh [OPTIONS] [-- COMMAND [ARG...]]
 
-Boots a kernel in QEMU (or as a program), loads wq_echo and workqueue_demo and runs COMMAND in the
-guest; without COMMAND, a demonstration of both. COMMAND alone is a line for the
-guest's shell; with ARGs it is a program and its arguments, passed on as they are.
-Its output is the script's output, its exit status the script's: 124 where the
-time ran out, not 0 where the kernel reported a fault. What is piped into the
-script is COMMAND's standard input, at some 70 KB/s (</dev/null keeps it for others).
-The run ends where nobody reads its output any more. The kernel's log is in
-build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the modules in
+Boots a kernel in QEMU (or as a program), loads wq_echo and workqueue_demo and runs COMMAND
+in the guest; without COMMAND, a demonstration of both. COMMAND alone is a line for the guest's
+shell. With ARGs it is a program, and its arguments reach it unchanged.
+COMMAND's output and exit status are the script's. The status is 124 if the time ran out, and not
+0 if the kernel reported a fault. COMMAND reads the script's standard input, at some 70 KB/s
+(</dev/null keeps it for others). The run ends when nobody reads its output any more. The kernel's
+log is in build/kernel.log. The guest has busybox, wqtest, dmesg of util-linux, and the modules in
 /lib/modules.
 
   --shell             an interactive shell instead (Ctrl-D ends it; Ctrl-A X kills it in
                       QEMU)
   --no-console        with --shell, keep the kernel's lines off the terminal
-  --arch ARCH         amd64 (or x86_64), arm64 (or aarch64): boot a kernel for this processor;
-                      by default this machine's. All is built for it. On x86-64 the
-                      first time takes compilers and a kernel's source more: 3 minutes
+  --arch ARCH         amd64 (or x86_64), arm64 (or aarch64): build everything for this processor
+                      and boot a kernel for it; by default this machine's. On x86-64 the first
+                      run for arm64 takes 3 minutes more, for compilers and a kernel's source
   --kernel NAME       debian (the default): Debian 13's own, from its backports;
-                      debian-rt, debian-cloud: the same for PREEMPT_RT, for clouds;
-                      plain: a small one, built here; kasan, rt: such that look
-                      for mistakes, built here too (see scripts/configs/);
-                      uml, uml-kasan: the same as programs, User-mode Linux, which
-                      need no emulator and are many times as fast.
-                      For arm64: debian, debian-rt, debian-cloud, and debian-16k, whose
-                      pages are of 16 KB
+                      debian-rt, debian-cloud: Debian's for PREEMPT_RT, for clouds;
+                      plain: a small one, built here; kasan, rt: built here to find
+                      mistakes (see scripts/configs/);
+                      uml, uml-kasan: User-mode Linux, kernels that are programs. They need
+                      no emulator and are many times as fast.
+                      For arm64: debian, debian-rt, debian-cloud, and debian-16k, with
+                      pages of 16 KB
   --no-load           do not load the modules
-  --no-modules        nor build them: for a kernel that has them built in, or for those
-                      of --module alone
+  --no-modules        do not build them either: for a kernel that has them built in, or
+                      with --module alone
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
   --add HOSTPATH[:GUESTPATH]
                       put a file or directory into the guest, by default into
-                      its /; may be repeated. Colons may be in both: the longest
+                      its /; may be repeated. Both may contain colons: the longest
                       HOSTPATH that exists counts
   --get GUESTPATH[:HOSTPATH]
-                      fetch a file from the guest when COMMAND has ended, by default into the
+                      fetch a file from the guest after COMMAND, by default into the
                       current directory; may be repeated
-  --timeline FILE.svg draw what the work items of both modules did meanwhile. FILE.pftrace, for
-                      Perfetto's viewer, and FILE.json are beside it
-  --queue NAME        with --timeline, of this queue or module instead; may be repeated
+  --timeline FILE.svg draw what the work items of both modules do. Also writes FILE.pftrace, for
+                      Perfetto's viewer, and FILE.json
+  --queue NAME        with --timeline: draw this queue or module instead; may be repeated
   --module DIR        build the out-of-tree module in DIR too and put it into
                       the guest's /, and where modprobe finds it; may be repeated
   --cpus N            default 2
@@ -71,21 +70,21 @@ build/kernel.log. In the guest: busybox, wqtest, dmesg of util-linux, the module
   --timeout S         stop the guest after S seconds; 0: never. Default 600, with
                       --shell and --gdb 0
   --icount            count instructions instead of time: 1 ns each, one CPU
-  --gdb               wait for a debugger on port 1234; of uml, say how to attach one
+  --gdb               wait for a debugger on port 1234; with uml, say how to attach one
                       while it runs
-  --print-kdir        make what is missing, print the KDIR of the kernel, and end
-  --no-install        install nothing on this machine, say what is missing
+  --print-kdir        make what is missing, print the kernel's KDIR, and end
+  --no-install        install nothing on this machine; say what is missing
   --help
 
 Environment:
   ARCH                as --arch
   KDIR                a kernel build folder of your own, instead of --kernel
-  KERNEL_LOG          where the kernel's log is left, instead of build/kernel.log
-  XDG_CACHE_HOME      where workqueue-rs/ is kept: compilers and kernels, 5 GB.
-                      Remove it for a newer kernel from the distribution.
-  SUITE               the suite of Debian that the compilers come from, for kernels that are
+  KERNEL_LOG          where to leave the kernel's log, instead of build/kernel.log
+  XDG_CACHE_HOME      where to keep workqueue-rs/: compilers and kernels, 5 GB.
+                      Remove it to get a newer kernel from the distribution.
+  SUITE               the suite of Debian to take the compilers from, for kernels that are
                       built here; by default the one whose compilers built Debian's
-  WQ_CACHE_SHARED     where another account keeps it: what is there is used, and read only
+  WQ_CACHE_SHARED     where another account keeps workqueue-rs/: used, and only read
 EOF
 }
 

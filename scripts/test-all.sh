@@ -14,35 +14,35 @@ usage() {
 	cat <<'EOF'
 Usage: scripts/test-all.sh [KERNEL...]
 
-On this machine the scripts' own tests and wqtest's, this tree as a part of the kernel's, with
-its KUnit suites, and modules of one's own; on each KERNEL (debian, uml-kasan, kasan and rt by
-default, built here where they are missing)
+Tests, on this machine: the scripts, wqtest, this tree inside the kernel's with its KUnit suites,
+and modules of one's own. On each KERNEL (by default debian, uml-kasan, kasan and rt, built here if
+they are missing):
 
     wqtest test     the modules, feature by feature
-    wqtest fire     removed, interrupted, starved and thrown at, again and again: all of it
-                    on User-mode Linux, which is fast; in short on emulated machines
+    wqtest fire     removes, interrupts, starves and floods them, again and again: in full on
+                    User-mode Linux, which is fast; in short on emulated machines
     KUnit           the suites as modules, on kasan
-    the guest       what scripts/qemu-run.sh promises of it, on User-mode Linux
+    the guest       what scripts/qemu-run.sh promises, on User-mode Linux
     the timeline    what it draws of work items, on debian
 
-and once each, what scripts/rust-headers.sh makes, DKMS, what scripts/new-module.sh makes, and the
-lab.
+Once each: what scripts/rust-headers.sh makes, DKMS, what scripts/new-module.sh makes, the lab.
 
-Beside the emulated kernels User-mode Linux is tested while kernels are built, and then what is
-tested once. Prints what they print (KTAP) and fails if any failed, or was skipped on a
-kernel that is built here and has what all of them need. What they print, as JUnit XML too, and
+The tests of User-mode Linux run beside those of emulated kernels. What is tested once follows when
+all kernels are built. Prints KTAP. Fails if a test failed, or if one was skipped on a kernel
+that is built here with all that the tests need. The output of each run, also as JUnit XML, and
 the kernel's log of each boot are in build/test-all/.
 
 Environment:
   ARCH              arm64: on debian alone, for this architecture
-  FULL              not empty: all of wqtest fire on each KERNEL, and `make test` for arm64
+  FULL              not empty: all of wqtest fire on each KERNEL, `make test` for arm64, the
+                    session of docs/debugging.md, all of the lab's wrong answers, all lints
+                    in the kernel's tree
   CYCLES            removals in each state; 50 by default, 2 in short
-  STEPS             at how many of the steps of loading a module there is a fault, and of the
-                    first use of a queue; of a module's init at ten times as many; by default
-                    at each, in short at 2
-  INPUTS            byte strings thrown at each node; 1,000,000 by default, 50,000 on kasan
+  STEPS             how many steps fail of loading a module, and of the first use of a queue;
+                    of a module's init, ten times as many; by default each, in short 2
+  INPUTS            byte strings written to each node; 1,000,000 by default, 50,000 on kasan
                     and rt; in short 2,000
-  SEED              draws what is random from this, to repeat a run
+  SEED              seed of all that is random, to repeat a run
   TESTED            not empty: leaves out what `make test` tests
 EOF
 }
