@@ -21,14 +21,14 @@ Usage: scripts/doctor.sh [--json] [RELEASE]
 
 Says whether this machine can run scripts/qemu-run.sh, and whether it can build both modules for
 a kernel and load them. The kernel is RELEASE, by default the running one. Each line is good, bad
-with the command that mends it, or not needed. It changes nothing and needs no network.
+with what mends it, or not needed. It changes nothing and needs no network.
 
 The exit status is 0 if one of the two is possible, 1 if neither is.
 
   --json      the same as one object:
                 release   of that kernel
                 running   whether it is the running one
-                kernel    debian: whether it is one of Debian's with Rust; config: the file that
+                kernel    debian: whether it is one of Debian's with Rust; config: the file
                           with its configuration; rust: CONFIG_RUST; built_by: its rustc;
                           folder: its build folder. Whatever is unknown is null
                 checks    a list of {name, group, state, found, mend}: group is "qemu" or

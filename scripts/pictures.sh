@@ -20,7 +20,7 @@ main() {
 	diagrams
 }
 
-# Draws all timelines in one boot. The title of each is the commands it shows.
+# Draws all timelines in one boot. Each has a title and the commands that it records.
 # shellcheck disable=SC2016 # expanded by the guest's shell
 timelines() {
 	local names=() gets=() script=$run_dir/pictures.sh name

@@ -28,7 +28,7 @@ Boots a kernel in QEMU (or as a program), loads wq_echo and workqueue_demo and r
 in the guest; without COMMAND, a demonstration of both. COMMAND alone is a line for the guest's
 shell. With ARGs it is a program, and its arguments reach it unchanged.
 COMMAND's output and exit status are the script's. The status is 124 if the time ran out, and not
-0 if the kernel reported a fault. COMMAND reads the script's standard input, at some 70 KB/s
+0 if the kernel reported a fault. COMMAND reads what is piped into the script, at some 70 KB/s
 (</dev/null keeps it for others). The run ends when nobody reads its output any more. The kernel's
 log is in build/kernel.log. The guest has busybox, wqtest, dmesg of util-linux, and the modules in
 /lib/modules.
@@ -44,12 +44,12 @@ log is in build/kernel.log. The guest has busybox, wqtest, dmesg of util-linux, 
                       plain: a small one, built here; kasan, rt: built here to find
                       mistakes (see scripts/configs/);
                       uml, uml-kasan: User-mode Linux, kernels that are programs. They need
-                      no emulator and are many times as fast.
+                      no emulator and are many times as fast. uml-kasan finds mistakes too.
                       For arm64: debian, debian-rt, debian-cloud, and debian-16k, with
                       pages of 16 KB
   --no-load           do not load the modules
-  --no-modules        do not build them either: for a kernel that has them built in, or
-                      with --module alone
+  --no-modules        do not build them either: for a kernel that has them built in, or to
+                      load only the modules of --module
   --insmod-args 'MODULE NAME=VALUE...'
                       module parameters; may be repeated
   --add HOSTPATH[:GUESTPATH]

@@ -38,8 +38,9 @@ Environment:
                     session of docs/debugging.md, all of the lab's wrong answers, all lints
                     in the kernel's tree
   CYCLES            removals in each state; 50 by default, 2 in short
-  STEPS             how many steps fail of loading a module, and of the first use of a queue;
-                    of a module's init, ten times as many; by default each, in short 2
+  STEPS             how many steps are made to fail: of loading a module, and of the first
+                    use of a queue; ten times as many of a module's init. By default each
+                    step, in short 2
   INPUTS            byte strings written to each node; 1,000,000 by default, 50,000 on kasan
                     and rt; in short 2,000
   SEED              seed of all that is random, to repeat a run
@@ -216,7 +217,7 @@ none_skipped() { # KTAP KERNEL
 }
 
 # boot LOG KERNEL TIMEOUT COMMAND...: boots, a second time if the kernel did not come up. An
-# emulated KASAN kernel fails to about once in a few dozen boots.
+# emulated KASAN kernel sometimes does not (about one boot in twelve).
 boot() {
 	local log=$1 status=0
 	boot_once "$@" || status=$?
