@@ -194,7 +194,7 @@ impl Drop for Alive {
         if let Some(slot) = self.0 {
             slot.free();
         }
-        // Before the count: whoever reads the count sees this too.
+        // Before the count goes down: whoever sees that it has gone down sees this too.
         if REMOVER.load(Relaxed) != Task::current_raw() {
             DROPPED_ELSEWHERE.store(true, Relaxed);
         }

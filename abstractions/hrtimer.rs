@@ -7,8 +7,8 @@
 use kernel::time::Delta;
 
 /// The distance between the moments at which a sleep can end. It is a nanosecond with
-/// high-resolution timers, and a jiffy without: with `highres=off`, and for a while at boot. Any
-/// context.
+/// high-resolution timers, and a jiffy while these are not in use, for example with `highres=off`
+/// or for a while at boot. Any context.
 ///
 /// C: `hrtimer_resolution`.
 ///

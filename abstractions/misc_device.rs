@@ -373,9 +373,9 @@ impl<T: FileOperations> MiscDevice for OpenDevice<T> {
         // lives for as long as the registration that it owns.
         let device =
             unsafe { &*container_of!(ptr::from_ref(registration), Device<T>, registration) };
-        // SAFETY: It is being opened, so nobody else has it. C looks at the operations after this
-        // has returned: its own `replace_fops()` does the same. Their module is that of the ones
-        // before, to which the file has a reference.
+        // SAFETY: It is being opened, so nobody else has it. C looks at the operations only
+        // after this has returned, because its own `replace_fops()` replaces them during open, too.
+        // Their module is that of the ones before, to which the file has a reference.
         unsafe {
             (*file.as_ptr()).f_op = Self::FILE_OPERATIONS;
             (*file.as_ptr()).f_mode |= bindings::ABSTRACTIONS_FMODE_NOWAIT;

@@ -476,8 +476,8 @@ impl<F> From<NotSpawned<F>> for Error {
 /// ```
 pub(crate) type LockClass = (&'static CStr, Pin<&'static LockClassKey>);
 
-/// A newly-created [`LockClass`]. Its name is the one given or, without one, the place in the
-/// source, with a suffix.
+/// A newly-created [`LockClass`]. Its name is the one given, or else the place in the source, and a
+/// suffix in both cases.
 ///
 /// # Examples
 ///

@@ -292,7 +292,8 @@ all_is_good() {
 	((status == 0))
 }
 
-# Copies the tree, for users who cannot read this one.
+# Copies the tree. Other users may be unable to read this one, and in one that is read-only nothing
+# could change.
 copy_tree() { # DIR
 	mkdir "$1"
 	cp -r "$top"/{scripts,dkms.conf} "$1"

@@ -45,8 +45,8 @@ use crate::abstractions::{
     misc_device::MayWaitFor, //
 };
 
-/// How long a busy worker sleeps for more messages. The sleep lasts a quarter longer at most, and
-/// nobody waits for the worker longer than that.
+/// How long a busy worker sleeps for more messages. The sleep lasts a quarter longer at most:
+/// nobody waits longer for a worker that sleeps.
 const LINGER: Delta = Delta::from_micros(32);
 
 /// A sleep costs as much as a call. So a worker sleeps only if it expects at least so many messages

@@ -31,7 +31,7 @@ now() {
 	now=${now%.*}
 }
 
-# eventually COMMAND: waits until COMMAND succeeds, or fails
+# eventually COMMAND: waits until COMMAND succeeds. Fails if it does not within $patience seconds.
 eventually() {
 	now
 	deadline=$((now + patience))

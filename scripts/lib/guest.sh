@@ -109,7 +109,7 @@ guest_terminal() {
 	return "$status"
 }
 
-# Waits for the guest to ask, because earlier input would be partly lost.
+# Sends the terminal's size. Does nothing before the guest has asked: it would lose a part of it.
 guest_resize() { [[ ! -e $run_dir/shell ]] || stty size <&"$input" >&"$control"; }
 
 guest_debugger() { say "to debug it: $("machine_$(machine_of_kind)_debugger")"; }

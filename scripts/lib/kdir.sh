@@ -44,7 +44,7 @@ kdir_arch() {
 kdir_release() { cat "$1/include/config/kernel.release"; }
 
 # kdir_of_debian KDIR: prints its release if KDIR is, or will be, installed by Debian's headers
-# package. That folder lacks the Rust metadata.
+# package, and lacks the Rust metadata. Fails otherwise.
 kdir_of_debian() {
 	local kdir release
 	kdir=$(realpath -m "${1:-/}")

@@ -46,7 +46,7 @@ lockdown() {
 	if [[ -r $file ]]; then
 		sed -n 's/.*\[\(.*\)\].*/\1/p' "$file"
 	elif [[ -e /sys/kernel/security/lsm ]]; then
-		# Every kernel with securityfs has this file, so this one has no lockdown.
+		# securityfs is there without a lockdown file, so this kernel has no lockdown.
 		echo none
 	else
 		echo unknown
@@ -69,7 +69,7 @@ sig_enforce() {
 
 # signatures_find RELEASE: sets $boot to the state of Secure Boot, $enforced to what makes that
 # kernel refuse unsigned modules, $seen to the errors a user sees, $hidden to what cannot be read
-# here. Guesses the lockdown of a kernel that does not run from Secure Boot.
+# here. If that kernel is not the running one, guesses its lockdown from the state of Secure Boot.
 signatures_find() {
 	local lock=unknown enforce
 	enforced='' seen='' hidden=''

@@ -154,8 +154,8 @@ unreachable+='|Network is unreachable|Connection timed out|Connection refused)'
 error_begins='(^|[^[:alnum:]])(error|Error|ERROR|E|fatal)(\[E[0-9]+\])?: |: \*\*\* '
 error_begins+='|undefined reference|^Traceback |^thread .* panicked|^[a-z-]+\.sh: '
 
-# errors: copies a log from the first error on, or its end if there is none, without make's own
-# lines
+# errors: copies a log from the first error on, or its end if there is none, without make's progress
+# and its reports of errors that are there already
 errors() {
 	without_progress | ERROR=$error_begins awk '
 		!found && $0 ~ ENVIRON["ERROR"] { found = NR; printf "%s", context }

@@ -3,8 +3,8 @@
 //! A KUnit suite of the timers with the longest delays. It moves the kernel's clock by months.
 //!
 //! It is a module of its own. `scripts/kunit.sh` loads it last and with one CPU online: nothing
-//! else that uses this clock may be active. The module's init moves the clock. In KUnit's thread
-//! that would take longer than KUnit's time limit.
+//! else that uses this clock may be active. The module's init moves the clock. If KUnit's
+//! thread did, its time limit, which goes by this clock, would be over at once.
 
 use core::ptr;
 

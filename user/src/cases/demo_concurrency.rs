@@ -68,8 +68,8 @@ impl Progress {
         Ok(())
     }
 
-    /// Ends the loads once each has run beside each of the others, and the readers have seen each
-    /// kind with items outstanding.
+    /// Ends the loads once each has run so often that it has met the others, and 30 snapshots have
+    /// shown items of each kind outstanding.
     fn end_if_enough(&self) {
         const SNAPSHOTS: [usize; KINDS.len()] = [30; KINDS.len()];
         let reach = |counts: &[AtomicUsize], least: &[usize]| {

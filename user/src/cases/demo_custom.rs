@@ -122,7 +122,7 @@ fn demo_custom_allows_4096_outstanding_and_not_one_more(harness: &Harness) -> Ou
     send_expecting("custom\n", Errno::EAGAIN)?;
     ensure_eq!(table()?.row("custom").queued, 4096, "queued at the bound");
     held.release()?;
-    // The write was refused and did not fail: there is room again when items have run.
+    // It was refused for lack of room only: there is room again when items have run.
     table_when("an item to have run", |table| table.row("custom").executed > 0)?;
     send("custom\n")?;
     drop(held);

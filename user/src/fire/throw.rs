@@ -143,8 +143,8 @@ impl Thrower {
 
     /// Each length has its turn: 8,193 texts cover them all.
     fn turn(&mut self) -> usize {
-        // The step and the number of lengths have no common factor, so a few texts already include
-        // long ones.
+        // The step has no common factor with the number of lengths, so each has its turn. It is
+        // large, so a few texts already include long ones.
         self.next_length = (self.next_length + 3001) % (LONGEST + 1);
         self.next_length
     }
@@ -184,7 +184,7 @@ impl Thrower {
             self.blanks(&mut text, 0);
             text.push(b'\n');
         }
-        // A single line needs no end. Several lines without an end are refused.
+        // A single line needs no end. Of several lines the last needs one, or all are refused.
         let is_alone = text.iter().filter(|&&byte| byte == b'\n').count() == 1;
         if self.random.one_in(if is_alone { 2 } else { 12 }) {
             text.pop();

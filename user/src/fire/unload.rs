@@ -556,8 +556,8 @@ fn echo_stays_again_and_again_while_writers_sleep_at_its_bound(harness: &Harness
     expect_nothing_left(harness, &[&harness.echo])
 }
 
-/// Removes `wq_echo` when nobody has the device open and `is_worth_it` holds. Returns how long the
-/// removal took. Until then removal is refused.
+/// Tries to remove `wq_echo` as soon as `is_worth_it` holds. The kernel refuses that while anybody
+/// has the device open. Returns how long the removal took.
 fn remove_when_unused(
     harness: &Harness,
     mut is_worth_it: impl FnMut() -> Outcome<bool>,

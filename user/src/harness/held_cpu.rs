@@ -30,8 +30,8 @@ pub const COMMAND: &str = "child-spin";
 /// every access.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The kernel reports a CPU as stalled when its workers do not run for this many seconds. Here that
-/// is on purpose.
+/// The kernel reports a CPU as stalled when its workers have not run for this many seconds. Here
+/// they do not run on purpose, so it is raised above `LIMIT`.
 const STALL_DETECTOR: &str = "/sys/module/workqueue/parameters/watchdog_thresh";
 const STALL_LIMIT: &str = "90";
 

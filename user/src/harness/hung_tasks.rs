@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's search for hung tasks, seen through its tracing. So the kernel logs nothing: a line
-//! in the log would be a failure.
+//! The kernel's search for hung tasks, seen through its tracing. Its lines in the log are turned
+//! off, because one there would be a failure.
 
 use std::path::Path;
 

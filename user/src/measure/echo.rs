@@ -116,7 +116,7 @@ fn write_burst(twin: &Loaded<'_>, bytes: &[u8]) -> Outcome<f64> {
     Ok(each)
 }
 
-/// Writes from a thread of real-time priority, which nobody interrupts.
+/// Writes from a thread of real-time priority, which gives its CPU to no other thread.
 pub fn undisturbed(path: &Path, bytes: &[u8], count: usize) -> Outcome<f64> {
     let file = open(path)?;
     realtime(|| {

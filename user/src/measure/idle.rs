@@ -21,8 +21,8 @@ const SPAN: Duration = Duration::from_millis(500);
 /// percent.
 const ENOUGH: u64 = 98;
 
-/// How long all processors together have been idle, and how long they have run, in units of 10 ms
-/// (`USER_HZ`).
+/// How long all processors together have been idle, and how long in all, idle time included, in
+/// units of 10 ms (`USER_HZ`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Times {
     idle: u64,

@@ -55,7 +55,7 @@ impl Twin {
         [twin("rust", rust, &options.modules), twin("c", c, &options.twins)]
     }
 
-    /// Loads it again. It is removed when the result is dropped.
+    /// Removes it if it is loaded, and loads it. It is removed when the result is dropped.
     pub fn load(&self, parameters: &str) -> Outcome<Loaded<'_>> {
         loaded::remove(&self.module)?;
         self.module.load(&format!("{} {parameters}", self.parameters))?;
