@@ -27,10 +27,10 @@ they are missing):
 
 Once each: what scripts/rust-headers.sh makes, DKMS, what scripts/new-module.sh makes, the lab.
 
-The tests of User-mode Linux run beside those of emulated kernels. What is tested once follows when
-all kernels are built. Prints KTAP. Fails if a test failed, or if one was skipped on a kernel
-that is built here with all that the tests need. The output of each run, also as JUnit XML, and
-the kernel's log of each boot are in build/test-all/.
+The tests of User-mode Linux, and then those inside the kernel's tree, run beside those of emulated
+kernels. What else is tested once follows. Prints KTAP. Fails if a test failed, or if one was
+skipped on a kernel that is built here with all that the tests need. The output of each run, also
+as JUnit XML, and the kernel's log of each boot are in build/test-all/.
 
 Environment:
   ARCH              arm64: on debian alone, for this architecture
@@ -82,6 +82,7 @@ main() {
 	spawn builds build_kernels
 	spawn beside test_beside
 	test_kernels "${emulated[@]}"
+	((!in_tree)) || test_once
 	[[ -z ${FULL:-} ]] || ((!in_tree)) || run arm64 env ARCH=arm64 scripts/test.sh
 	[[ -z ${FULL:-} ]] || ((!in_tree)) || run debugging tests/debugging.sh
 	join_shown beside
@@ -97,7 +98,7 @@ is_program() { [[ $(kernel_kind "$1") == um ]]; } # KERNEL
 build_kernels() {
 	local kernel
 	# Runs at lower priority than the tests beside it.
-	renice -n 19 "$BASHPID" >/dev/null
+	renice -n 5 "$BASHPID" >/dev/null
 	for kernel in "${kernels[@]}"; do
 		run "$kernel.build" kdir "$kernel"
 		: >"$logs/$kernel.was-built"
@@ -107,27 +108,32 @@ build_kernels() {
 
 kdir() { scripts/qemu-run.sh --kernel "$1" --print-kdir >/dev/null; } # KERNEL
 
-# The emulated kernels' tests mostly wait. These wait too, or compile.
+# What runs beside emulated kernels has a lower priority: these take more than twice as long if they
+# have to share the processors.
 test_beside() {
+	renice -n 5 "$BASHPID" >/dev/null
 	test_kernels "${fast[@]}"
 	# Compile nothing before the kernels are built: the emulated kernels' tests wait for them.
 	until [[ -e $run_dir/builds.end ]]; do
 		pause 0.5
 	done
 	((in_tree)) || return $failed
-	spawn in_tree test_in_tree
-	run rust-headers recorded rust-headers tests/rust-headers.sh
-	run new-module recorded new-module tests/new-module.sh
-	run lab recorded lab tests/lab.sh
-	join_shown in_tree
-	return $failed
-}
-
-# The compiler takes most of the time.
-test_in_tree() {
 	renice -n 10 "$BASHPID" >/dev/null
 	run in-tree recorded in-tree tests/in-tree.sh
 	run kunit recorded kunit scripts/kunit.sh
+	return $failed
+}
+
+# The lab waits for guests half of its time.
+test_once() {
+	spawn lab test_lab
+	run rust-headers recorded rust-headers tests/rust-headers.sh
+	run new-module recorded new-module tests/new-module.sh
+	join_shown lab
+}
+
+test_lab() {
+	run lab recorded lab tests/lab.sh
 	return $failed
 }
 
