@@ -45,7 +45,7 @@ def alike(line):
     """Returns a line without what differs between runs."""
     line = re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b", "N", line)
     line = re.sub(r"\d+", "N", line)
-    line = re.sub(r"@+", "@", line)
+    line = re.sub(r"@+ *", "@", line)
     return re.sub(r"\s+", " ", line).strip()
 
 
