@@ -97,7 +97,7 @@ is_program() { [[ $(kernel_kind "$1") == um ]]; } # KERNEL
 # Jobs beside the emulated kernels' tests keep their output until join_shown prints it.
 build_kernels() {
 	local kernel
-	# Runs at lower priority than the tests beside it.
+	# Runs at lower priority than the emulated kernels' tests.
 	renice -n 5 "$BASHPID" >/dev/null
 	for kernel in "${kernels[@]}"; do
 		run "$kernel.build" kdir "$kernel"
@@ -242,20 +242,11 @@ boot_once() { # LOG KERNEL TIMEOUT COMMAND...
 
 # run NAME COMMAND...: runs COMMAND and notes its status; a failure does not end the script
 run() {
-	local start=$SECONDS status=0 pid=$BASHPID used
-	used=-$(processor_time "$pid")
+	local start=$SECONDS status=0
 	say "$1"
 	"${@:2}" || status=$?
 	((status == 0)) || failed=1
-	used=$((used + $(processor_time "$pid")))
-	say "$1: status $status after $((SECONDS - start)) s, $used s of processor time"
-}
-
-# processor_time PID: prints the seconds used by PID and its ended children
-processor_time() {
-	local stat
-	read -ra stat <"/proc/$1/stat"
-	echo $(((stat[13] + stat[14] + stat[15] + stat[16]) / $(getconf CLK_TCK)))
+	say "$1: status $status after $((SECONDS - start)) s"
 }
 
 main "$@"
