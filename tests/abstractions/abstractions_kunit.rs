@@ -32,7 +32,6 @@ use abstractions::module_param::module_params;
 mod alive;
 mod cancel;
 mod cancel_delayed;
-#[cfg(not(CONFIG_UML))]
 mod cpu_intensive;
 mod delayed_work_handle;
 mod files;

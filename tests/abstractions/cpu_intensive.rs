@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues for CPU-intensive items. User-mode Linux does not build this suite: there no interrupt
-//! preempts kernel code.
+//! Queues for CPU-intensive items.
 
 use kernel::prelude::*;
 
@@ -19,11 +18,7 @@ mod tests {
             Arc,
             SpinLock, //
         },
-        time::{
-            Delta,
-            Instant,
-            Monotonic, //
-        }, //
+        time::Delta, //
     };
 
     use crate::{
@@ -32,60 +27,70 @@ mod tests {
             OwnedQueue, //
         },
         probe::{
+            at_last,
+            cpu_time,
             ensure,
+            let_others_run,
             Count, //
         }, //
     };
 
-    /// Spins until `flag` is set, for `most` at most. Returns whether it was set.
-    fn spin_until(flag: &Atomic<bool>, most: Delta) -> bool {
-        let begin = Instant::<Monotonic>::now();
-        while begin.elapsed() < most {
-            if flag.load(Acquire) {
+    /// C looks at each tick, and takes any item for CPU-intensive that has used the CPU for 10 ms
+    /// (longer on a slow processor), or for `workqueue.cpu_intensive_thresh_us`.
+    const BEFORE_C_STEPS_IN: Delta = Delta::from_millis(5);
+
+    /// Stays runnable until `flag` is set, and lets whatever else is runnable have the CPU. Returns
+    /// whether it was set before C stepped in.
+    fn runnable_until(flag: &Atomic<bool>) -> bool {
+        let begin = cpu_time();
+        loop {
+            let set = flag.load(Acquire);
+            if cpu_time() - begin >= BEFORE_C_STEPS_IN {
+                return false;
+            }
+            if set {
                 return true;
             }
+            let_others_run();
         }
-        false
     }
 
-    /// Queues an item on `spinning` that spins, then a second item on another queue, both on the
-    /// same CPU. Returns whether the second ran while the first spun.
-    fn runs_meanwhile(spinning: OwnedQueue, most: Delta) -> Result<bool> {
+    /// Queues an item on `queue` that does not sleep, then a second item on another queue, both on
+    /// the same CPU. Returns whether the second began before the end of the first.
+    fn second_runs_meanwhile(queue: &OwnedQueue) -> Result<bool> {
         let other = OwnedQueue::percpu(c"kunit_other").build()?;
         let lock: Pin<KBox<SpinLock<()>>> = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
         let flag = Arc::new(Atomic::new(false), GFP_KERNEL)?;
         let seen = Count::new_shared()?;
-        let (awaited, by_spinner) = (flag.clone(), seen.clone());
-        let spin = move || {
-            if spin_until(&awaited, most) {
-                by_spinner.increment();
+        let (awaited, by_first) = (flag.clone(), seen.clone());
+        let wait = move || {
+            if runnable_until(&awaited) {
+                by_first.increment();
             }
         };
         let on_one_cpu = lock.lock();
-        let first = spawn!(spinning, GFP_ATOMIC, spin, "spin");
+        let first = spawn!(queue, GFP_ATOMIC, wait, "wait");
         let second = spawn!(other, GFP_ATOMIC, move || flag.store(true, Release), "set");
         drop(on_one_cpu);
         first?;
         second?;
-        spinning.flush();
+        queue.flush();
         Ok(seen.get() == 1)
     }
 
-    // By default C treats any item as CPU-intensive once it has run for 10 ms. scripts/kunit.sh
-    // boots with a workqueue.cpu_intensive_thresh_us= of more than these five seconds.
     #[test]
     fn a_cpu_intensive_item_does_not_hold_up_others_of_its_cpu() -> Result {
         let intensive = OwnedQueue::percpu(c"kunit_intensive")
             .cpu_intensive()
             .build()?;
-        ensure!(runs_meanwhile(intensive, Delta::from_secs(5))?);
+        ensure!(at_last(|| second_runs_meanwhile(&intensive))?);
         Ok(())
     }
 
     #[test]
     fn an_item_of_another_percpu_queue_that_uses_the_cpu_holds_up_others_of_its_cpu() -> Result {
         let percpu = OwnedQueue::percpu(c"kunit_percpu").build()?;
-        ensure!(!runs_meanwhile(percpu, Delta::from_millis(200))?);
+        ensure!(!at_last(|| second_runs_meanwhile(&percpu))?);
         Ok(())
     }
 }

@@ -68,6 +68,22 @@ pub(crate) fn fail_next_allocation() {
     unsafe { (*task).fail_nth = 1 };
 }
 
+/// Lets another runnable thread have the CPU (`yield()`), if there is one. Does not sleep: to C, a
+/// worker that calls it uses the CPU.
+pub(crate) fn let_others_run() {
+    // SAFETY: C asks for no more than a thread that may be scheduled.
+    unsafe { bindings::yield_() }
+}
+
+/// How long the calling thread has used the CPU, as C's scheduler counts it.
+pub(crate) fn cpu_time() -> Delta {
+    let task = Task::current_raw();
+    // SAFETY: The current task is valid. C may write the field meanwhile, in an interrupt.
+    let ns = unsafe { (&raw const (*task).se.sum_exec_runtime).read_volatile() };
+    // CAST: 292 years fit.
+    Delta::from_nanos(ns as i64)
+}
+
 /// How long to wait for what must not happen.
 pub(crate) fn patience() -> Delta {
     Delta::from_millis(crate::parameters::patience_ms.get().into())
