@@ -90,6 +90,7 @@ run_built_in() {
 run_as_modules() {
 	local log=$top/build/kunit-$kernel.kernel.log
 	boot || status=1
+	[[ -e $log ]] || die "the suites did not run"
 	if ! grep -q 'kunit begins' "$log"; then
 		say "the guest did not get as far as the tests: booting again"
 		status=0
