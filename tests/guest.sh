@@ -156,7 +156,7 @@ the_run_ends_where_the_reader_is_gone() {
 # terminal OPTION...: plays the steps on stdin in a guest's shell
 terminal() {
 	local status=0
-	TRANSCRIPT=transcript PATIENCE=60 timeout 100 python3 "$top/tests/terminal.py" 33x77 \
+	TRANSCRIPT=transcript PATIENCE=180 timeout 240 python3 "$top/tests/terminal.py" 33x77 \
 		"$top/scripts/qemu-run.sh" --kernel "$kernel" --shell "$@" || status=$?
 	((status == 0)) || {
 		cat -v transcript

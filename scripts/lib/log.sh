@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # What the user sees of a run: a line for each step, the progress of long steps, and errors. All
-# goes to stderr. stdout belongs to COMMAND and --print-kdir.
+# goes to stderr. stdout belongs to COMMAND, --print-kdir and KTAP.
 
 # literal TEXT: prints a regular expression that matches exactly TEXT
 # shellcheck disable=SC2001 # what & means to bash depends on its version
@@ -38,7 +38,7 @@ step() {
 }
 
 # A job runs in the background. It has its own subshell, because bash ignores `set -e` in a function
-# whose status is tested.
+# whose status is tested. So no function that starts jobs may be called like that either.
 declare -A job_pid=() job_start=() job_begun=()
 
 # spawn NAME CMD...: starts a job
@@ -66,17 +66,35 @@ job_ends() { # STATUS
 # join NAME TITLE: waits for a job and shows its progress. Ends the script if it failed.
 join() {
 	local name=$1 title=$2 pid=${job_pid[$1]} log=$run_dir/$1.log status=0 took
-	while kill -0 "$pid" 2>/dev/null; do
-		pause 0.1
-		progress "$title" "$log" $((SECONDS - job_start[$name]))
-	done
+	job_wait "$name" "$title"
 	wait "$pid" || status=$?
 	unset "job_pid[$name]"
-	! may_rewrite || printf '\r\033[K' >&2
 	((status == 0)) || job_failed "$title" "$log" "$run_dir/$name.command"
 	took=$(($(<"$run_dir/$name.end") - job_start[$name]))
 	((took < 2)) || say "$title: $took s"
 }
+
+# join_shown NAME TITLE: waits for a job, prints its output, and returns its status
+join_shown() {
+	local status=0 pid=${job_pid[$1]}
+	job_wait "$1" "$2"
+	wait "$pid" || status=$?
+	unset "job_pid[$1]"
+	cat "$run_dir/$1.log"
+	return "$status"
+}
+
+# job_wait NAME TITLE: shows a job's progress until it ends
+job_wait() {
+	while kill -0 "${job_pid[$1]}" 2>/dev/null; do
+		pause 0.1
+		progress "$2" "$run_dir/$1.log" $((SECONDS - job_start[$1]))
+	done
+	! may_rewrite || printf '\r\033[K' >&2
+}
+
+# lower_priority N: makes the calling shell, and what it starts from now on, nicer by N
+lower_priority() { renice -n $(($(nice) + $1)) "$BASHPID" >/dev/null; }
 
 # test_result NUMBER NAME: waits for a test's job, prints and returns its result
 test_result() {
