@@ -26,6 +26,8 @@ cases=(
 	a_full_disk_is_named
 	what_could_not_be_made_leaves_nothing_behind
 	no_network_is_named
+	a_test_without_a_network_leaves_nothing_behind
+	what_would_go_on_after_an_error_is_not_made
 	what_a_script_does_not_know_is_refused
 	what_there_is_not_for_an_architecture_is_refused
 	a_machine_of_another_architecture_is_understood
@@ -247,6 +249,27 @@ no_network_is_named() {
 	echo 'warning: spurious network error: [6] Could not resolve hostname (x)' >"$work/log"
 	[[ $(known_cause "$work/log") == "no connection "*": Could not resolve hostname (x)."* ]] ||
 		fail "cargo is not understood"
+}
+
+# `make test` may be the first command on a machine.
+a_test_without_a_network_leaves_nothing_behind() {
+	! env WQ_RESULTS="$work" XDG_CACHE_HOME="$work" unshare --net bash scripts/test.sh --host \
+		</dev/null || fail "it did not fail"
+	[[ -z $(find "$work/workqueue-rs/made" -mindepth 1) ]] ||
+		fail "it left: $(ls "$work"/workqueue-rs/*)"
+}
+
+what_would_go_on_after_an_error_is_not_made() {
+	# shellcheck disable=SC2317 # called by cached
+	half() { false; }
+	cache=$work
+	mkdir "$work"/{made,locks}
+	refuses() {
+		(cached thing half) 2>"$work/said" || return 0
+	}
+	refuses
+	grep -q 'thing: it is to be made where bash ignores errors' "$work/said"
+	[[ ! -e $work/thing ]]
 }
 
 # refused PATTERN CMD...: fails unless CMD fails at once and its first line matches

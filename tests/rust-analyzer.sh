@@ -23,9 +23,14 @@ points=(
 )
 
 main() {
+	local entry
 	cache_init
 	run_dir_init
 	root_find
+	entry=rust-analyzer-$root_key
+	prepare_kernel debian
+	join_kernel
+	step "taking rust-analyzer" rust-analyzer cached "$entry" rust_analyzer_make
 	run_points "$out" "${points[@]}"
 }
 
@@ -39,9 +44,8 @@ rust_analyzer_make() {
 
 # rust_analyzer ARG...: runs it with the root's loader, because this machine's may be older
 rust_analyzer() {
-	local entry=rust-analyzer-$root_key libraries
+	local libraries
 	libraries=$root/usr/lib/$(triplet "$host_arch")
-	cached "$entry" rust_analyzer_make
 	env -i HOME="$out" PATH=/usr/bin:/bin timeout 300 \
 		"$libraries/$(program_loader "$host_arch")" \
 		--library-path "$libraries" "$cache/$entry/usr/bin/rust-analyzer" "$@"

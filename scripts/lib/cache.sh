@@ -106,11 +106,26 @@ directory_trouble() {
 
 unfinished=()
 
+# Prints something where bash ignores `set -e`: in a function whose status is tested. Call it in an
+# assignment, which is no test.
+errors_ignored() {
+	trap - ERR
+	(
+		set -e
+		false
+		echo yes
+	)
+	true
+}
+
 # cached NAME FUNC ARG...: makes entry NAME with `FUNC DIR ARG...` if missing
 cached() {
-	local name=$1 make=$2 lock dir
+	local name=$1 make=$2 lock dir ignored
 	shift 2
 	[[ -e $cache/$name ]] && return
+	# A maker that went on after an error would leave a broken entry.
+	ignored=$(errors_ignored)
+	[[ -z $ignored ]] || die "$name: it is to be made where bash ignores errors"
 	exec {lock}>"$cache/locks/$name"
 	flock -n "$lock" || {
 		echo "another run is making $name: waiting for it" >&2
