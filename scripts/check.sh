@@ -99,6 +99,8 @@ main() {
 	check_begin "$top" "$top/build/check"
 	prepare_kernel "$(default_kernel)"
 	join_kernel
+	# cargo and the checks before it mostly use one processor each.
+	[[ " ${checks[*]} " != *" cargo_clippy "* ]] || spawn cargo_clippy check_cargo_clippy
 	run_checks "${checks[@]}"
 }
 
