@@ -43,6 +43,7 @@ Environment:
                     step, in short 2
   INPUTS            byte strings written to each node; 1,000,000 by default, 50,000 on kasan
                     and rt; in short 2,000
+  ACTIONS           random actions of each process of a crowd; 40 by default, in short 10
   SEED              seed of all that is random, to repeat a run
   TESTED            not empty: leaves out what `make test` tests
 EOF
@@ -169,6 +170,7 @@ test_kernel() { # KERNEL
 	local fire=(wqtest fire --cycles "$(amount "$1" "${CYCLES:-}" 50 2)")
 	fire+=(--steps "$(amount "$1" "${STEPS:-}" 1000000 2)")
 	fire+=(--inputs "$(amount "$1" "${INPUTS:-}" "$(inputs "$1")" 2000)")
+	fire+=(--actions "$(amount "$1" "${ACTIONS:-}" 40 10)")
 	fire+=(${SEED:+--seed "$SEED"})
 	[[ $1 == debian && -n ${TESTED:-} ]] || guest "$1" test 3000 wqtest test
 	guest "$1" fire 7200 "${fire[@]}"

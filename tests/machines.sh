@@ -461,7 +461,7 @@ bash_completes_what_users_type() {
 	[[ $(complete -p wqtest) == *' -F _wqtest '* ]]
 	[[ $(completed wqtest st) == stats ]] || fail "st: $(completed wqtest st)"
 	[[ $(completed wqtest stats --j) == --json ]] || fail "--j: $(completed wqtest stats --j)"
-	[[ $(completed wqtest fire --) == '--cycles --help --inputs --list --minutes '* ]] ||
+	[[ $(completed wqtest fire --) == '--actions --cycles --help --inputs --list '* ]] ||
 		fail "--: $(completed wqtest fire --)"
 	[[ $(completed wqtest bench gr) == growth ]] || fail "gr: $(completed wqtest bench gr)"
 	[[ $(completed wqtest completions '') == *'bash fish zsh' ]] ||

@@ -195,6 +195,14 @@ fn fire_command() -> Command {
                 )),
         )
         .arg(
+            number("actions", 1_000_000)
+                .value_name("N")
+                .help(format!(
+                    "Lets each process of a crowd do so many random actions [{}]",
+                    Load::ACTIONS
+                )),
+        )
+        .arg(
             Arg::new("seed")
                 .long("seed")
                 .value_name("S")
@@ -370,6 +378,9 @@ fn action(matches: &ArgMatches) -> Action {
                         .map_or(Load::CYCLES, |&cycles: &u64| cycles as u32),
                     steps: args.get_one("steps").map_or(Load::STEPS, |&steps: &u64| steps as u32),
                     inputs: args.get_one("inputs").copied().unwrap_or_else(Load::usual_inputs),
+                    actions: args
+                        .get_one("actions")
+                        .map_or(Load::ACTIONS, |&actions: &u64| actions as usize),
                     seed: args.get_one("seed").copied().unwrap_or_else(random::fresh_seed),
                 },
                 minutes: args.get_one("minutes").copied(),
@@ -494,12 +505,14 @@ mod tests {
             "5",
             "--inputs",
             "7",
+            "--actions",
+            "9",
             "--seed",
             "0xff",
             "--minutes",
             "2",
         ]);
-        assert_eq!(all.load, Load { cycles: 3, steps: 5, inputs: 7, seed: 255 });
+        assert_eq!(all.load, Load { cycles: 3, steps: 5, inputs: 7, actions: 9, seed: 255 });
         assert_eq!((all.filter.as_deref(), all.minutes), (Some("demo"), Some(2)));
         assert_eq!(options(&["fire", "--seed", "12"]).load.seed, 12);
         for args in [["fire", "--cycles", "0"], ["fire", "--seed", "x"], ["fire", "--minutes", ""]]

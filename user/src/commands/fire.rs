@@ -33,10 +33,10 @@ pub fn list(filter: Option<&str>) -> Done {
 pub fn run(options: &Options, modules: &Path) -> Done {
     let harness = Harness::new(modules, options.load);
     let cases = fire::matching(options.filter.as_deref());
-    let Load { cycles, steps, inputs, seed } = options.load;
-    harness
-        .progress
-        .note(format!("--seed {seed:#x} --cycles {cycles} --steps {steps} --inputs {inputs}"));
+    let Load { cycles, steps, inputs, actions, seed } = options.load;
+    harness.progress.note(format!(
+        "--seed {seed:#x} --cycles {cycles} --steps {steps} --inputs {inputs} --actions {actions}"
+    ));
     let totals = match options.minutes {
         None => runner::run(&cases, &harness, io::stdout()),
         Some(minutes) => {

@@ -45,13 +45,13 @@ impl Anything {
         })
     }
 
-    pub fn go(mut self, rounds: usize) -> Result<(), Error> {
-        for _ in 0..rounds {
+    pub fn go(mut self, actions: usize) -> Result<(), Error> {
+        for _ in 0..actions {
             // The only signal that is caught.
             if raw::signals_seen() > 0 {
                 break;
             }
-            self.round()?;
+            self.act()?;
         }
         let counts: Vec<String> =
             self.done.iter().map(|(name, count)| format!("{name}={count}")).collect();
@@ -59,7 +59,7 @@ impl Anything {
         Ok(())
     }
 
-    fn round(&mut self) -> Result<(), Error> {
+    fn act(&mut self) -> Result<(), Error> {
         match self.random.below(24) {
             0..=7 => {
                 let number = *self.done.entry("echo").or_default() as usize;

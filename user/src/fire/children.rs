@@ -28,9 +28,9 @@ pub enum Job {
     /// Writes messages of [`numbered`](super::numbered) until it gets SIGTERM, and repeats a
     /// message that a signal interrupts. Reports how many were `written`.
     Numbered { caught: Caught, writer: usize, most: usize },
-    /// Does anything to both nodes, `rounds` times or until it gets SIGTERM. Reports how much of
+    /// Does anything to both nodes, `actions` times or until it gets SIGTERM. Reports how much of
     /// each kind was accepted.
-    Anything { writer: usize, seed: u64, rounds: usize, resets: bool },
+    Anything { writer: usize, seed: u64, actions: usize, resets: bool },
     /// Uses up memory until `leave` KiB are free, and says `full`. Then keeps the kernel reclaiming
     /// memory until it gets SIGTERM.
     Hog { leave: usize },
@@ -67,8 +67,8 @@ impl Job {
             Job::Numbered { caught, writer, most } => {
                 text(&[&"numbered", &caught.name(), writer, most])
             }
-            Job::Anything { writer, seed, rounds, resets } => {
-                text(&[&"anything", writer, seed, rounds, resets])
+            Job::Anything { writer, seed, actions, resets } => {
+                text(&[&"anything", writer, seed, actions, resets])
             }
             Job::Hog { leave } => text(&[&"hog", leave]),
         }
@@ -86,10 +86,10 @@ impl Job {
                 writer: writer.parse().ok()?,
                 most: most.parse().ok()?,
             }),
-            ["anything", writer, seed, rounds, resets] => Some(Job::Anything {
+            ["anything", writer, seed, actions, resets] => Some(Job::Anything {
                 writer: writer.parse().ok()?,
                 seed: seed.parse().ok()?,
-                rounds: rounds.parse().ok()?,
+                actions: actions.parse().ok()?,
                 resets: resets.parse().ok()?,
             }),
             ["hog", leave] => Some(Job::Hog { leave: leave.parse().ok()? }),
@@ -199,7 +199,7 @@ mod tests {
         for job in [
             Job::Once { caught: Caught::Neither, text: "a b".into() },
             Job::Numbered { caught: Caught::Restarting, writer: 3, most: 9 },
-            Job::Anything { writer: 1, seed: u64::MAX, rounds: 2, resets: true },
+            Job::Anything { writer: 1, seed: u64::MAX, actions: 2, resets: true },
             Job::Hog { leave: 4096 },
         ] {
             assert_eq!(Job::from_words(&job.words()), Some(job));

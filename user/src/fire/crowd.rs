@@ -21,6 +21,7 @@ use crate::harness::demo::{send, table};
 use crate::harness::demo_log::DemoLog;
 use crate::harness::echo::counters_at_rest;
 use crate::harness::echo_log::EchoLog;
+use crate::harness::load::Load;
 use crate::harness::loaded::loaded_with;
 use crate::harness::processor::Processor;
 use crate::harness::restore::Setting;
@@ -35,10 +36,10 @@ cases! {
     demo_items_run_on_the_rescuer_when_no_worker_can_be_made,
 }
 
-/// Processes that do anything until their rounds are over.
+/// Processes, and how many random actions each of them does.
 struct Crowd {
     processes: usize,
-    rounds: usize,
+    actions: usize,
     resets: bool,
 }
 
@@ -67,7 +68,7 @@ impl Crowd {
             .map(|writer| Job::Anything {
                 writer,
                 seed: harness.load.seed,
-                rounds: self.rounds,
+                actions: self.actions,
                 resets: self.resets,
             })
             .collect();
@@ -139,21 +140,24 @@ impl Crowd {
 }
 
 fn all_that_64_processes_ask_for_is_counted_and_done(harness: &Harness) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: false }.run(harness, |_| Ok(()))
+    Crowd { processes: 64, actions: harness.load.actions, resets: false }.run(harness, |_| Ok(()))
 }
 
 fn it_balances_while_64_processes_ask_for_anything_and_for_resets(harness: &Harness) -> Outcome {
-    Crowd { processes: 64, rounds: 40, resets: true }.run(harness, |_| Ok(()))
+    Crowd { processes: 64, actions: harness.load.actions, resets: true }.run(harness, |_| Ok(()))
 }
 
 fn all_is_done_while_a_processor_comes_and_goes(harness: &Harness) -> Outcome {
     let processor = Processor::second()?;
+    let actions = harness.load.actions.max(20) * 3 / 2;
+    // A slow machine takes long to turn a processor off. A short run has time for one round.
+    let enough = if actions < 60 { 2 } else { 4 };
     let mut switched = 0;
-    Crowd { processes: 64, rounds: 60, resets: false }.run(harness, |over| {
+    Crowd { processes: 64, actions, resets: false }.run(harness, |over| {
         switched = processor.comes_and_goes(harness, over)?;
         Ok(())
     })?;
-    ensure!(switched >= 4, "the processor was turned off and on {switched} times only");
+    ensure!(switched >= enough, "the processor was turned off and on {switched} times only");
     Ok(())
 }
 
@@ -178,7 +182,8 @@ fn all_is_done_while_memory_is_short(harness: &Harness) -> Outcome {
         Ok(Reclaimed::so_far())
     };
     let mut least = before;
-    let crowd = Crowd { processes: 8, rounds: 120, resets: false };
+    // A short run, too, must need more memory than there is.
+    let crowd = Crowd { processes: 8, actions: 3 * Load::ACTIONS, resets: false };
     let mut at_last = None;
     let (done, at_first) = crowd.run_when(harness, fill, |over| {
         while !over.load(Ordering::Relaxed) {

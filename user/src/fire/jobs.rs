@@ -39,8 +39,8 @@ pub fn main(words: &[String]) -> Result<(), Error> {
     match job {
         Job::Once { text, .. } => once(&text),
         Job::Numbered { writer, most, .. } => write_numbered(writer, most),
-        Job::Anything { writer, seed, rounds, resets } => {
-            Anything::new(writer, seed, resets)?.go(rounds)
+        Job::Anything { writer, seed, actions, resets } => {
+            Anything::new(writer, seed, resets)?.go(actions)
         }
         Job::Hog { leave } => hog(leave),
     }

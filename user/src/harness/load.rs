@@ -19,12 +19,16 @@ pub struct Load {
     pub steps: u32,
     /// How many byte strings each node gets.
     pub inputs: u64,
+    /// How many random actions each process of a crowd does to both nodes. Where that has to last
+    /// long enough, it does more.
+    pub actions: usize,
     pub seed: u64,
 }
 
 impl Load {
     pub const CYCLES: u32 = 50;
     pub const STEPS: u32 = 50;
+    pub const ACTIONS: usize = 40;
     pub const INPUTS: u64 = 20_000;
     /// On a kernel that checks for mistakes at every step.
     pub const INPUTS_SANITISED: u64 = 5000;
@@ -43,6 +47,7 @@ impl Load {
             cycles: self.cycles.div_ceil(10),
             steps: self.steps.div_ceil(10),
             inputs: self.inputs.div_ceil(10),
+            actions: self.actions.div_ceil(4),
             seed: self.seed.wrapping_add(round),
         }
     }
