@@ -14,9 +14,8 @@ usage() {
 	cat <<'EOF'
 Usage: scripts/test-all.sh [KERNEL...]
 
-Tests, on this machine: the scripts, wqtest, this tree inside the kernel's with its KUnit suites,
-and modules of one's own. On each KERNEL (by default debian, uml-kasan, kasan and rt, built here if
-they are missing):
+Tests the scripts and wqtest on this machine. On each KERNEL (by default debian, uml-kasan, kasan
+and rt, built here if they are missing):
 
     wqtest test     the modules, feature by feature
     wqtest fire     removes, interrupts, starves and floods them, again and again: in full on
@@ -25,12 +24,14 @@ they are missing):
     the guest       what scripts/qemu-run.sh promises, on User-mode Linux
     the timeline    what it draws of work items, on debian
 
-Once each: what scripts/rust-headers.sh makes, DKMS, what scripts/new-module.sh makes, the lab.
+Without KERNEL, once each: this tree inside the kernel's, with its KUnit suites; what
+scripts/rust-headers.sh makes, with DKMS; what scripts/new-module.sh makes; the lab.
 
-The tests of User-mode Linux, and then those inside the kernel's tree, run beside those of emulated
-kernels. What else is tested once follows. Prints KTAP. Fails if a test failed, or if one was
-skipped on a kernel that is built here with all that the tests need. The output of each run, also
-as JUnit XML, and the kernel's log of each boot are in build/test-all/.
+The tests of User-mode Linux, and those inside the kernel's tree, run beside those of emulated
+kernels. What else is tested once follows, two at a time.
+Prints KTAP. Fails if a test failed, or if one was skipped on a kernel that is built here with all
+that the tests need. The output of each run, also as JUnit XML, and the kernel's log of each boot
+are in build/test-all/.
 
 Environment:
   ARCH              arm64: on debian alone, for this architecture
@@ -53,16 +54,18 @@ logs=$top/build/test-all
 failed=0
 export WQTEST_PROFILE=${WQTEST_PROFILE:-fire}
 
+in_tree=1 tested_once=(lab new-module rust-headers)
+
 main() {
-	local kernel kernels=(debian uml-kasan kasan rt) fast=() emulated=() in_tree=1
+	local kernel kernels=(debian uml-kasan kasan rt) fast=() emulated=()
 	case ${1:-} in
 	-h | --help) usage; return ;;
 	esac
 	if (($#)); then
-		kernels=("$@") in_tree=0
+		kernels=("$@") in_tree=0 tested_once=()
 	elif [[ $arch != amd64 ]]; then
 		# The other kernels are built for amd64 only.
-		kernels=(debian) in_tree=0
+		kernels=(debian) in_tree=0 tested_once=()
 	fi
 	[[ $suite == "$linux_suite" ]] ||
 		die "SUITE=$suite: what there is for it is 'make test' and 'make check'"
@@ -83,11 +86,15 @@ main() {
 	spawn builds build_kernels
 	spawn beside test_beside
 	test_kernels "${emulated[@]}"
-	((!in_tree)) || test_once
-	[[ -z ${FULL:-} ]] || ((!in_tree)) || run arm64 env ARCH=arm64 scripts/test.sh
-	[[ -z ${FULL:-} ]] || ((!in_tree)) || run debugging tests/debugging.sh
-	join_shown beside
-	join_shown builds
+	: >"$run_dir/emulated.end"
+	(
+		lower_priority 10
+		test_once
+		exit $failed
+	) || failed=1
+	join_shown beside "the tests beside those of emulated kernels" || failed=1
+	join_shown builds "building kernels" || failed=1
+	[[ -z ${FULL:-} ]] || ((!in_tree)) || test_rest
 	results_end || failed=1
 	return $failed
 }
@@ -99,7 +106,7 @@ is_program() { [[ $(kernel_kind "$1") == um ]]; } # KERNEL
 build_kernels() {
 	local kernel
 	# Runs at lower priority than the emulated kernels' tests.
-	renice -n 5 "$BASHPID" >/dev/null
+	lower_priority 5
 	for kernel in "${kernels[@]}"; do
 		run "$kernel.build" kdir "$kernel"
 		: >"$logs/$kernel.was-built"
@@ -109,39 +116,47 @@ build_kernels() {
 
 kdir() { scripts/qemu-run.sh --kernel "$1" --print-kdir >/dev/null; } # KERNEL
 
-# What runs beside emulated kernels has a lower priority: these take more than twice as long if they
-# have to share the processors.
+# Emulated kernels take more than twice as long if they share the processors. So what runs beside
+# them has a lower priority. And tests with time limits wait until they have ended.
 test_beside() {
-	renice -n 5 "$BASHPID" >/dev/null
+	lower_priority 5
 	test_kernels "${fast[@]}"
 	# Compile nothing before the kernels are built: the emulated kernels' tests wait for them.
-	until [[ -e $run_dir/builds.end ]]; do
+	await builds.end
+	lower_priority 5
+	((!in_tree)) || {
+		run in-tree recorded in-tree tests/in-tree.sh
+		# kunit.sh uses what in-tree.sh has built.
+		run kunit recorded kunit scripts/kunit.sh
+	}
+	await emulated.end
+	test_once
+	return $failed
+}
+
+await() { # EVENT
+	until [[ -e $run_dir/$1 ]]; do
 		pause 0.5
 	done
-	((in_tree)) || return $failed
-	renice -n 10 "$BASHPID" >/dev/null
-	run in-tree recorded in-tree tests/in-tree.sh
-	run kunit recorded kunit scripts/kunit.sh
-	return $failed
 }
 
-# The lab waits for guests half of its time.
+# Runs each test of tested_once that the other lane has not begun.
 test_once() {
-	spawn lab test_lab
-	run rust-headers recorded rust-headers tests/rust-headers.sh
-	run new-module recorded new-module tests/new-module.sh
-	join_shown lab
+	local name begun
+	for name in "${tested_once[@]}"; do
+		begun=$run_dir/begun.$name
+		if mkdir "$begun" 2>/dev/null; then
+			run "$name" recorded "$name" "tests/$name.sh"
+		elif [[ ! -d $begun ]]; then
+			say "$name: cannot make $begun"
+			failed=1
+		fi
+	done
 }
 
-test_lab() {
-	run lab recorded lab tests/lab.sh
-	return $failed
-}
-
-join_shown() { # JOB
-	wait "${job_pid[$1]}" || failed=1
-	unset "job_pid[$1]"
-	cat "$run_dir/$1.log"
+test_rest() {
+	run arm64 env ARCH=arm64 scripts/test.sh
+	run debugging tests/debugging.sh
 }
 
 # A kernel that failed to build is not tested. Its build has reported the failure.
