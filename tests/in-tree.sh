@@ -19,6 +19,8 @@ top=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 # shellcheck source=tests/points.sh
 . "$top/tests/points.sh"
 
+kernels=(uml-kasan)
+[[ -z ${FULL:-} ]] || kernels+=(debian)
 options=(WQ_ECHO WORKQUEUE_DEMO WORKQUEUE_ABSTRACTIONS_KUNIT_TEST)
 failslab=(CONFIG_DEBUG_KERNEL=y CONFIG_FAULT_INJECTION=y CONFIG_FAILSLAB=y)
 
@@ -185,7 +187,7 @@ with_all_as_modules_nothing_warns() {
 # The tests above must not change the kernels' source and build folders.
 the_cached_kernels_stay_as_they_are() {
 	local name changed
-	for name in debian uml-kasan; do
+	for name in "${kernels[@]}"; do
 		use "$name"
 		changed=$(find "$(realpath "$linux")" "$(realpath "$cache/$kernel_entry")" \
 			-newer "$in_tree/begun" -print)
@@ -194,14 +196,15 @@ the_cached_kernels_stay_as_they_are() {
 }
 
 main() {
+	local name
 	cd "$top"
 	cache_init
 	run_dir_init
 	root_find
-	prepare_kernel debian
-	join_kernel
-	prepare_kernel uml-kasan
-	join_kernel
+	for name in "${kernels[@]}"; do
+		prepare_kernel "$name"
+		join_kernel
+	done
 	use uml-kasan
 	mkdir -p "$in_tree"
 	touch "$in_tree/begun"
