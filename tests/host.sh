@@ -39,6 +39,8 @@ cases=(
 	a_module_that_fails_shows_what_the_compiler_wrote
 	warnings_of_a_users_module_are_shown
 	a_command_that_fails_in_silence_is_named
+	a_killed_script_ends_all_its_jobs
+	a_job_that_is_ended_begins_nothing_new
 	modules_build_in_odd_paths_with_a_moved_cache
 	debians_headers_do_what_no_kdir_does
 	modules_install_needs_no_sbin_in_path
@@ -497,6 +499,66 @@ a_command_that_fails_in_silence_is_named() {
 	said=$(<"$work/said")
 	[[ $said == *"looking: failed. "*$'\nfailed: grep -q nothing /dev/null' ]] || fail "$said"
 }
+
+# deep N CMD...: runs CMD, N processes deep
+deep() {
+	if (($1)); then
+		(deep $(($1 - 1)) "${@:2}"; true)
+	else
+		"${@:2}"
+	fi
+}
+
+# Its processes take longer to end than the script that waits for it sleeps at a time.
+deep_job() { deep 100 begin_and_stay; }
+
+begin_and_stay() {
+	: >"$work/has-begun"
+	sleep 1000
+}
+
+# When this shell's child has gone and the deep ones are being ended, it has time for another.
+job_with_more_to_do() {
+	local first
+	sleep 1000 &
+	first=$!
+	deep 100 begin_and_stay &
+	wait "$first" || true
+	sleep 1001
+}
+
+# killed_is_gone JOB: fails unless a script that is killed while it waits for JOB ends, with all of
+# JOB's processes. All of them hold a lock.
+killed_is_gone() {
+	local pid lock status=0 left=''
+	exec {lock}>"$work/lock"
+	flock "$lock"
+	cat >"$work/script.sh" <<-'END'
+		set -euo pipefail
+		. "$top/scripts/lib/all.sh"
+		run_dir_init
+		step "waiting for ever" job "$1"
+	END
+	(
+		export top
+		export -f deep begin_and_stay deep_job job_with_more_to_do
+		exec setsid bash "$work/script.sh" "$1"
+	) &
+	pid=$!
+	exec {lock}>&-
+	until [[ -e $work/has-begun ]]; do sleep 0.1; done
+	kill "$pid"
+	exec {lock}>"$work/lock"
+	flock -w 10 "$lock" || left=$(pgrep -ag "$pid" | cut -d ' ' -f 2- | sort | uniq -c)
+	kill -KILL -- "-$pid" 2>/dev/null || true
+	wait "$pid" || status=$?
+	[[ -z $left ]] || fail "this is left:" "$left"
+	((status == 143)) || fail "it ended with status $status"
+}
+
+a_killed_script_ends_all_its_jobs() { killed_is_gone deep_job; }
+
+a_job_that_is_ended_begins_nothing_new() { killed_is_gone job_with_more_to_do; }
 
 # with_moved_cache CMD...: runs CMD with a tree and a cache whose names make would split. Binds what
 # takes long to copy.

@@ -338,7 +338,7 @@ END
 
 # Every process of a grade holds its lock.
 an_interrupted_grade_leaves_no_guest() {
-	local pid lock
+	local pid lock status=0
 	# Remove what the grade before left.
 	rm -rf "$top/build/lab/grade"
 	# Not through lab(): killing the function's shell would leave its child.
@@ -349,9 +349,10 @@ an_interrupted_grade_leaves_no_guest() {
 		sleep 0.2
 	done
 	kill "$pid"
-	wait "$pid" || true
 	exec {lock}>"$top/build/lab.lock"
 	flock -w 10 "$lock"
+	wait "$pid" || status=$?
+	((status == 143))
 }
 
 a_folder_of_another_step_is_none() {

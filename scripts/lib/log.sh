@@ -199,21 +199,30 @@ without_progress() {
 		-e '^make.*: \*\*\* (\[.*\] Error [0-9]+|Waiting for unfinished jobs)' || true
 }
 
-# When the script ends, nothing waits for its jobs any more.
+# When the script ends, nothing waits for its jobs any more. If a signal ended it in pause(), that
+# read's time limit still runs, and bash would leave this function at its end. Another read's
+# replaces it.
 stop_jobs() {
 	local pid
+	pause 0.01
 	for pid in "${job_pid[@]}"; do
 		# A process group ends together.
-		[[ $pid == -* ]] || stop_children "$pid"
-		kill -- "$pid" 2>/dev/null || true
+		if [[ $pid == -* ]]; then
+			kill -- "$pid" 2>/dev/null || true
+		else
+			stop_family "$pid"
+		fi
 	done
 }
 
-# stop_children PID: stops a job's descendants, which would outlive it
-stop_children() {
+# stop_family PID: ends a process and its descendants, which would outlive it. Stops each before it
+# looks for its children: a shell whose child has ended would begin its next command.
+stop_family() {
 	local child
+	kill -STOP "$1" 2>/dev/null || return 0
 	for child in $(pgrep -P "$1" || true); do
-		stop_children "$child"
-		kill "$child" 2>/dev/null || true
+		stop_family "$child"
 	done
+	kill "$1" 2>/dev/null || true
+	kill -CONT "$1" 2>/dev/null || true
 }
