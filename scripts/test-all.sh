@@ -86,7 +86,6 @@ main() {
 	spawn builds build_kernels
 	spawn beside test_beside
 	test_kernels "${emulated[@]}"
-	: >"$run_dir/emulated.end"
 	(
 		lower_priority 10
 		test_once
@@ -117,7 +116,7 @@ build_kernels() {
 kdir() { scripts/qemu-run.sh --kernel "$1" --print-kdir >/dev/null; } # KERNEL
 
 # Emulated kernels take more than twice as long if they share the processors. So what runs beside
-# them has a lower priority. And tests with time limits wait until they have ended.
+# them has a lower priority.
 test_beside() {
 	lower_priority 5
 	test_kernels "${fast[@]}"
@@ -129,7 +128,6 @@ test_beside() {
 		# kunit.sh uses what in-tree.sh has built.
 		run kunit recorded kunit scripts/kunit.sh
 	}
-	await emulated.end
 	test_once
 	return $failed
 }
