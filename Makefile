@@ -100,7 +100,7 @@ help:
 	@echo 'make compile-fail     misuse of the abstractions must not compile (part of check)'
 	@echo 'make kunit            the KUnit suites, of the modules and of the abstractions, built into'
 	@echo '                      a kernel that is a program (which is built first: four minutes), or'
-	@echo '                      as modules in KERNEL=kasan'
+	@echo '                      as modules in KERNEL=kasan or rt'
 	@echo 'make in-tree          the tree as a part of the kernel: built in, as modules, for x86-64'
 	@echo 'make zoo              broken modules, and the reports that each must get (13 minutes)'
 	@echo 'make bench            measure the modules beside their twins in C'

@@ -20,7 +20,7 @@ and rt, built here if they are missing):
     wqtest test     the modules, feature by feature
     wqtest fire     removes, interrupts, starves and floods them, again and again: in full on
                     User-mode Linux, which is fast; in short on emulated machines
-    KUnit           the suites as modules, on kasan
+    KUnit           the suites as modules, on kasan and rt
     the guest       what scripts/qemu-run.sh promises, on User-mode Linux
     the timeline    what it draws of work items, on debian
 
@@ -187,7 +187,7 @@ test_kernel() { # KERNEL
 	fire+=(${SEED:+--seed "$SEED"})
 	[[ $1 == debian && -n ${TESTED:-} ]] || guest "$1" test 3000 wqtest test
 	guest "$1" fire 7200 "${fire[@]}"
-	[[ $1 != kasan ]] ||
+	[[ $1 != @(kasan|rt) ]] ||
 		run "$1.kunit" recorded "$1.kunit" scripts/kunit.sh --kernel "$1"
 	! is_program "$1" || run "$1.guest" recorded "$1.guest" tests/guest.sh "$1"
 	# Only this kernel's trace shows writes.
