@@ -28,7 +28,7 @@ Without KERNEL, once each: this tree inside the kernel's, with its KUnit suites;
 scripts/rust-headers.sh makes, with DKMS; what scripts/new-module.sh makes; the lab.
 
 The tests of User-mode Linux, and those inside the kernel's tree, run beside those of emulated
-kernels. What else is tested once follows, two at a time.
+kernels. What else is tested once follows, in whichever of the two lanes is free.
 Prints KTAP. Fails if a test failed, or if one was skipped on a kernel that is built here with all
 that the tests need. The output of each run, also as JUnit XML, and the kernel's log of each boot
 are in build/test-all/.

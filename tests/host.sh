@@ -41,6 +41,8 @@ cases=(
 	a_command_that_fails_in_silence_is_named
 	a_killed_script_ends_all_its_jobs
 	a_job_that_is_ended_begins_nothing_new
+	a_killed_script_ends_what_it_runs_itself
+	a_script_that_is_killed_twice_leaves_nothing_stopped
 	modules_build_in_odd_paths_with_a_moved_cache
 	debians_headers_do_what_no_kdir_does
 	modules_install_needs_no_sbin_in_path
@@ -527,38 +529,52 @@ job_with_more_to_do() {
 	sleep 1001
 }
 
-# killed_is_gone JOB: fails unless a script that is killed while it waits for JOB ends, with all of
-# JOB's processes. All of them hold a lock.
+# killed_is_gone CMD...: fails unless a script that is killed while CMD runs ends, with all of its
+# processes. All of them hold a lock.
 killed_is_gone() {
-	local pid lock status=0 left=''
+	local pid lock status=0 left=none
 	exec {lock}>"$work/lock"
 	flock "$lock"
 	cat >"$work/script.sh" <<-'END'
 		set -euo pipefail
 		. "$top/scripts/lib/all.sh"
 		run_dir_init
-		step "waiting for ever" job "$1"
+		"$@"
 	END
 	(
 		export top
 		export -f deep begin_and_stay deep_job job_with_more_to_do
-		exec setsid bash "$work/script.sh" "$1"
+		exec setsid bash "$work/script.sh" "$@"
 	) &
 	pid=$!
 	exec {lock}>&-
-	until [[ -e $work/has-begun ]]; do sleep 0.1; done
+	until [[ -e $work/has-begun ]]; do
+		kill -0 "$pid"
+		sleep 0.1
+	done
 	kill "$pid"
+	((!killed_twice)) || {
+		sleep 0.3
+		kill "$pid"
+	}
 	exec {lock}>"$work/lock"
-	flock -w 10 "$lock" || left=$(pgrep -ag "$pid" | cut -d ' ' -f 2- | sort | uniq -c)
+	flock -w 60 "$lock" || left=$(ps -o stat=,args= --sid "$pid" | sort | uniq -c)
 	kill -KILL -- "-$pid" 2>/dev/null || true
 	wait "$pid" || status=$?
-	[[ -z $left ]] || fail "this is left:" "$left"
+	[[ $left == none ]] || fail "this is left:" "$left"
 	((status == 143)) || fail "it ended with status $status"
 }
+killed_twice=0
 
-a_killed_script_ends_all_its_jobs() { killed_is_gone deep_job; }
+a_killed_script_ends_all_its_jobs() { killed_is_gone step waiting job deep_job; }
 
-a_job_that_is_ended_begins_nothing_new() { killed_is_gone job_with_more_to_do; }
+a_job_that_is_ended_begins_nothing_new() { killed_is_gone step waiting job job_with_more_to_do; }
+
+a_killed_script_ends_what_it_runs_itself() { killed_is_gone deep_job; }
+
+a_script_that_is_killed_twice_leaves_nothing_stopped() {
+	killed_twice=1 killed_is_gone step waiting job deep_job
+}
 
 # with_moved_cache CMD...: runs CMD with a tree and a cache whose names make would split. Binds what
 # takes long to copy.
@@ -649,7 +665,7 @@ main() {
 	export work users_path cache root linux kernel_entry
 	all_work=$(mktemp -d)
 	chmod 755 "$all_work"
-	trap 'rm -rf "$all_work"; run_dir_remove' EXIT
+	trap 'stop_jobs; rm -rf "$all_work" || true; run_dir_remove' EXIT
 	ktap_begin "${#cases[@]}"
 	for name in "${cases[@]}"; do
 		work=$all_work/$name

@@ -350,7 +350,7 @@ an_interrupted_grade_leaves_no_guest() {
 	done
 	kill "$pid"
 	exec {lock}>"$top/build/lab.lock"
-	flock -w 10 "$lock"
+	flock -w 40 "$lock"
 	wait "$pid" || status=$?
 	((status == 143))
 }

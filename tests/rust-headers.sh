@@ -303,7 +303,7 @@ main() {
 	join_kernel
 	"${namespaces[@]}" rm -rf "$work"
 	mkdir -p "$work"
-	trap '"${namespaces[@]}" rm -rf "$work/machine"; run_dir_remove' EXIT
+	trap 'stop_jobs; "${namespaces[@]}" rm -rf "$work/machine" || true; run_dir_remove' EXIT
 	machine_prepare
 	modules_of_users
 	deb=$(DEBEMAIL=builder@workqueue-rs.invalid \

@@ -199,19 +199,20 @@ without_progress() {
 		-e '^make.*: \*\*\* (\[.*\] Error [0-9]+|Waiting for unfinished jobs)' || true
 }
 
-# When the script ends, nothing waits for its jobs any more. If a signal ended it in pause(), that
-# read's time limit still runs, and bash would leave this function at its end. Another read's
-# replaces it.
+# When the script ends, nothing waits for its jobs any more, nor for the command that a signal has
+# interrupted. Another signal would leave them stopped. And if this one came into pause(), that
+# read's time limit still runs: when it has passed, the next read would make bash leave the trap.
+# pause() replaces the limit. So an EXIT trap reads nothing before it calls this.
 stop_jobs() {
 	local pid
+	trap '' HUP INT TERM
 	pause 0.01
 	for pid in "${job_pid[@]}"; do
 		# A process group ends together.
-		if [[ $pid == -* ]]; then
-			kill -- "$pid" 2>/dev/null || true
-		else
-			stop_family "$pid"
-		fi
+		[[ $pid != -* ]] || kill -- "$pid" 2>/dev/null || true
+	done
+	for pid in $(pgrep -P $$ || true); do
+		stop_family "$pid"
 	done
 }
 
