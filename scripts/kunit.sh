@@ -38,7 +38,7 @@ rmmod abstractions_kunit && dmesg | grep -q "who dropped the last owner ends" &&
 rmmod workqueue_demo wq_echo'
 
 # The module that moves the clock comes last, on the only CPU left online, with the stall detectors
-# off. On rt its load would not return.
+# off. On rt it would wait for ever for an RCU grace period in progress: there they are short.
 # shellcheck disable=SC2016 # for the guest's shell
 clock_line=' || exit
 for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
