@@ -178,6 +178,8 @@ send dmesg -n 1\r
 expect #
 send echo "not on the console" > /dev/wq_echo\r
 expect #
+send until dmesg | grep -q "not on the"; do usleep 10000; done\r
+expect #
 send dmesg -n 8\r
 expect #
 send echo "on the console" > /dev/wq_echo\r
@@ -211,7 +213,8 @@ no_console_keeps_the_log_off_the_terminal() {
 expect modprobe -a wq_echo workqueue_demo
 expect Ctrl-D ends the guest
 expect #
-send modprobe wq_echo; echo "silence" > /dev/wq_echo; dmesg | grep -c sile\r
+send modprobe wq_echo; echo "silence" > /dev/wq_echo; rmmod wq_echo\r
+send dmesg | grep -c sile\r
 expect ^1
 send exit\r
 end 0

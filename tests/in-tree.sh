@@ -65,7 +65,7 @@ guest() {
 built_in_the_nodes_are_there_after_the_boot() {
 	guest built-in -- '[ ! -s /proc/modules ] && cat /proc/workqueue_demo >/dev/null &&
 		echo "as a part of it" >/dev/wq_echo && echo flush >/proc/workqueue_demo &&
-		dmesg | grep "wq_echo: \"as a part of it\" (len=15)"'
+		until dmesg | grep "wq_echo: \"as a part of it\" (len=15)"; do usleep 10000; done'
 }
 
 built_in_the_cases_that_load_no_module_pass() {
@@ -100,8 +100,8 @@ as_modules_modprobe_finds_what_was_installed() {
 	guest modules --add "$installed/lib/modules/.:/lib/modules" -- '
 		modprobe -a wq_echo workqueue_demo && lsmod && modinfo -F filename wq_echo &&
 		echo "as a module" >/dev/wq_echo && echo flush >/proc/workqueue_demo &&
-		dmesg | grep "wq_echo: \"as a module\" (len=11)" &&
-		modprobe -r wq_echo workqueue_demo' \
+		modprobe -r wq_echo workqueue_demo &&
+		dmesg | grep "wq_echo: \"as a module\" (len=11)"' \
 		>modprobe.out
 	cat modprobe.out
 	grep -q "^/lib/modules/.*/kernel/$in_tree_place/wq_echo.ko$" modprobe.out
