@@ -60,14 +60,22 @@ send() {
 	echo "$1" >"$device"
 }
 
-# send_words COUNT: sends COUNT random words, and sets $words
-send_words() {
+# draw_words COUNT: sets $words to COUNT random words
+draw_words() {
 	words=''
 	for _ in $(seq "$1"); do
 		word
-		send "$word"
 		words="$words${words:+ }$word"
 	done
+}
+
+# Sends all $words, one by one.
+send_each() { for each in $words; do send "$each"; done; }
+
+# send_words COUNT: sends COUNT random words, and sets $words
+send_words() {
+	draw_words "$1"
+	send_each
 }
 
 # printed: prints the messages in the log, in one line
@@ -379,9 +387,24 @@ a_write_does_not_wait_for_the_printing() {
 	logs 1 "lab: \"$word\"\$"
 }
 
+# The workers are held: otherwise each message may be printed before the next one comes. The writer
+# gets a second. A wrong answer may let it wait for them.
 messages_are_printed_in_the_order_of_the_writes() {
 	trace_on
-	send_words 12
+	hold_workers
+	draw_words 12
+	rm -f /tmp/returned
+	{
+		send_each
+		echo >/tmp/returned
+	} &
+	writer=$!
+	for _ in $(seq 100); do
+		[ ! -e /tmp/returned ] || break
+		usleep 10000
+	done
+	release_workers
+	wait "$writer"
 	all_printed
 	same "$(printed)" "$words"
 	events
