@@ -338,10 +338,10 @@ judge() {
 	[[ ! -e $1/kernel.log ]] ||
 		report=$(kernel_reports <"$1/kernel.log" |
 			sed -n '1s/^\[[^]]*\] *//; 1p' | in_one_line)
-	if ((ended == 124)); then
-		status='timed out' reason="stopped after $timeout s in $(running_case "$1")"
-	elif [[ -n $report ]]; then
+	if [[ -n $report ]]; then
 		status='kernel report' reason="$report in $(running_case "$1")"
+	elif ((ended == 124)); then
+		status='timed out' reason="stopped after $timeout s in $(running_case "$1")"
 	elif grep -q '^not ok ' "$1/ktap"; then
 		status=failed reason=$(sed -n 's/^not ok [0-9]* //p' "$1/ktap" | xargs)
 	elif ((ended)) || ! grep -q '^ok ' "$1/ktap"; then

@@ -46,6 +46,10 @@ cases=(
 	modules_build_in_odd_paths_with_a_moved_cache
 	debians_headers_do_what_no_kdir_does
 	modules_install_needs_no_sbin_in_path
+	a_guest_that_survives_its_panic_has_not_run_out_of_time
+	a_guest_whose_panic_leaves_a_process_behind_ends
+	a_machine_that_is_killed_has_not_run_out_of_time
+	a_guest_that_runs_out_of_time_says_what_its_kernel_reported
 )
 
 # Our own settings must not reach the tests.
@@ -647,6 +651,64 @@ modules_install_needs_no_sbin_in_path() {
 	command -v depmod >/dev/null || host_install kmod
 	alone with_moved_cache env PATH="$users_path" make modules_install INSTALL_MOD_PATH="$dir"
 	grep -q wq_echo "$dir"/lib/modules/*/modules.dep
+}
+
+# stub_boots TIMEOUT COMMANDS: boots a stub of User-mode Linux that runs COMMANDS in a shell. Writes
+# what is said of it to $work/said, and sets $status.
+stub_boots() {
+	# shellcheck disable=SC2034 # for lib/guest.sh
+	local timeout=$1 kernel=stub kind=um image=$work/stub cpus=1 memory=1M append='' gdb=0
+	# shellcheck disable=SC2034 # for lib/guest.sh
+	local guest_mode=command get_from=() kernel_log=$work/kernel.log run_dir=$work/run
+	local -A job_pid=()
+	mkdir "$run_dir"
+	printf '#!/bin/sh\n%s\n' "$2" >"$image"
+	chmod 755 "$image"
+	share "$work"
+	# shellcheck source=/dev/null # they are brought in for guest_run alone
+	. "$top/scripts/lib/kernel-log.sh"
+	# shellcheck source=/dev/null
+	. "$top/scripts/lib/machine-um.sh"
+	# shellcheck source=/dev/null
+	. "$top/scripts/lib/guest.sh"
+	guest_run 2>"$work/said"
+}
+
+# stub_is STATUS LINE...: fails unless the stub's run ended with STATUS and said each LINE
+stub_is() {
+	local line
+	((status == $1)) || fail "status $status, and not $1:" "$(<"$work/said")"
+	for line in "${@:2}"; do
+		grep -qF -- "$line" "$work/said" || fail "no word of $line:" "$(<"$work/said")"
+	done
+}
+
+stub_panics='echo "Kernel panic - not syncing: a stub" >&7'
+
+a_guest_that_survives_its_panic_has_not_run_out_of_time() {
+	local status
+	stub_boots 60 "$stub_panics; exec sleep 90"
+	stub_is 1 'the kernel reported:' '    Kernel panic - not syncing: a stub'
+}
+
+# If it panics while another CPU starts a process, that one stays, and its output remains open.
+a_guest_whose_panic_leaves_a_process_behind_ends() {
+	local status
+	stub_boots 10 "exec setsid sh -c '$stub_panics; sleep 90 & kill -ABRT \$\$'"
+	stub_is 1 'the kernel reported:' '    Kernel panic - not syncing: a stub'
+}
+
+a_machine_that_is_killed_has_not_run_out_of_time() {
+	local status
+	# shellcheck disable=SC2016 # for the stub's shell
+	stub_boots 60 'kill -KILL $$'
+	stub_is 1 'User-mode Linux failed (status 137):'
+}
+
+a_guest_that_runs_out_of_time_says_what_its_kernel_reported() {
+	local status
+	stub_boots 2 '{ echo "BUG: a stub"; seq 100; } >&7; exec sleep 90'
+	stub_is 124 'no end after 2 s: User-mode Linux was stopped (--timeout)' '    BUG: a stub'
 }
 
 main() {

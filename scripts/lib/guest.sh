@@ -31,7 +31,7 @@ guest_boot_args() {
 
 # guest_run: boots and sets $status
 guest_run() {
-	local machine machine_name machine_piece=64K machine_status=0 control
+	local machine machine_name machine_piece=64K machine_status=0 control begun=$SECONDS
 	"machine_$(machine_of_kind)"
 	# The timeout is for boots that should end by themselves. timeout(1) of coreutils 9.10 must
 	# not be process 1 of a namespace: it would conclude that its parent has gone.
@@ -52,7 +52,7 @@ guest_run() {
 		unset "job_pid[guest]"
 	fi
 	guest_hang_up
-	guest_verdict "$machine_status"
+	guest_verdict "$machine_status" $((SECONDS - begun))
 	mv "$run_dir/kernel.log" "$kernel_log"
 }
 
@@ -177,13 +177,15 @@ guest_hang_up() {
 	unset "job_pid[listen]"
 }
 
-# guest_verdict MACHINE_STATUS: sets $status from the guest's verdict and the log
+# guest_verdict MACHINE_STATUS SECONDS: sets $status from the guest's verdict and the log, after so
+# many seconds
 guest_verdict() {
 	local said reports refusal missing
 	said=$(tr -dc '0-9a-z_ ' <"$run_dir/verdict")
 	reports=$(kernel_reports <"$run_dir/kernel.log")
-	if (($1 == 124 || $1 == 137)); then
-		trouble "no end after $timeout s: $machine_name was stopped (--timeout)"
+	# 137 is also that of a machine which was killed for another reason, such as its panic.
+	if (($1 == 124 || ($1 == 137 && timeout && $2 >= timeout))); then
+		trouble "no end after $timeout s: $machine_name was stopped (--timeout)" "$reports"
 		status=124
 		return
 	fi
