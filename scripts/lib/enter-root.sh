@@ -15,19 +15,23 @@ shift 3
 # which may belong to another account.
 view=$root/mnt
 mount -t tmpfs -o mode=755 view "$view"
+folders=() links=() bound=()
 for path in "$root"/*; do
 	name=${path##*/}
-	case $name in
-	dev | home | media | mnt | opt | proc | root | srv | tmp) mkdir "$view/$name" ;;
-	*)
-		if [[ -L $path ]]; then
-			cp -P "$path" "$view"
-		else
-			mkdir "$view/$name"
-			mount --rbind "$path" "$view/$name"
-		fi
-		;;
-	esac
+	if [[ -L $path ]]; then
+		links+=("$path")
+	else
+		folders+=("$view/$name")
+		case $name in
+		boot | dev | home | media | mnt | opt | proc | root | run | srv | sys | tmp) ;;
+		*) bound+=("$name") ;;
+		esac
+	fi
+done
+mkdir "${folders[@]}"
+((${#links[@]} == 0)) || cp -P "${links[@]}" "$view"
+for name in "${bound[@]}"; do
+	mount --rbind "$root/$name" "$view/$name"
 done
 
 mount --rbind /dev "$view/dev"
