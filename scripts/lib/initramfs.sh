@@ -12,7 +12,7 @@ guest_directories=(/ /bin /etc /lib /lib/modules /root /run /tmp /usr /usr/bin /
 
 # initramfs_make: packs $run_dir/initramfs
 initramfs_make() {
-	local guest=$run_dir/guest guest_kills=''
+	local guest=$run_dir/guest guest_kills='' guest_modules=()
 	[[ $kind == um ]] || guest_kills=', Ctrl-A X kills it'
 	mkdir -p "$guest/etc/guest" "$guest"/{dev,proc,sys}
 	mkdir -p "${guest_directories[@]/#/$guest}"
@@ -37,47 +37,36 @@ initramfs_make() {
 	((${#get_from[@]} == 0)) || printf '%s\n' "${get_from[@]}" >"$guest/etc/guest/get"
 	printf '%s\n' "$guest_terminal" "console=$console" "kills='$guest_kills'" \
 		>"$guest/etc/guest/terminal"
-	(cd "$guest" && in_root sh -ec '
-		find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet >../initramfs')
+	initramfs_pack "$guest"
+}
+
+# Does what takes the root's tools, all at once: entering the root takes longer than each of them.
+initramfs_pack() { # GUEST
+	local triplet release libraries
+	triplet=$(triplet "$arch")
+	release=$(kdir_release "$kdir")
+	libraries=$(guest_tools)/usr/lib/$triplet
+	(cd "$1" && in_root sh "$top/scripts/lib/pack-guest.sh" "$release" "$triplet" \
+		"${dmesg_folder#/}/dmesg" "$libraries" "${guest_modules[@]}")
 }
 
 # Adds the root's dmesg, because busybox's cannot follow the log. Its libraries have a folder of
 # their own, where a program of --add cannot replace them.
+dmesg_folder=/usr/lib/dmesg
 initramfs_add_dmesg() { # GUEST
-	local own=/usr/lib/dmesg tools
-	tools=$(guest_tools)
-	mkdir -p "$1$own" "$1/usr/lib/locale"
+	mkdir -p "$1$dmesg_folder" "$1/usr/lib/locale"
 	cp -r "$root/usr/lib/locale/C.utf8" "$1/usr/lib/locale"
-	cp "$tools/usr/bin/dmesg" "$1$own"
-	initramfs_add_needed "$1$own" dmesg "$tools/usr/lib/$(triplet "$arch")"
+	cp "$(guest_tools)/usr/bin/dmesg" "$1$dmesg_folder"
 	cat >"$1/usr/bin/dmesg" <<END
 #!/bin/busybox sh
-LC_ALL=C.UTF-8 exec $own/$(program_loader "$arch") --library-path $own $own/dmesg "\$@"
+LC_ALL=C.UTF-8 exec $dmesg_folder/$(program_loader "$arch") --library-path $dmesg_folder \\
+	$dmesg_folder/dmesg "\$@"
 END
 	chmod 755 "$1/usr/bin/dmesg"
 }
 
-# initramfs_add_needed DIR PROGRAM LIBRARIES: copies the libraries that PROGRAM in DIR needs,
-# directly or indirectly, from the folder LIBRARIES. It cannot use ldd, because the program may be
-# for another processor. It enters the root once, which takes longer than the rest.
-initramfs_add_needed() {
-	# shellcheck disable=SC2016 # expanded by the shell inside
-	in_root sh -ec '
-		dir=$0 libraries=$2
-		set -- "$1"
-		while [ $# -gt 0 ]; do
-			for library in $(readelf -d "$dir/$1" |
-				sed -nE "s/.*\(NEEDED\).*\[(.*)\]/\1/p"); do
-				[ ! -e "$dir/$library" ] || continue
-				cp -L "$libraries/$library" "$dir"
-				set -- "$@" "$library"
-			done
-			shift
-		done' "$@"
-}
-
 # Puts all modules where modprobe looks. Links ours as /lib/modules/NAME.ko and those of --module as
-# /NAME.ko.
+# /NAME.ko. Sets guest_modules to them.
 initramfs_add_modules() { # GUEST
 	local dir release modules
 	release=$(kdir_release "$kdir")
@@ -87,11 +76,7 @@ initramfs_add_modules() { # GUEST
 	for dir in "${extra_modules[@]}"; do
 		find "$(extra_module_out "$dir")" -name '*.ko' -exec cp -t "$1/$modules/extra" {} +
 	done
-	# Debugging information is most of a module, and nothing in the guest reads it.
-	# shellcheck disable=SC2016 # expanded by the shell inside
-	in_root sh -ec '
-		find "$0" -name "*.ko" -exec "$2-strip" -g {} +
-		depmod -b "$0" "$1"' "$1" "$release" "$(triplet "$arch")"
+	mapfile -t guest_modules < <(cd "$1" && find "$modules" -name '*.ko')
 	(cd "$1/lib/modules" && find "$release/updates" -name '*.ko' -exec ln -st . {} +)
 	(cd "$1" && find "$modules/extra" -name '*.ko' -exec ln -st . {} +)
 }
