@@ -222,7 +222,7 @@ struct Budget {
 }
 
 impl Budget {
-    const NEW: Budget = Budget { custom: 8, data: 2000, flushes: 3 };
+    const NEW: Budget = Budget { custom: 8, data: 4000, flushes: 3 };
     /// No run of inputs takes this long.
     const LONG: i64 = 600_000;
 
@@ -356,7 +356,7 @@ impl Lines {
 
 fn demo_does_as_the_model_says_whatever_is_thrown_at_it(harness: &Harness) -> Outcome {
     /// How many inputs there are between two looks at the table.
-    const RUN: u64 = 3200;
+    const RUN: u64 = 6400;
     let reload = every_refusal_logged(harness)?;
     let _quiet = quiet_console()?;
     let mut thrower = Thrower::new(harness.load.random("bad input for workqueue_demo"));
