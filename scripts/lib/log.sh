@@ -87,7 +87,7 @@ join_shown() {
 # job_wait NAME TITLE: shows a job's progress until it ends
 job_wait() {
 	while kill -0 "${job_pid[$1]}" 2>/dev/null; do
-		pause 0.1
+		pause 0.03
 		progress "$2" "$run_dir/$1.log" $((SECONDS - job_start[$1]))
 	done
 	! may_rewrite || printf '\r\033[K' >&2
