@@ -82,10 +82,12 @@ in_machine() {
 # in_machine_sh SCRIPT [ARG...]: runs SCRIPT there, with the ARGs from $1 on
 in_machine_sh() { in_machine sh -ec "$1" sh "${@:2}"; }
 
+# Prints what is in the machine, except what apt, dpkg and DKMS keep for themselves. Each of the
+# folders to begin with is a mount of its own.
 machine_files() {
-	in_machine find / -xdev \( -path /proc -o -path /dev -o -path /tmp -o -path /var/cache \
-		-o -path /var/log -o -path "$top" -o -path "$cache" \) -prune -o \
-		-printf '%p %s %l\n' | sort
+	in_machine find /etc /usr /var \( -path /var/cache -o -path /var/log -o -path /var/lib/apt \
+		-o -path /var/lib/dpkg/status-old -o -path '/var/lib/dkms/mok.*' \) -prune -o \
+		-type d -print -o -printf '%p %s %l\n' | sort
 }
 
 # The user's own sources: this tree without build output, and an unrelated module.
