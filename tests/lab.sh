@@ -38,6 +38,7 @@ points=(
 	what_does_not_build_has_a_row
 	unsafe_code_has_a_row
 	what_hangs_has_a_row
+	a_report_counts_more_than_the_time
 	what_panics_has_a_row
 	what_is_no_folder_of_the_lab_has_a_row
 	a_folder_brings_what_it_likes_but_no_makefile
@@ -202,6 +203,8 @@ make_folders() {
 	broken does-not-build 3 's/print(&this.text);/print(\&this.texts);/'
 	broken is-unsafe 3 's/print(&this.text);/unsafe { print(\&this.text) };/'
 	broken hangs 2 's/^    fsleep(PRINT_TIME);/    loop { fsleep(PRINT_TIME) }/'
+	broken reports 2 's/^    fsleep(PRINT_TIME);/    pr_info!("BUG: it hangs\\n");\n&/'
+	sed -i 's/^    fsleep(PRINT_TIME);/    loop { fsleep(PRINT_TIME) }/' reports/lab.rs
 	broken panics 3 's/^        print(&this.text);/        print(\&this.text[7777..]);/'
 	mkdir empty-folder
 	solved 1 named
@@ -305,8 +308,12 @@ unsafe_code_has_a_row() {
 }
 
 what_hangs_has_a_row() {
-	lab grade --timeout 20 hangs >hangs.csv
+	lab grade --timeout 20 hangs reports >hangs.csv
 	grep '^hangs,02-device,timed out,.*,stopped after 20 s in a_message_is_printed$' hangs.csv
+}
+
+a_report_counts_more_than_the_time() {
+	grep '^reports,02-device,kernel report,.*,"\?lab: BUG: it hangs in a_message' hangs.csv
 }
 
 what_panics_has_a_row() {
