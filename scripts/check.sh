@@ -27,7 +27,7 @@ style_sources() {
 # The files of lib/ are checked through the scripts that source it.
 shell_sources() {
 	find_files '*.sh' init profile sudo run | grep -v '/lib/[^/]*\.sh'
-	echo scripts/lib/enter-root.sh
+	printf '%s\n' scripts/lib/{enter-root,pack-guest}.sh
 }
 
 # Built into the kernel, the code differs: parameters have other names, and there is no struct

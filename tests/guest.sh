@@ -15,6 +15,7 @@ out=$top/build/guest
 points=(
 	what_the_guest_needs_is_not_replaced
 	what_is_added_lands_where_cp_would_put_it
+	modprobe_knows_a_module_that_is_added
 	what_is_fetched_is_what_was_there
 	what_cannot_be_fetched_is_said
 	what_is_fetched_is_not_mixed_with_what_is_piped_in
@@ -111,6 +112,16 @@ what_sudo_begins_is_run() {
 	grep -qx b commands.out
 	grep -qx root commands.out
 	grep -qx 'rmmod: 0' commands.out
+}
+
+modprobe_knows_a_module_that_is_added() {
+	local built release
+	# shellcheck disable=SC2012 # the newest, if the kernel has been built anew
+	built=$(ls -t "$top/build/modules/kernel-$kernel-"[0-9a-f]*/wq_echo.ko | head -n 1)
+	release=$(grep -aom 1 'vermagic=[^ ]*' "$built" | cut -d = -f 2)
+	guest --no-modules --add "$built:/lib/modules/$release/more/wq_echo.ko" -- \
+		'modprobe wq_echo && modinfo -F filename wq_echo' </dev/null >more.out
+	grep -qx "/lib/modules/$release/more/wq_echo.ko" more.out
 }
 
 # shellcheck disable=SC2016 # expanded by the guest's shell

@@ -95,6 +95,7 @@ as_modules_modprobe_finds_what_was_installed() {
 	local installed=$in_tree/installed
 	rm -rf "$installed"
 	in_tree_make modules modules_install INSTALL_MOD_PATH="$installed" INSTALL_MOD_STRIP=1
+	grep -q "/$in_tree_place/wq_echo.ko:" "$installed"/lib/modules/*/modules.dep
 	# Remove a link to the build folder.
 	rm -f "$installed"/lib/modules/*/build
 	guest modules --add "$installed/lib/modules/.:/lib/modules" -- '
