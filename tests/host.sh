@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # host.sh [NAME...]: runs the scripts as on users' machines: other PATHs, odd names, no rights, no
-# room, no network. Needs root, to take these away in namespaces. Prints KTAP.
+# room, no network; and with guests that end badly. Needs root, to take these away in namespaces.
+# Prints KTAP.
 
 set -euo pipefail
 

@@ -15,6 +15,7 @@ shift 3
 # which may belong to another account.
 view=$root/mnt
 mount -t tmpfs -o mode=755 view "$view"
+# What stays empty here is empty in ROOT, or needed by nobody.
 folders=() links=() bound=()
 for path in "$root"/*; do
 	name=${path##*/}

@@ -177,8 +177,8 @@ guest_hang_up() {
 	unset "job_pid[listen]"
 }
 
-# guest_verdict MACHINE_STATUS SECONDS: sets $status from the guest's verdict and the log, after so
-# many seconds
+# guest_verdict MACHINE_STATUS SECONDS: sets $status from the guest's verdict, the log, and how long
+# the machine ran
 guest_verdict() {
 	local said reports refusal missing
 	said=$(tr -dc '0-9a-z_ ' <"$run_dir/verdict")

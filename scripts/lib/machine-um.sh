@@ -20,8 +20,8 @@ machine_um() {
 
 # machine_um_run DIR KERNEL ARG...: runs in the root's shell. The kernel polls its files, so all are
 # pipes. Its memory is a file in TMPDIR, which must allow execution. With several CPUs it may
-# survive a panic, so it is killed then. Or it ends, but a process which another CPU started stays:
-# its group is killed.
+# survive a panic, so it is killed then. Or it ends, but leaves a process that another CPU was
+# starting. That process holds the log open, so the kernel's group is killed.
 machine_um_run() {
 	dir=$1
 	shift
@@ -40,6 +40,7 @@ machine_um_run() {
 	} </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	wait "$kernel"
 	status=$?
+	# Not -KILL: dash takes no -- behind it.
 	kill -s KILL -- "-$kernel" 2>/dev/null || :
 	wait "$log"
 	return "$status"
